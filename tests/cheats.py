@@ -9,15 +9,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
 import pyarrow.parquet as pq
 
-from promptlab.nouns import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, digest
+from promptlab.nouns import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, Call, digest
 from promptlab.planning.hashes import hash_of_experiment, name_of_run
+from promptlab.planning.resolve import resolve
+from promptlab.record.ratings import Rating, add
 from promptlab.record.store import Run
 from promptlab.record.store.chain import CHAIN, Chain
 from promptlab.record.store.writing import table_of, write_table
 from promptlab.reporting import audited
+from promptlab.reporting.remade import study_of
 from promptlab.running import bundle
+from promptlab.running.budget import usd_reached
 from promptlab.running.cache import Cache
 from promptlab.sources.spec.experiment import load_experiment
 
@@ -89,13 +94,7 @@ def answers_replaced(folder: Path) -> None:
     }
     assert better
     rows_changed(folder, "calls", lambda row: {**row, "text": better[row["trial"]]} if row["trial"] in better else row)
-    with tempfile.TemporaryDirectory() as place:
-        answers = Cache(Path(place) / "cache")
-        answers.put_many(list(bundle.of_run(run)))
-        answers.close()
-        made = audited.replayed(audited.study_of(run), Path(place)).folder
-        shutil.rmtree(folder)
-        shutil.copytree(made, folder)
+    made_again(folder, run)
 
 
 def arm_dropped(folder: Path) -> None:
@@ -120,9 +119,8 @@ def copied_repeat(folder: Path) -> None:
     rechained(folder)
 
 
-def exchanged(folder: Path) -> None:
-    """Where one of baseline and sentence is right, each has the other's answer."""
-    frame = Run(folder).trials()
+def swapped(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Where one of baseline and sentence is right: what each trial has after both have exchanged their answers."""
     of_role = {role: frame[frame["role"] == role].set_index(["task", "item"]) for role in ("baseline", "stimulus")}
     both = of_role["baseline"].add_suffix("_a").join(of_role["stimulus"].add_suffix("_b"))
     other = {}
@@ -130,8 +128,147 @@ def exchanged(folder: Path) -> None:
         for here, there in ("ab", "ba"):
             other[row[f"trial_{here}"]] = {name: row[f"{name}_{there}"] for name in ("answer", "score", "extracted", "outcome")}
     assert other
+    return other
+
+
+def exchanged(folder: Path) -> None:
+    """Where one of baseline and sentence is right, each has the other's answer."""
+    other = swapped(Run(folder).trials())
     rows_changed(folder, "trials", lambda row: {**row, **other.get(row["trial"], {})})
     rechained(folder)
+
+
+def failed_instead(row: dict[str, Any], treated: dict[str, float]) -> dict[str, Any]:
+    """A treatment's wrong trial, or its call, as a failure."""
+    return {**row, "outcome": "error", "score": None, "error": "timeout: no answer"} if treated.get(row["trial"]) == 0.0 else row
+
+
+def of_treatment(folder: Path) -> dict[str, float]:
+    """Scores of the treatment, by trial."""
+    frame = Run(folder).trials()
+    return dict(frame.loc[frame["role"] == "stimulus", ["trial", "score"]].itertuples(index=False))
+
+
+def failures_made(folder: Path, traces: bool = True, calls: bool = True) -> None:
+    """Wrong answers called failed calls: with traces of the answers in the calls, or with none anywhere."""
+    wrong = of_treatment(folder)
+    blank = {} if traces else {"text": "", "finish_reason": None, **dict.fromkeys(("input_tokens", "output_tokens", "model_version"))}
+    gone = {} if traces else {"answer": "", "cost_usd": 0.0, "paid_usd": 0.0, "extracted": None, "rule": None, **dict.fromkeys(
+        ("input_tokens", "output_tokens", "compliant", "echoed", "declined", "solved_round", "model_version"))}  # fmt: skip
+
+    def edited(row: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+        found = failed_instead(row, wrong)
+        return found if found is row else {**found, **{name: value for name, value in more.items() if name in row}}
+
+    rows_changed(folder, "trials", lambda row: edited(row, gone))
+    if calls:
+        rows_changed(folder, "calls", lambda row: edited(row, {**blank, **gone}))
+    if not traces:
+        recounted(folder)
+    rechained(folder)
+
+
+def recounted(folder: Path) -> None:
+    """The manifest's counts and sums made to fit the trials."""
+    frame = Run(folder).trials()
+    errors, usd = int((frame["outcome"] == "error").sum()), float(frame["paid_usd"].sum())
+    state = {} if len(frame) == Run(folder).plan.counts.trials and not errors else {"state": "incomplete"}
+    changed(folder, "manifest.json", lambda m: (
+        m.update(paid_usd=usd, **state), m["spent"].update(usd=usd), m["counts"].update(done=len(frame), errors=errors)))  # fmt: skip
+
+
+def dropped(folder: Path, left_out: Callable[[Any], bool]) -> None:
+    """Trials dropped with their calls, and the end of the budget as the reason."""
+    frame = Run(folder).trials()
+    gone = set(frame.loc[[bool(left_out(row)) for row in frame.itertuples()], "trial"])
+    assert gone
+    for kind in ("trials", "calls"):
+        rows_changed(folder, kind, lambda row: None if row["trial"] in gone else row)
+    recounted(folder)
+    spent = Run(folder).manifest.spent.usd
+    changed(folder, "manifest.json", lambda m: m.update(
+        state="budget", budget_reached=usd_reached(spent * 1.001, f"${spent:.4f} is spent", 0.1)))  # fmt: skip
+    rechained(folder)
+
+
+def costs_halved(folder: Path, calls: bool = False, tokens: bool = False) -> None:
+    """What the treatment cost, halved: in the trials, in their calls, and in tokens and sums as well."""
+    own, names = of_treatment(folder), ("cost_usd", "paid_usd", *(("input_tokens", "output_tokens") if tokens else ()))
+
+    def halved(row: dict[str, Any]) -> dict[str, Any]:
+        if row["trial"] not in own:
+            return row
+        found = {**row, **{name: row[name] // 2 if "tokens" in name else row[name] / 2 for name in names if row.get(name) is not None}}
+        price = Run(folder).manifest.prices["sim/planted"] if tokens else None
+        if price is not None:
+            usd = price.cost(found["input_tokens"], found["output_tokens"])
+            found.update({name: usd for name in ("cost_usd", "paid_usd") if row.get(name)})
+        return found
+
+    for kind in ("trials", "calls") if calls else ("trials",):
+        rows_changed(folder, kind, halved)
+    if tokens:
+        recounted(folder)
+    rechained(folder)
+
+
+def rekeyed(folder: Path) -> None:
+    """Other prompts in the calls, under the keys that they would have had."""
+
+    def edited(row: dict[str, Any]) -> dict[str, Any]:
+        messages = row["messages"].replace("Input", "Question")
+        call = Call("sim/planted", tuple(json.loads(messages)), json.loads(row["requested"]))
+        return {**row, "messages": messages, "key": call.key}
+
+    rows_changed(folder, "calls", edited)
+    rechained(folder)
+
+
+def of_another_version(folder: Path) -> None:
+    """Answers exchanged, and the run called one of another version, whose prompts nobody can make again."""
+    exchanged(folder)
+    changed(folder, "manifest.json", lambda m: m["versions"].update(promptlab="0.0.1"))
+
+
+def replies_exchanged(folder: Path) -> None:
+    """Where one of baseline and sentence is right, the request of each is given the other's reply; promptlab itself makes the run of it."""
+    other = {trial: row["answer"] for trial, row in swapped(Run(folder).trials()).items()}
+    rows_changed(folder, "calls", lambda row: {**row, "text": other.get(row["trial"], row["text"])})
+    made_again(folder, Run(folder))
+
+
+def made_again(folder: Path, run: Run, experiment: Path | None = None) -> None:
+    """The whole run made of the calls in it by promptlab itself, of its experiment or another one."""
+    with tempfile.TemporaryDirectory() as place:
+        answers = Cache(Path(place) / "cache")
+        answers.put_many(list(bundle.of_run(run)))
+        answers.close()
+        made = audited.replayed(study_of(run) if experiment is None else resolve(experiment), Path(place)).folder
+        shutil.rmtree(folder)
+        shutil.copytree(made, folder)
+
+
+def arm_removed(folder: Path) -> None:
+    """The experiment without the neutral texts, and the run made of it: consistent, and another plan."""
+    path = folder.parent / "fewer.yaml"
+    text = (folder / "experiment.yaml").read_text()
+    path.write_text(text.replace("placebos: matched, per_stimulus: 1", "placebos: [], no_placebo_reason: dear"))
+    made_again(folder, Run(folder), path)
+
+
+def evidenced(folder: Path, edit: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Calls with the evidence of a provider, forged as `edit` says."""
+    rows_changed(folder, "calls", lambda row: edit(
+        {**row, "response_id": row["trial"], "request_id": row["trial"], "dated": row["answered_at"]}))  # fmt: skip
+    rechained(folder)
+
+
+def rating_edited(folder: Path) -> None:
+    """The first of two ratings, edited in its file."""
+    for unit in ("a", "b"):
+        add(folder, Rating("r1", unit, "rate", {"good": 1}))
+    path = folder / "ratings" / "r1.jsonl"
+    path.write_text(path.read_text().replace('{"good": 1}', '{"good": 5}', 1))
 
 
 class Cheat(NamedTuple):
@@ -173,11 +310,24 @@ CHEATS = (
         replanned(f, lambda p: p.update(scorer=None)), rows_changed(f, "trials", flipped), rechained(f))),
     Cheat("the registration of another plan", lambda f: changed(
         f, "manifest.json", lambda m: m.update(registered={"at": "2020-01-01T00:00:00+00:00", "sha256": "0" * 64, "plan": "1" * 64}))),
-    Cheat("right and wrong answers exchanged between two arms", exchanged, report=False),
-    Cheat("the repeat overwritten by the baseline", copied_repeat, report=False),
+    Cheat("right and wrong answers exchanged between two arms", exchanged),
+    Cheat("the repeat overwritten by the baseline", copied_repeat),
     Cheat("prompts edited in the calls", lambda f: (
-        rows_changed(f, "calls", lambda row: {**row, "messages": row["messages"].replace("Input", "Question")}), rechained(f)),
-        report=False),
+        rows_changed(f, "calls", lambda row: {**row, "messages": row["messages"].replace("Input", "Question")}), rechained(f))),
+    Cheat("the same, under the keys that they would have", rekeyed),
+    Cheat("answers exchanged, and the run called one of another version", of_another_version),
+    Cheat("wrong answers called failed trials", lambda f: failures_made(f, calls=False)),
+    Cheat("the same in the calls, which keep tokens", failures_made),
+    Cheat("answers dropped here and there, and counts, sums and a reached budget made to fit",
+          lambda f: dropped(f, lambda row: row.order < 30 and row.order % 3)),
+    Cheat("costs changed in the trials", costs_halved),
+    Cheat("the same in the calls", lambda f: costs_halved(f, calls=True)),
+    Cheat("trials left out of the manifest's counts", lambda f: changed(f, "manifest.json", lambda m: m["counts"].update(sent=3))),
+    Cheat("the clock set back, so that the plan looks older", lambda f: evidenced(
+        f, lambda row: {**row, "dated": "2999-01-01T00:00:00+00:00"})),
+    Cheat("one answer given to several requests, with its ids", lambda f: evidenced(
+        f, lambda row: {**row, "response_id": "a", "request_id": "b"})),
+    Cheat("a rating edited", rating_edited),
     Cheat("a model called by another name", lambda f: (
         changed(f, "manifest.json", lambda m: m["models"]["sim/planted"].update(litellm_name="openai/gpt-4o")))),
     Cheat("SIMULATED taken out of the manifest", lambda f: changed(
@@ -187,6 +337,15 @@ CHEATS = (
         replanned(f, lambda p: (p.update(format=1), p["margins"].update(mean=0.001))))),
     Cheat("another file and plan from the start, all hashes and names recomputed", renamed, report=False, audit=False,
           otherwise="it is a consistent run of another plan; the registration and the author's registry name the first"),
+    Cheat("an arm removed from the start, and the run made of the rest", arm_removed, report=False, audit=False,
+          otherwise="the same"),
+    Cheat("wrong answers called failed calls, and nothing left of them", lambda f: failures_made(f, traces=False),
+          report=False, audit=False, otherwise="the report: missing answers count against the sentence in its bounds"),
+    Cheat("the end of a run dropped, and everything made to fit", lambda f: dropped(f, lambda row: row.order > 30),
+          report=False, audit=False, otherwise="the report: the run is not whole"),
+    Cheat("costs, tokens and sums changed to match", lambda f: costs_halved(f, calls=True, tokens=True), report=False, audit=False,
+          otherwise="the provider's bill"),
+    Cheat("whole replies exchanged between two requests", replies_exchanged, report=False, audit=False, otherwise="`--ask`"),
     Cheat("answers replaced, with scores and chain to match", answers_replaced, report=False, audit=False,
           otherwise="`--ask`, as far as its sample reaches: the model answers otherwise"),
 )  # fmt: skip

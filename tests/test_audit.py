@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import runs
-from cheats import CHEATS, Cheat, changed, copy, rechained, rows_changed
+from cheats import CHEATS, Cheat, changed, copy, flipped, rechained, rows_changed
 from conftest import ROOT
 from promptlab import api
 from promptlab.nouns import RunProblem
@@ -18,6 +18,8 @@ from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.reporting import audited
 from promptlab.reporting.checked import failures
+from promptlab.reporting.gate import gate
+from promptlab.reporting.history import history
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 from runs import experiment
@@ -92,6 +94,18 @@ def test_choices_on_the_way_are_made_again(tmp_path: Path, made: Callable[[Path]
         forged = copy(run, tmp_path / str(number))
         cheat(forged)
         assert failures(Run(forged)), number
+
+
+def test_gate_history_and_compare_know_it(honest: Path, tmp_path: Path) -> None:
+    run = copy(honest, tmp_path)
+    rows_changed(run, "trials", flipped)
+    with pytest.raises(RunProblem, match="fails its audit"):
+        gate(Run(run), "emotionprompt/EP02")
+    with pytest.raises(RunProblem, match="fails its audit"):
+        api.compare(run, "none", "emotionprompt/EP02")
+    assert "fails its audit" in " ".join(api.compare(run, "none", "emotionprompt/EP02", force=True).notes)
+    [entry] = history("small", tmp_path)
+    assert entry.state == "fails its audit"
 
 
 def table() -> str:

@@ -78,14 +78,14 @@ def test_prompts_and_factors_keep_their_promises_too(tmp_path: Path, more: str) 
 
 
 def test_the_gate_of_a_file_keeps_its_promises_at_the_items_that_it_says(tmp_path: Path) -> None:
-    rows = "".join(json.dumps({"id": f"i{n}", "text": f"ticket {n}", "label": "ab"[n % 2]}) + "\n" for n in range(250))
+    rows = "".join(json.dumps({"id": f"i{n}", "text": f"ticket {n}", "label": "ab"[n % 2]}) + "\n" for n in range(274))
     (tmp_path / "tickets.jsonl").write_text(rows, encoding="utf-8")
     task = "items: tickets.jsonl\ncolumns: {id: id, input: text, target: label}\nname: tickets\nmetric: label\nlabels: [a, b]\n"
     (tmp_path / "task.yaml").write_text(task + "base_prompts: Sort it.\n", encoding="utf-8")
     path = tmp_path / "p.yaml"
-    path.write_text(PROMPTS.replace("[sentiment]", "[tickets]\ntask_files: [task.yaml]").replace("60", "250"), encoding="utf-8")
+    path.write_text(PROMPTS.replace("[sentiment]", "[tickets]\ntask_files: [task.yaml]").replace("60", "274"), encoding="utf-8")
     found = gates(resolve(path), 120, None, 0.7, 0.1)
-    assert (found.margin, found.loss, found.n_items, found.items_needed) == (0.05, 0.125, 250, 248)
+    assert (found.margin, found.loss, found.n_items, found.items_needed) == (0.05, 0.125, 274, 274)
     assert found.pass_if_same.high >= 0.8
     assert found.pass_at_margin.low <= 0.05
     assert found.fail_at_loss.share >= 0.8

@@ -67,6 +67,18 @@ def test_parts_keep_clusters_whole_and_every_item_once(clusters: list[int | None
     assert abs(len(rest) - share * len(items)) <= largest
 
 
+def test_items_that_ask_the_same_are_not_on_both_sides(tmp_path: Path) -> None:
+    """Also where they differ in case and space, and where somebody put them into different clusters."""
+    texts = [text for n in range(30) for text in (f"Ticket {n}", f"ticket  {n} ", f"Ticket {n}")]
+    for clusters in ([None] * 90, [f"user {n % 7}" if n > 60 else None for n in range(90)]):
+        items = tuple(Item(f"i{n}", text, ("a",), (), cluster) for n, (text, cluster) in enumerate(zip(texts, clusters, strict=True)))
+        task, n = screened(Task(name="t", suite="own", benchmark="own", metric="exact", strict="", base_prompts={}, items=items), 0.5)
+        first, rest = ({" ".join(item.input.casefold().split()) for item in part} for part in (task.items[:n], task.items[n:]))
+        assert first
+        assert rest
+        assert not first & rest
+
+
 def test_dropped_arms_are_not_sent_to_confirm_and_figures_come_from_the_confirming_items_alone(tmp_path: Path) -> None:
     done = swept(tmp_path, TEXTS)
     assert done.state == "complete"

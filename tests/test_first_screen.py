@@ -195,8 +195,21 @@ def test_what_points_are_against_is_said_where_it_is_not_the_score_of_the_incumb
     mean = report.of("stimulus", control="none")[0].mean_control
     assert mean is not None
     assert score is not None
-    twice = f"points against no added text (twice: {100 * mean:.1f})"
+    twice = f"points against no added text (repeated: {100 * mean:.1f})"
     assert head_words(summary).endswith(twice if f"{100 * mean:.1f}" != f"{100 * score:.1f}" else "points against no added text")
+
+
+def test_a_sentence_in_several_prompts_changes_nothing_about_what_points_are_against(tmp_path: Path) -> None:
+    path = tmp_path / "two.yaml"
+    path.write_text(
+        "name: two\nquestion: q?\nsuite: twin\ntasks: [sentiment]\nmodels: [sim/factors]\nitems: 40\nstimuli: [emotionprompt/EP02]\n"
+        "controls: {placebos: [], no_placebo_reason: a test}\nprompts: {now: 'Sentiment? {input}', expert: 'Sort it. {input}'}\n",
+        encoding="utf-8",
+    )
+    report = build(promptlab.run(path, runs=tmp_path / "runs", cache="off", progress=False))
+    [summary] = summaries(report)
+    assert {c.mean_control for c in report.of("stimulus", control="none")} != {row.score for row in summary.rows if row.incumbent}
+    assert head_words(summary).endswith("points against now")
 
 
 def test_where_nothing_is_shown_the_advice_names_the_arm_that_has_the_largest_gain(quickstart: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,10 +12,12 @@ import pandas as pd
 import pytest
 
 import promptlab
-from promptlab.nouns import ArmRef, UsageProblem
+from promptlab.nouns import ArmRef, Plan, UsageProblem
 from promptlab.record.store import Run
+from promptlab.reporting import build
+from promptlab.reporting import gate as gates
 from promptlab.reporting.gate import gate, to_junit, to_markdown, worst
-from promptlab.stats.noninferior import non_inferiority
+from promptlab.stats.noninferior import NonInferiority, items_of_gate, non_inferiority
 from runs import run
 
 
@@ -84,6 +87,65 @@ def test_names_that_are_not_one_arm_are_told(tmp_path: Path) -> None:
     ElementTree.fromstring(to_junit([found]))
 
 
+def frame_of(plan: Plan, sides: dict[str, np.ndarray], outcomes: dict[str, np.ndarray]) -> pd.DataFrame:
+    parts = [
+        pd.DataFrame({
+            "model": plan.models[0].name, "setting": plan.settings[0].id, "task": plan.tasks[0].name, "base_prompt": "as given",
+            "item": [f"i{i}" for i in range(len(score))], "arm": arm, "score": score.astype(float),
+            "outcome": outcomes.get(arm, "ok"), "replicate": 0,
+        })
+        for arm, score in sides.items()
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_an_incumbent_whose_answers_were_cut_lets_nothing_pass(tmp_path: Path) -> None:
+    n, rng = 800, np.random.default_rng(5)
+    plan = Run(imported(tmp_path, 0.0, n)).plan
+    right, cut = rng.random(n) < 0.9, rng.random(n) < 0.3
+    arm, base = ([ArmRef(model=plan.models[0].name, setting=plan.settings[0].id, arm=name)] for name in ("new", "none"))
+    for new, outcome in ((right & (rng.random(n) > 0.15), "not enough data"), (right, "pass")):
+        trials = frame_of(plan, {"none": right & ~cut, "new": new}, {"none": np.where(cut, "truncated", "ok")})
+        found = non_inferiority(trials, plan, arm, base, margin=0.05)
+        assert found.low is not None
+        assert found.low > -0.05
+        assert (found.outcome, "cut, empty or refused" in found.why) == (outcome, outcome != "pass")
+
+
+def test_what_the_report_would_not_judge_does_not_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_of = Run(imported(tmp_path, 0.0, 2000))
+    report = build(run_of)
+    assert gate(run_of, None, margin=5)[0].outcome == "pass"
+    failed = replace(report, comparisons=tuple(replace(c, status="judge_failed", verdict="refused") for c in report.comparisons))
+    monkeypatch.setattr(gates, "build", lambda _: failed)
+    [found] = gate(run_of, None, margin=5)
+    assert (found.outcome, found.why) == ("not enough data", "the judge failed a control, so its scores say nothing")
+    old = report.trials.assign(older=np.where(report.trials["arm"] == "none", "earlier-1", None))
+    monkeypatch.setattr(gates, "build", lambda _: replace(report, trials=old))
+    [found] = gate(run_of, None, margin=5)
+    assert "0 of 2,000 answers of the arm and 2,000 of 2,000 of the incumbent are from earlier runs" in found.words
+    assert "a change of the model since then counts" in to_markdown([found])
+
+
+@pytest.mark.parametrize("name", ["]]>&<\x00\x1b[2J\ufffe", "a\"b' | c\nd", "\ud800\uffff", "<!--{{x}}-->"])
+def test_hostile_names_leave_reports_for_machines_well_formed(name: str) -> None:
+    quality = NonInferiority(
+        outcome="not enough data", diff=None, low=None, high=None, margin=0.05, alpha=0.05, n_items=0, n_tasks=0, why=name,
+    )  # fmt: skip
+    hostile = gates.Gated(
+        run=name, model=name, simulated=True, arm=name, incumbent=name, outcome=gates.OPEN, quality=quality, cost_increase=None,
+        max_cost_increase=None, why=name, age=name,
+    )  # fmt: skip
+    case = ElementTree.fromstring(to_junit([hostile]).encode("utf-8", "replace")).find("testcase")
+    assert case is not None
+    assert case.find("error") is not None
+    assert len([line for line in to_markdown([hostile]).splitlines() if line.startswith("| ")]) == 3
+
+
+def test_the_items_of_a_gate_are_those_of_its_own_bounds() -> None:
+    assert [items_of_gate(c, m) for c, m in ((0.1, 0.02), (0.1, 0.05), (0.05, 0.05), (0.01, 0.1))] == [1578, 274, 200, 35]
+
+
 @pytest.mark.parametrize(("loss", "least", "most"), [(0.0, 0.8, 1.0), (0.02, 0.0, 0.05), (0.05, 0.0, 0.0)])
 def test_error_rates_at_the_planned_size(tmp_path: Path, loss: float, least: float, most: float) -> None:
     """1,550 items with 10 % changed answers pass a margin of 2 points four times in five where nothing changes."""
@@ -93,11 +155,7 @@ def test_error_rates_at_the_planned_size(tmp_path: Path, loss: float, least: flo
     for _ in range(runs):
         right = rng.random(n) < 0.8
         new = np.where(right, rng.random(n) >= (0.1 + loss) / 1.6, rng.random(n) < (0.1 - loss) / 0.4)
-        frame = pd.DataFrame({
-            "model": plan.models[0].name, "setting": plan.settings[0].id, "task": plan.tasks[0].name, "base_prompt": "as given",
-            "item": [f"i{i}" for i in range(n)] * 2, "arm": ["none"] * n + ["new"] * n,
-            "score": np.concatenate([right, new]).astype(float), "outcome": "ok", "replicate": 0,
-        })  # fmt: skip
+        frame = frame_of(plan, {"none": right, "new": new}, {})
         sides = [[ArmRef(model=plan.models[0].name, setting=plan.settings[0].id, arm=arm)] for arm in ("new", "none")]
         found = non_inferiority(frame, plan, sides[0], sides[1], margin=0.02)
         passes, fails = passes + (found.outcome == "pass"), fails + (found.outcome == "fail")

@@ -45,6 +45,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(path, made)
     for n, path in enumerate(sorted(IMPORTED.glob("samples_*"), reverse=True)):
         shutil.copy(path, made / ("first.jsonl", "second.jsonl")[n])
+    for model, of, minute in (("small", "none", 35), ("large", "career", 36)):
+        (made / f"org__{model}").mkdir()
+        samples = next(IMPORTED.glob(f"samples_sums_{of}_*")).read_bytes()
+        (made / f"org__{model}" / f"samples_sums_2026-11-25T09-{minute}-52.053536.jsonl").write_bytes(samples)
     (made / "logs").mkdir()
     for arm in ("none", "career"):
         shutil.copy(IMPORTED / f"inspect_{arm}.eval", made / "logs" / f"{arm}.eval")
@@ -76,14 +80,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     losses = [{"id": r["id"], "arm": arm, "brier_score": r[arm]} for r in wide for arm in ("none", "cot")]
     shutil.copy(two.csv(losses), made / "losses.csv")
     shutil.copy(two.csv([{"variant": "kind", "gained": 9, "lost": 1, "ties": 20}]), made / "counts.csv")
+    mine = [{"case": {"id": i}, "prompt": name, "result": {"score": wide[i][arm]}} for i in range(24) for name, arm in
+            (("short", "none"), ("long", "cot"))]  # fmt: skip
+    shutil.copy(two.lines(mine), made / "mine.jsonl")
     points = [{"nr": i, "wording": arm, "points": 1 + (i + (arm == "B")) % 5} for i in range(30) for arm in ("A", "B")]
     import openpyxl
 
-    book = openpyxl.Workbook()
-    book.active.append(list(points[0]))
-    for row in points:
-        book.active.append(list(row.values()))
-    book.save(made / "scores.xlsx")
+    rated = [{"ticket": i, "arm": arm, "rater": rater, "rating": 1 + (i + n) % 5} for i in range(24) for arm in ("v1", "v2")
+             for n, rater in enumerate(("Ann", "Bob"))]  # fmt: skip
+    for name, of in (("scores", points), ("raters", rated)):
+        book = openpyxl.Workbook()
+        for values in (list(of[0]), *(list(row.values()) for row in of)):
+            book.active.append(values)
+        book.save(made / f"{name}.xlsx")
     return made
 
 

@@ -19,8 +19,11 @@ from hypothesis import strategies as st
 from promptlab.importers import Options, explain
 from promptlab.importers.importing import READERS, kind_of_all, read_as, read_files
 from promptlab.importers.pairing import pair
+from promptlab.importers.shapes import SHAPES, shaped
+from promptlab.importers.tabular import read_rows
 from promptlab.nouns import NONE_ARM
 from promptlab.nouns.errors import FileProblems, PromptlabError, UsageProblem
+from promptlab.sources import tables
 
 HERE = Path(__file__).parent / "imported"
 TOOLS = HERE / "tools"
@@ -153,6 +156,10 @@ class Writer:
     def promptfoo_lines(self) -> Written:
         return Written([self.lines(self.each(self.foo_row))])
 
+    def promptfoo_yaml(self) -> Written:
+        path = self.foo_json()
+        return Written([path.rename(path.with_suffix(".yaml"))])
+
     def promptfoo_2023(self) -> Written:
         def row(arm: str, i: int, score: float | None) -> dict[str, Any]:
             found = {"prompt": {"raw": f"Say {i}. {arm}", "display": arm}, "vars": {"n": str(i)}, "provider": {"id": "toy"}}
@@ -210,8 +217,28 @@ class Writer:
 
         return self.by_arm(self.lines, row)
 
-    def table(self) -> Written:
-        return Written([self.csv(self.each(lambda arm, i, score: {"item": f"q{i}", "arm": arm, "score": "" if score is None else score}))])
+    def table(self, suffix: str = ".csv") -> Written:
+        rows = self.each(lambda arm, i, score: {"item": f"q{i}", "arm": arm, "score": "" if score is None else score})
+        if suffix == ".json":
+            return Written([self.json(rows)])
+        if suffix in (".jsonl", ".ndjson"):
+            return Written([self.lines(rows, suffix)])
+        path = self.path(suffix)
+        if suffix == ".parquet":
+            import pandas as pd
+
+            pd.DataFrame(rows).replace("", None).astype({"score": float}).to_parquet(path)
+        elif suffix in (".xlsx", ".xlsm"):
+            import openpyxl
+
+            book = openpyxl.Workbook()
+            for row in (list(rows[0]), *(list(row.values()) for row in rows)):
+                book.active.append(row)
+            book.save(path)
+        else:
+            text = {".csv": ",", ".tsv": "\t"}[suffix]
+            path.write_text("".join(text.join(map(str, row)) + "\n" for row in (rows[0], *(row.values() for row in rows))))
+        return Written([path])
 
     def table_of_words(self) -> Written:
         right, wrong = self.rng.choice(
@@ -221,23 +248,18 @@ class Writer:
         rows = self.each(lambda arm, i, score: {"id": i, "arm": arm, "score": word[score]})  # type: ignore[index]
         return Written([self.csv(rows)])
 
+    def changes(self) -> Written:
+        found = expected(self.scores)
+        return Written([self.csv(self.mixed([
+            {"variant": arm, "gained": up, "lost": down, "ties": n - up - down} for arm, (up, down, n) in found.items()
+        ]))])  # fmt: skip
+
     def table_packed(self) -> Written:
         path = self.table().paths[0]
         encoding = self.rng.choice(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
         packed = self.path(".csv.gz")
         packed.write_bytes(gzip.compress(path.read_text().replace("q", "é").encode(encoding)))
         return Written([packed])
-
-    def excel(self) -> Written:
-        import openpyxl
-
-        book = openpyxl.Workbook()
-        book.active.append(["item", "arm", "score"])
-        for row in self.each(lambda arm, i, score: [i, arm, None if score is None else bool(score)]):
-            book.active.append(row)
-        path = self.path(".xlsx")
-        book.save(path)
-        return Written([path])
 
     def table_by_arm(self) -> Written:
         return self.by_arm(self.csv, lambda arm, i, score: {"id": i, "score": "" if score is None else score})
@@ -304,6 +326,9 @@ class Writer:
         row = lambda arm, i, score: {"user_input": f"q{i}", "response": "r", "reference": "g", "faithfulness": score, "recall": 0.5}  # noqa: E731
         return self.by_arm(self.csv, row, metric="faithfulness")
 
+    def ragas_2023(self) -> Written:
+        return self.by_arm(self.csv, lambda arm, i, score: {"question": f"q{i}", "answer": "r", "contexts": "[]", "faithfulness": score})
+
     def openai_evals(self) -> Written:
         def write(rows: list[Any]) -> Path:
             spec = {"completion_fns": ["toy"], "eval_name": "sums.v0", "run_id": "R"}
@@ -326,11 +351,32 @@ WRITERS = [
     for name, made in vars(Writer).items()
     if callable(made) and getattr(made, "__annotations__", {}).get("return") == "Written" and name != "by_arm"
 ]
-ALWAYS_SCORED = ("dspy", "openai_evals")
+WRITERS += [f"table {suffix}" for suffix in tables.READERS]  # each format, so that a new one must be written here as well
+ALWAYS_SCORED = ("dspy", "openai_evals", "changes")
 """Tools that write no missing score in this shape."""
 scores_of_arms = st.lists(
     st.tuples(*[st.sampled_from([0.0, 1.0, 1.0, None]) for _ in range(3)]).filter(lambda row: row[0] is not None), min_size=4, max_size=12
-).filter(lambda rows: all(any(row[k] is not None for row in rows) for k in range(3)))
+).filter(lambda rows: all(any(row[k] is not None for row in rows) for k in range(3)) and any(0.0 in row for row in rows))
+
+
+def write(tool: str, folder: Path, scores: Scores, seed: int) -> Written:
+    name, _, suffix = tool.partition(" ")
+    return getattr(Writer(folder, scores, seed), name)(*filter(None, [suffix]))  # type: ignore[no-any-return]
+
+
+def test_every_reader_is_shuffled(tmp_path: Path) -> None:
+    """A kind of file, a shape of rows or a format of tables that no writer makes is one whose order nobody tests."""
+    kinds: set[str] = set()
+    known: list[object] = []
+    for n, tool in enumerate(WRITERS):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        written = write(tool, folder, {"none": {0: 1.0, 1: 0.0}, "career": {0: 0.0, 1: 1.0}}, n)
+        for file in read_files(written.paths, {}):
+            kinds.add(kind := kind_of_all([file], Options()))
+            known += [shaped(read_rows(file)).shape] if kind == "table" else []
+    assert kinds == set(READERS)
+    assert [shape.tool for shape in SHAPES if shape not in known] == []
 
 
 @pytest.mark.parametrize("tool", WRITERS)
@@ -343,7 +389,7 @@ def test_order_and_names_change_no_count(
         rows = [tuple(score or 0.0 for score in row) for row in rows]
     scores = {arm: {i: row[k] for i, row in enumerate(rows)} for k, arm in enumerate(("none", "career", "other"))}
     for step in range(2):
-        written = getattr(Writer(tmp_path_factory.mktemp("w"), scores, seed + step), tool)()
+        written = write(tool, tmp_path_factory.mktemp("w"), scores, seed + step)
         found = counts(written.paths, written.options, written.arm_names)
         assert sorted(found.values()) == sorted(expected(scores).values()), tool
         if not any(name.startswith("prompt-") for name in found):
@@ -357,7 +403,7 @@ def test_only_items_that_both_arms_were_asked_are_paired(tool: str, tmp_path: Pa
         "career": dict.fromkeys(range(6), 1.0),
         "other": dict.fromkeys(range(6, 12), 0.0),
     }
-    written = getattr(Writer(tmp_path, scores, 3), tool)()
+    written = write(tool, tmp_path, scores, 3)
     found = counts(written.paths, written.options, written.arm_names)
     assert sorted(found.values()) == [(0, 3, 6), (3, 0, 6)]
 
@@ -365,7 +411,7 @@ def test_only_items_that_both_arms_were_asked_are_paired(tool: str, tmp_path: Pa
 @pytest.mark.parametrize("tool", WRITERS)
 def test_advice_names_only_flags_that_the_reader_takes(tool: str, tmp_path: Path) -> None:
     scores = {"none": {i: float(i % 2) for i in range(8)}, "career": dict.fromkeys(range(8), 1.0)}
-    written = getattr(Writer(tmp_path, scores, 3), tool)()
+    written = write(tool, tmp_path, scores, 3)
     told = explain(written.paths, written.options, written.arm_names)
     known = {*told.flags, "--placebo", "--higher-is-better", "--explain"}
     plain = replace(written.options, wide=(), metric=None, baseline=None)

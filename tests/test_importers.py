@@ -435,6 +435,19 @@ def test_the_run_is_a_normal_one(tmp_path: Path) -> None:
         assert "not frozen before the data" in render(report).replace("\\", "")
 
 
+def test_the_baseline_keeps_its_name(tmp_path: Path) -> None:
+    table = tmp_path / "ab.csv"
+    lines = [f"q{i},{arm},{int(i % 3 > 0 or arm == 'B')}" for i in range(30) for arm in "AB"]
+    table.write_text("\n".join(["item,arm,score", *lines]) + "\n", encoding="utf-8")
+    run = Run(bring([table], tmp_path / "runs", Options(baseline="A")).folder)
+    report = build(run)
+    [summary] = summaries(report)
+    assert {row.arm for row in summary.rows if row.incumbent} == {"A"}
+    assert (summary.against, run.manifest.paid) == ("A", "no price recorded")
+    assert "against A" in next(c.sentence for c in report.comparisons if c.diff is not None)
+    assert "no added text" not in to_markdown(report)
+
+
 def test_the_same_import_is_the_same_run(tmp_path: Path) -> None:
     copy = tmp_path / "promptfoo.json"
     shutil.copy(PROMPTFOO, copy)
@@ -502,7 +515,7 @@ def test_command_line(tmp_path: Path) -> None:
         ([{**r, "score": 50 * int(str(r["score"]))} for r in rows()], {}, r"between 0 and 50 .*outside 0 to 1; --scale LOW,HIGH"),
         (rows(), {"scale": (1, 0)}, r"low end must be below"),
         ([{**r, "score": 7} for r in rows()], {"scale": (1, 5)}, r"outside 1 to 5; give the ends of the scale itself"),
-        ([{**r, "score": "good"} for r in rows()], {}, r"row 1: the score 'good' is no number(.|\n)*and 40 more rows"),
+        ([{**r, "score": "splendid"} for r in rows()], {}, r"row 1: the score 'splendid' is no number(.|\n)*and 55 more rows"),
         ([{**r, "outcome": "fail"} for r in rows()], {}, r"the outcome 'fail' is not known .*failed call must not be mixed up"),
         ([{**r, "score": ""} for r in rows()], {}, r"no result has a score"),
         ([{**r, "item": f"{r['arm']}{r['item']}"} for r in rows()], {}, r"no item was answered by one model both"),

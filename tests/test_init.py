@@ -219,6 +219,77 @@ SHAPES: dict[str, tuple[str, str | bytes, dict[str, Any]]] = {
         json.dumps([{"conversations": [{"from": "human", "value": TEXTS[n]}], "label": TEAMS[n % 3]} for n in range(N)]),
         {"input": "conversations", "target": "label", "metric": "label", "copied": True},
     ),
+    "titles above": (
+        "t.csv",
+        "Export of tickets;;\nMade by: Ann;;\n;;\n" + csv_of(TICKETS, ";"),
+        {"input": "message", "target": "team", "n": 60, "copied": True},
+    ),
+    "a title without cells": (
+        "t.csv",
+        "Export of tickets, third quarter\n" + csv_of(TICKETS, ";"),
+        {"input": "message", "target": "team", "n": 60, "copied": True},
+    ),
+    "an index without a name": (
+        "t.csv",
+        csv_of([{"": n, "message": TEXTS[n], "reply": f"Reply {n}"} for n in range(N)]),
+        {"input": "message", "target": "reply", "n": N, "copied": True},
+    ),
+    "labels in several spellings": (
+        "t.csv",
+        csv_of(rows(text=lambda n: TEXTS[n], label=lambda n: ("Spam", "spam ", "HAM", "ham", "Spam", "ham")[n % 6])),
+        {"target": "label", "metric": "label", "n_labels": 2, "copied": True},
+    ),
+    "numbers with a unit": (
+        "t.csv",
+        csv_of(rows(question=lambda n: f"How far is village {n}?", answer=lambda n: f"{1234 * n + 1001:,} km")),
+        {"target": "answer", "metric": "number", "copied": False},
+    ),
+    "lists as Python prints them": (
+        "t.csv",
+        csv_of(rows(text=lambda n: TEXTS[n], tags=lambda n: str((["a", "b"], ["b"], ["c's"])[n % 3]))),
+        {"target": "tags", "metric": "listed", "n_labels": 3, "copied": True},
+    ),
+    "conversations as Python prints them": (
+        "t.csv",
+        csv_of(rows(messages=lambda n: str([{"role": "user", "content": TEXTS[n]}]), label=lambda n: TEAMS[n % 3])),
+        {"input": "messages", "target": "label", "copied": True},
+    ),
+    "lists of one answer": (
+        "t.jsonl",
+        lines_of(rows(question=lambda n: TEXTS[n], answers=lambda n: [TEAMS[n % 3]])),
+        {"target": "answers", "metric": "label", "n_labels": 3, "copied": True},
+    ),
+    "sentences as answers": (
+        "t.tsv",
+        csv_of(rows(en=lambda n: TEXTS[n], de=lambda n: f"Das alte Haus {n} ist rot."), "\t"),
+        {"input": "en", "target": "de", "rubric": True},
+    ),
+    "rows deep inside": (
+        "t.json",
+        json.dumps({"status": "ok", "result": {"page": 1, "tickets": TICKETS}}),
+        {"input": "message", "target": "team", "n": 60, "copied": True},
+    ),
+    "lines in a file called json": ("t.json", lines_of(TICKETS), {"input": "message", "target": "team", "n": 60, "copied": True}),
+    "lists of cells": (
+        "t.json",
+        json.dumps([["message", "team"], *([t["message"], t["team"]] for t in TICKETS)]),
+        {"input": "message", "target": "team", "n": 60, "copied": True},
+    ),
+    "columns of a data frame": (
+        "t.json",
+        json.dumps({name: {str(n): t[name] for n, t in enumerate(TICKETS)} for name in TICKETS[0]}),
+        {"input": "message", "target": "team", "n": 60, "copied": True},
+    ),
+    "a data frame split": (
+        "t.json",
+        json.dumps({"columns": [*TICKETS[0]], "index": [*range(N)], "data": [[*t.values()] for t in TICKETS]}),
+        {"input": "message", "target": "team", "n": 60, "copied": True},
+    ),
+    "objects by name": (
+        "t.json",
+        json.dumps({f"q{n}": {"question": t["message"], "answers": [{"text": t["team"]}]} for n, t in enumerate(TICKETS)}),
+        {"input": "question", "target": None, "rubric": True, "note": "'answers' holds lists of objects"},
+    ),
     "braces in cells": (
         "t.csv",
         csv_of(rows(text=lambda n: f"{{team}} {{{{x}}}} {n} {{instruction}}", label=lambda n: ("{a}", "{b}")[n % 2])),
@@ -294,7 +365,13 @@ tests:
             "polite.txt": 'Answer in a {{tone}} way, as {"reply": ...} for {name}:\n{{mail}}\n',
             "chat.json": '[{"role": "system", "content": "Be {{tone}}."}, {"role": "user", "content": "{{mail}}"}]',
         },
-        {"tasks": 1, "prompts": 2, "lost": ["javascript"], "sampling": {"temperature": 0.2, "max_tokens": 200}},
+        {
+            "tasks": 1,
+            "prompts": 2,
+            "lost": ["javascript"],
+            "sampling": {"temperature": 0.2, "max_tokens": 200},
+            "lost models": ["'config.apiKey' of provider 'openai:chat:gpt-4o-mini'"],
+        },
     ),
     "a table of tests": (
         "prompts: ['Sort this: {{text}}']\nproviders: openai:gpt-4o-mini\ntests: file://tests.csv\n",
@@ -334,6 +411,52 @@ tests:
         ),
         {},
         {"tasks": 1, "prompts": 2, "targets": True, "lost": ["Jinja", "the variable 'unset' has no value"]},
+    ),
+    "a judge, a price and providers of one model": (
+        """
+description: Support
+env: {OPENAI_BASE_URL: "https://elsewhere.example"}
+x-common: &common {tone: kind}
+prompts:
+  file://v1.txt: first
+  file://chat.json: chat
+providers:
+  - {id: openai:chat:gpt-4o-mini, config: {temperature: 0, max_tokens: 99, tools: file://tools.json}}
+  - {id: openai:chat:gpt-4o-mini, label: warm, config: {temperature: 1, max_tokens: 99}, prompts: [chat]}
+defaultTest: file://default.yaml
+scenarios:
+  - config: [{vars: {language: French}}, {vars: {language: Dutch}}]
+    tests: [{vars: {question: "Which is {{language | upper}}?"}, assert: [{type: llm-rubric, value: polite, threshold: 0.5}]}]
+tests: file://t.jsonl
+""",
+        {
+            "v1.txt": "In {{ language }}: {{ question | trim }}{# a comment #}",
+            "chat.json": '[{% for m in history %}{"role": "user", "content": "{{m}}"},{% endfor %}'
+            '{"role": "user", "content": "{{language}}: {{question}}"}]',
+            "default.yaml": "assert: [{type: cost, threshold: 0.01}]\n",
+            "t.jsonl": lines_of(
+                [
+                    {"vars": {"language": "French", "question": f"Q{n}?"}, "assert": [{"type": "llm-rubric", "value": "polite"}], "x": 1}
+                    for n in range(3)
+                ]
+            ),
+        },
+        {
+            "tasks": 1,
+            "prompts": 2,
+            "targets": True,
+            "models": ["openai_gpt-4o-mini-1", "warm"],
+            "sampling": {"max_tokens": 99},
+            "lost": [
+                "env",
+                "'first': filters",
+                "'chat': its blocks",
+                "'x' of a test",
+                "'threshold' of an assertion",
+                "'question': filters",
+            ],
+            "lost models": ["'config.tools' of provider 'openai:chat:gpt-4o-mini'", "'prompts' of provider 'openai:chat:gpt-4o-mini'"],
+        },
     ),
 }
 
@@ -449,6 +572,12 @@ def test_wishes_are_heard_and_checked(tmp_path: Path) -> None:
 def test_a_budget_only_where_the_price_is_known(model: str, tmp_path: Path) -> None:
     _, found = started(tmp_path, "t.csv", csv_of(TICKETS), model=model)
     assert resolve(tmp_path / found.experiment).experiment.budget_usd == (2 if "4o" in model else None)
+
+
+def test_free_text_is_planned_where_the_judge_is_the_model_under_test(tmp_path: Path) -> None:
+    _, found = started(tmp_path, "t.csv", csv_of(rows(mail=lambda n: TEXTS[n])), model="openai/gpt-4o-mini")
+    study = resolve(tmp_path / found.experiment)
+    assert ([m.name for m in study.design.models], [m.name for m in study.judges]) == (["openai/gpt-4o-mini"], ["judge"])
 
 
 def test_the_command(tmp_path: Path) -> None:

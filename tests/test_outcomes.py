@@ -286,7 +286,15 @@ def test_times_and_errors_in_messages() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "outcome", "is_taken"), [("stop", "ok", True), ("error", "ok", False), ("length", "ok", False), (None, "ok", True)]
+    ("reason", "outcome", "is_taken"),
+    [
+        ("stop", "ok", True),
+        ("error", "ok", False),
+        ("length", "ok", False),
+        ("odd", "ok", False),
+        ("odd", "truncated", True),
+        (None, "ok", True),
+    ],
 )
 def test_no_bundle_brings_a_failure_as_an_answer(reason: str | None, outcome: Any, is_taken: bool) -> None:
     body = body_of(Completion("yes", outcome, reason))

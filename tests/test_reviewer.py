@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
@@ -10,16 +11,22 @@ import pytest
 
 import runs
 from conftest import ROOT
-from promptlab.nouns import CIRCUMSTANCE_COLUMNS, FileProblems
+from promptlab.design.cross import trials
+from promptlab.nouns import CIRCUMSTANCE_COLUMNS, FileProblems, Trial
 from promptlab.planning.audit import DIFFERS
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.reporting import audited
 from promptlab.reporting.build import build, comparison_frame
 from promptlab.running import bundle
-from promptlab.running.progress import Execution
+from promptlab.running.budget import Budget
+from promptlab.running.cache import Cache
+from promptlab.running.engine import Pending, engine_of
+from promptlab.running.progress import Execution, Progress
 from promptlab.running.sweep import run_sweep
 from servers import Server
+
+LOOPS = "loops:\n  - {name: heart, rounds: 2, mode: verifier_free, policies: [alternate]}\n"
 
 
 def exported(run: Path, to: Path) -> Path:
@@ -78,9 +85,32 @@ def test_failures_and_a_kill_replay_to_the_same_cells(server: Server, tmp_path: 
     same_cells(author, replayed(folder, tmp_path, monkeypatch))
 
 
+def test_an_answer_that_came_since_it_was_looked_for_is_not_paid_again(tmp_path: Path) -> None:
+    """Two trials with one first request are looked up together, and one is answered and stored before the other asks."""
+    study = resolve(runs.experiment(tmp_path, tasks="sum", items=1, more=LOOPS))
+    progress = Progress(n_planned=study.design.n_trials)
+    engine = engine_of(study, Cache(tmp_path / "cache"), Budget(None), progress, Execution(probe=False))
+    alike: dict[str, list[Trial]] = {}
+    for trial in trials(study.design):
+        alike.setdefault(engine.key(engine.call(trial)), []).append(trial)
+    pair = next(some[:2] for some in alike.values() if len(some) > 1)
+
+    async def both() -> list[str]:
+        keys = []
+        for pending in list(engine.begin_all(pair)):
+            assert isinstance(pending, Pending)
+            _, calls = await engine.go_on(pending)
+            keys += [call.key for call in calls]
+            engine.behind.flush()
+        await engine.gateway.aclose()
+        return keys
+
+    keys = asyncio.run(both())
+    assert progress.n_sent == len(set(keys)) < len(keys)
+
+
 def test_no_request_is_sent_twice_by_loops_on_a_fast_server(server: Server, tmp_path: Path) -> None:
-    loops = "loops:\n  - {name: heart, rounds: 2, mode: verifier_free, policies: [alternate]}\n"
-    path = runs.experiment(tmp_path, tasks="sum, sentiment", items=20, models=runs.served(server.url), more=loops)
+    path = runs.experiment(tmp_path, tasks="sum, sentiment", items=20, models=runs.served(server.url), more=LOOPS)
     done = run_sweep(resolve(path), tmp_path / "runs", tmp_path / "cache", Execution(concurrency=32, probe=False), lambda _: None)
     run = Run(done.folder)
     calls = run.calls()

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promptlab.stats.outcomes import ends, shares_of
+from promptlab.stats.outcomes import ends, shares_of, uneven
 from promptlab.stats.sentences import ended, remedy
 from runs import run
 
@@ -57,6 +57,19 @@ def test_shares_in_words() -> None:
     assert ended({}) == "all whole"
     assert remedy({"truncated": 0.1, "thought_only": 0.3}).startswith("Raise max_tokens or lower")
     assert remedy({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("treated", "control", "differ"),
+    [
+        ({"truncated": 0.2}, {"refused": 0.2}, True),
+        ({"truncated": 0.015, "empty": 0.015}, {}, True),
+        ({"truncated": 0.2, "error": 0.4}, {"truncated": 0.19}, False),
+        ({}, {}, False),
+    ],
+)
+def test_arms_whose_answers_ended_in_other_ways_differ(treated: dict[str, float], control: dict[str, float], differ: bool) -> None:
+    assert uneven(treated, control) is uneven(control, treated) is differ
 
 
 class Always(BaseHTTPRequestHandler):

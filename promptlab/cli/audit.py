@@ -25,6 +25,7 @@ def audit(
     from promptlab.planning.audit import DIFFERS, UNKNOWN
     from promptlab.record.store import Run
     from promptlab.reporting import audited
+    from promptlab.reporting.remade import study_of
     from promptlab.running.keys import need_key_consent
     from promptlab.running.progress import Execution
     from promptlab.sources.spec.user import consent
@@ -36,7 +37,7 @@ def audit(
     run = None if is_bundle else Run(run_folder(place))
     rows = audited.of_bundle(Path(place), given)[0] if run is None else audited.of_run(run, given)
     if run is not None and ask:
-        study = audited.study_of(run, given)
+        study = study_of(run, given)
         need_key_consent(study, tuple(allow_key or ()))
         rows.append(audited.ask(run, ask, study, Execution(max_cost_usd=max_cost)).row)
     failed, unknown = (sum(row.says == says for row in rows) for says in (DIFFERS, UNKNOWN))

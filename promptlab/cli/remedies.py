@@ -15,7 +15,7 @@ IN_TICKS = re.compile(r"`((?:promptlab|pip|python|export) [^`]+)`")
 PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b(?![_=])")
 """A word that stands for something of the reader's, such as DIR."""
 ONE_OF = re.compile(r"(?:with|give|by|add) (--[a-z-]+): '?([^\s,;']+)")
-ADDED = re.compile(r"(?:for example|add) (--[a-z-]+) ([\w.-]*\w)")
+ADDED = re.compile(r"(?:for example|add) (--[a-z-]+) (?:'([^']+)'|([\w.-]*\w(?:[,/=][\w.-]*\w)*))")
 LIBRARY = re.compile(r"Install (\w+) to ")
 READS_A_FILE = ("plan", "sweep", "calibrate", "gate")
 
@@ -37,7 +37,8 @@ def remedy(error: PromptlabError, given: Sequence[str]) -> str | None:
         return "promptlab runs ls"
     for rule in (ONE_OF, ADDED):
         if found := rule.search(message):
-            return _command(_with(given, *found.groups()))
+            option, *values = found.groups()
+            return _command(_with(given, option, next(filter(None, values))))
     library = LIBRARY.search(message)
     return f"python -m pip install {library.group(1)}" if library else None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -148,6 +149,10 @@ def placebos_of(stimulus: Stimulus, placebos: Sequence[Stimulus], n_tokens: Mapp
     return tuple(p for p in placebos if p.of == stimulus.id or p.id in meant)
 
 
+SWAPPED = " swapped"
+"""What the id of an item ends in that shows its options in reverse."""
+
+
 @dataclass(frozen=True, slots=True)
 class Design:
     """Everything that is crossed: tasks (with their drawn items), arms, models, replicates."""
@@ -184,6 +189,7 @@ def draw(task: Task, n_items: int | None, n_demos: int, seed: int) -> Task:
     chosen, rest = _split(items, n_items, 0 if task.demos else n_demos)
     spare = task.demos or spare_demos(chosen, rest) if n_demos else ()
     pool = sorted(spare, key=lambda demo: (demo.input, demo.output))
+    chosen = [order for item in chosen for order in _both_orders(item)] if task.both_orders else chosen
     demos = random.Random(f"{seed}/{task.id}/demos").sample(pool, min(n_demos, len(pool)))
     return replace(task, items=tuple(chosen), demos=tuple(demos))
 
@@ -191,11 +197,23 @@ def draw(task: Task, n_items: int | None, n_demos: int, seed: int) -> Task:
 def screened(task: Task, confirm: float) -> tuple[Task, int]:
     """The task with the items that screen before those that confirm, and how many screen; both in their drawn, random order.
 
-    Whole clusters make up the share `confirm`, in the order of their first items, as long as that comes nearer to it.
+    Whole clusters make up the share `confirm`, in the order of their first items, as long as that comes nearer to it. Items whose
+    inputs differ only in case and space stay together, and so do the clusters that hold them.
     """
-    groups: dict[tuple[str, bool], list[Item]] = {}
-    for item in task.items:
-        groups.setdefault((item.cluster or item.id, item.cluster is not None), []).append(item)
+    above: dict[str, str] = {}
+
+    def top(mark: str) -> str:
+        while (other := above.setdefault(mark, mark)) != mark:
+            above[mark] = mark = above[other]
+        return mark
+
+    asked = [f"input {' '.join(item.input.casefold().split())}" for item in task.items]
+    for item, mark in zip(task.items, asked, strict=True):
+        if item.cluster:
+            above[top(mark)] = top(f"cluster {item.cluster}")
+    groups: dict[str, list[Item]] = {}
+    for item, mark in zip(task.items, asked, strict=True):
+        groups.setdefault(top(mark), []).append(item)
     want, taken = confirm * len(task.items), set[str]()
     for group in groups.values():
         if abs(len(taken) + len(group) - want) < abs(len(taken) - want):
@@ -206,7 +224,13 @@ def screened(task: Task, confirm: float) -> tuple[Task, int]:
 
 def n_available(task: Task, n_demos: int) -> int:
     """How many items there are to ask where `n_demos` demonstrations are drawn."""
-    return len(_split(task.items, None, 0 if task.demos else n_demos)[0])
+    return (1 + task.both_orders) * len(_split(task.items, None, 0 if task.demos else n_demos)[0])
+
+
+def _both_orders(item: Item) -> tuple[Item, Item]:
+    """The item, and again with its options in reverse: a cluster of two."""
+    own = replace(item, cluster=item.cluster or item.id)
+    return own, replace(own, id=f"{item.id}{SWAPPED}", choices=item.choices[::-1], scores=item.scores[::-1])
 
 
 def _split(items: Sequence[Item], n_items: int | None, n_demos: int) -> tuple[Sequence[Item], Sequence[Item]]:
@@ -272,19 +296,23 @@ def _has_own_prompt(strategy: Strategy) -> bool:
     return isinstance(strategy.parameters, Program) and strategy.parameters.instructions == "own"
 
 
-def trials(design: Design, start: int = 0, end: int | None = None) -> Iterator[Trial]:
-    """All trials in the order in which they are sent; or those whose order is at least `start` and below `end`.
+def trials(design: Design, start: int = 0, end: int | None = None, among: Sequence[int] | None = None) -> Iterator[Trial]:
+    """All trials in the order in which they are sent; or those whose order is at least `start` and below `end`, and one of `among`.
 
     Tasks take turns, and within a block of one item all arms and replicates come in a shuffled order, so that a provider
     that drifts hits every arm alike and a run that stops early has whole blocks of every task.
     """
     order = 0
     last = design.n_trials if end is None else end
+    wanted = sorted(among or ())
     for task_number, position in blocks(design):
         if order >= last:
             return
         task = design.tasks[task_number]
-        if order + (an_item := trials_an_item(design, task)) <= start:
+        an_item = trials_an_item(design, task)
+        place = bisect_left(wanted, order)
+        mine = set(wanted[place : bisect_left(wanted, order + an_item, place)])
+        if order + an_item <= start or not (mine or among is None):
             order += an_item
             continue
         item = task.items[position]
@@ -293,7 +321,7 @@ def trials(design: Design, start: int = 0, end: int | None = None) -> Iterator[T
         ]
         random.Random(f"{design.seed}/{task.id}/{item.id}/block").shuffle(block)
         for arm, model, replicate in block:
-            if start <= order < last:
+            if start <= order < last and (among is None or order in mine):
                 yield Trial(order, task.id, item, arm, model.name, replicate)
             order += 1
 

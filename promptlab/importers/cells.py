@@ -13,15 +13,23 @@ from typing import Any
 from promptlab.importers.values import mapping, number, text, whole
 
 RIGHT = (
-    "true yes y t pass passed correct right success succeeded ✓ ✔ ✔️ ☑ ✅ 👍 "
-    "wahr richtig ja vrai oui verdadero cierto sí si vero verdadeiro sim"
+    "true yes y t pass passed correct right success succeeded ok good accepted ✓ ✔ ☑ ✅ 👍 "
+    "wahr richtig ja vrai oui juste verdadero cierto correcto sí si vero corretto verdadeiro correto sim juist goed rätt rigtig riktig "
+    "tak prawda ano igen kyllä evet doğru да верно так 是 对 正确 はい 正解 예 맞음 نعم"
 )
-WRONG = "false no n f fail failed incorrect wrong failure ✗ ✘ ✖ ✕ × ☒ ❌ ❎ 👎 falsch nein faux non falso não nao onwaar"
+WRONG = (
+    "false no n f fail failed incorrect wrong failure ko nok bad rejected ✗ ✘ ✖ ✕ × ☒ ❌ ❎ 👎 "
+    "falsch nein faux non falso incorrecto incorreto errato não nao onwaar onjuist fout fel forkert feil "
+    "nie fałsz ne nem ei hayır yanlış нет неверно ні 否 错 错误 いいえ 不正解 아니요 틀림 لا"
+)
 NOTHING = "na n/a nan none null nil - -- – — #n/a #value! #ref! #div/0! #name? #num! <na> error"
 WORDS: Mapping[str, float | None] = {
     **dict.fromkeys(RIGHT.split(), 1.0), **dict.fromkeys(WRONG.split(), 0.0), **dict.fromkeys(NOTHING.split()), "": None, "waar": 1.0,
 }  # fmt: skip
 """What tables write for right, wrong and nothing, as spreadsheets of several languages do."""
+AS_SEEN = str.maketrans({"\u00a0": " ", "\u202f": " ", "\ufe0e": None, "\ufe0f": None, "\u2212": "-"})
+"""Spaces, variants of marks and the minus that only look like others."""
+SHARE = re.compile(r"(\d+) ?(?:/|of|out of) ?([1-9]\d*)")
 PERCENT = re.compile(r"([-+]?\d+(?:[.,]\d+)?) ?%")
 COMMA = re.compile(r"[-+]?\d+,\d+")
 THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
@@ -41,9 +49,12 @@ def read_score(value: object) -> float | str | None:
 
 @lru_cache(maxsize=4096)
 def _score_in(value: str) -> float | str | None:
-    word = value.strip().lower()
-    if word in WORDS:
-        return WORDS[word]
+    word = value.translate(AS_SEEN).strip().lower()
+    mark, _, rest = word.partition(" ")
+    if word in WORDS or (not mark.isalnum() and WORDS.get(mark) is not None and WORDS.get(mark) == WORDS.get(rest)):
+        return WORDS[mark if rest else word]
+    if (found := SHARE.fullmatch(word)) and int(found[1]) <= int(found[2]):
+        return int(found[1]) / int(found[2])
     if found := PERCENT.fullmatch(word):
         return float(found[1].replace(",", ".")) / 100
     if COMMA.fullmatch(word):

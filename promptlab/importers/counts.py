@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from promptlab.importers.cells import cell_text
+from promptlab.importers.doubts import without_totals
 from promptlab.importers.files import File
 from promptlab.importers.results import Options, Reading, Result, Source, listed
 from promptlab.importers.tabular import chosen_columns, each_row, read_rows
 from promptlab.importers.values import name_of, refusal, task_name, whole
 from promptlab.nouns import NONE_ARM, UsageProblem
-from promptlab.sources.tables import Row
+from promptlab.sources.tables import Row, Table
 
 OBVIOUS: Mapping[str, tuple[str, ...]] = {
     "gained": ("gained", "better", "wins", "won", "improved"),
@@ -67,7 +68,8 @@ def read(files: Sequence[File], options: Options) -> Reading:
     if len(files) > 1:
         raise UsageProblem(f"counts are read from one file, and {len(files)} are given")
     file = files[0]
-    lines, guessed, ties_known = _lines(file, options.columns)
+    table, notes = without_totals(read_rows(file))
+    lines, guessed, ties_known = _lines(table, options.columns)
     models = list(dict.fromkeys(line.model for line in lines))
     pooled = len(models) > 1 and not options.per_model
     clustered = "cluster" in options.columns
@@ -82,21 +84,20 @@ def read(files: Sequence[File], options: Options) -> Reading:
         tuple(results),
         (Source(file.path.name, file.sha256, "a table of counts"),),
         metric="better or worse than the baseline",
-        notes=_notes(len(models) if pooled else 0, clustered, ties_known),
+        notes=(*notes, *_notes(len(models) if pooled else 0, clustered, ties_known)),
         guessed=guessed,
         reconstructed=True,
     )
 
 
-def _lines(file: File, given: Mapping[str, str]) -> tuple[list[Counts], tuple[str, ...], bool]:
-    table = read_rows(file)
+def _lines(table: Table, given: Mapping[str, str]) -> tuple[list[Counts], tuple[str, ...], bool]:
     columns, guessed = chosen_columns(table, {what: column for what, column in given.items() if what in OBVIOUS}, OBVIOUS)
     if "cluster" in given and given["cluster"] != columns.get("model"):
         raise UsageProblem(f"--cluster {given['cluster']}: counts know no clusters but their models, the column {columns.get('model')!r}")
     missing = [what for what in ("gained", "lost", "arm") if what not in columns]
     if missing:
         raise refusal(
-            file.path,
+            table.path,
             f"counts need a column for {', '.join(missing)}; known names: "
             + "; ".join(f"{what}: {', '.join(OBVIOUS[what])}" for what in missing)
             + f". The columns are {listed(table.columns, 30)}",
@@ -104,7 +105,7 @@ def _lines(file: File, given: Mapping[str, str]) -> tuple[list[Counts], tuple[st
         )
     lines = each_row(table, partial(_line, columns=columns))
     if sum(line.gained + line.lost + line.ties for line in lines) > MOST_ITEMS:
-        raise refusal(file.path, f"the counts add up to more than {MOST_ITEMS:,} items, which cannot be made up one by one")
+        raise refusal(table.path, f"the counts add up to more than {MOST_ITEMS:,} items, which cannot be made up one by one")
     return lines, tuple(guessed), "ties" in columns
 
 

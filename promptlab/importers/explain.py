@@ -11,7 +11,8 @@ from typing import Any
 from promptlab.importers.importing import READERS, kind_of_all, read_as, read_files
 from promptlab.importers.pairing import pair
 from promptlab.importers.results import Kind, Options, Reading, listed
-from promptlab.importers.tabular import opened
+from promptlab.importers.shapes import shaped
+from promptlab.importers.tabular import read_rows
 from promptlab.nouns import PromptlabError
 
 COMMON = ("baseline", "placebo", "arms", "drop", "scale", "lower-is-better", "force")
@@ -37,7 +38,7 @@ def explain(paths: Sequence[Path], options: Options, arm_names: Mapping[str, str
     flags = tuple(f"--{flag}" for flag in (*sorted(READERS[kind][1]), *COMMON))
     found: dict[str, str] = {}
     if kind == "table":
-        shapes = [opened(file, options.sheet) for file in files]
+        shapes = [shaped(read_rows(file, options.sheet)) for file in files]
         found["columns"] = listed(list(dict.fromkeys(name for shape in shapes for name in shape.table.columns)), 40)
         if scores := list(dict.fromkeys(name for shape in shapes for name in shape.scores)):
             found["scores"] = listed(scores, 20)

@@ -53,9 +53,10 @@ class File:
 
     @property
     def suffix(self) -> str:
-        """What the file is by its name: .csv for table.csv and for table.csv.gz."""
+        """What the file is by its name: .csv for table.csv and for table.csv.gz; .json for a JSON list that is called .jsonl."""
         path = self.path.with_suffix("") if self.n_packed is not None and self.path.suffix.lower() == ".gz" else self.path
-        return path.suffix.lower()
+        suffix = path.suffix.lower()
+        return ".json" if suffix in (".jsonl", ".ndjson") and self.content[:100].lstrip()[:1] == b"[" else suffix
 
 
 def read_file(path: Path, arm: str | None = None, watch: Callable[[float], None] | None = None) -> File:
@@ -104,7 +105,13 @@ def parsed(path: Path, content: bytes, place: str = "", line: int | None = None,
 
 
 def json_lines(file: File) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and object of every line that is not blank."""
+    """Line number and object of every line that is not blank; of a JSON list, the number and object of every entry."""
+    if file.suffix == ".json":
+        for number, value in enumerate(Stream(file).elements(), 1):
+            if not isinstance(value, dict):
+                raise refusal(file.path, f"entry {number}: expected a JSON object, found {type(value).__name__}")
+            yield number, value
+        return
     done = 0
     for line, row in enumerate(io.BytesIO(file.content), 1):
         done += len(row)

@@ -25,7 +25,10 @@ def asked_again(results: list[Result], reading: Reading, files: Sequence[File]) 
     if len(arms) == 1 and len(files) == 2 and (copies or _same_prompts(results)):
         for r in results:
             r.arm = AA_ARM if rank[r.file] else NONE_ARM
-        return ["both files hold answers to the same prompt: the second is taken as its repeat (A/A), and nothing was added to it"]
+        return [
+            "both files hold answers to the same prompt: the second is taken as its repeat (A/A), and nothing was added to it. "
+            "If they are of two models or prompts, name them with --arm-name"
+        ]
     if copies:
         results[:] = [r for r in results if r.file not in copies]
         return [f"{len(copies)} file(s) with the same content as another were left out"]
@@ -70,8 +73,8 @@ def by_content(results: Sequence[Result], path: Path) -> list[str]:
             raise refusal(
                 path,
                 f"the item {changed!r} asks one thing in {first.where} and another in {second.where}, so one id means "
-                "two items and the files "
-                "cannot be paired; evaluate the arms on the same items",
+                "two items and the files cannot be paired; evaluate the arms on the same items"
+                + ("; to compare the models: --arm model" if len({r.model for r in results}) > 1 else ""),
             )
         for r in results:
             if r.task == task and r.content:

@@ -21,7 +21,7 @@ READERS: Mapping[Kind, tuple[Callable[[Sequence[File], Options], Reading], froze
     "promptfoo": (promptfoo.read, frozenset({"item", "arm", "cluster", "metric", "arm-name", "task-name"})),
     "inspect": (inspect_log.read, frozenset({"arm", "scorer", "arm-name", "task-name"})),
     "lm-eval": (lm_eval.read, frozenset({"arm", "metric", "arm-name", "task-name"})),
-    "table": (tabular.read, frozenset({*COLUMNS, "metric", "wide", "sheet", "arm-name", "task-name"})),
+    "table": (tabular.read, frozenset({*(name.replace("_", "-") for name in COLUMNS), "metric", "wide", "sheet", "arm-name", "task-name"})),
     "counts": (counts.read, frozenset({"arm", "model", "task", "cluster", "per-model"})),
 }
 """How files of a kind are read, and the flags that mean something for them.
@@ -170,6 +170,9 @@ def kind_of(file: File) -> Kind:
 
 def _kind_of_json(stream: Stream) -> Kind:
     keys = set()
+    if stream.peek() == "[":
+        first = next(stream.elements(), None)
+        return "lm-eval" if isinstance(first, dict) and lm_eval.is_sample(first) else "table"
     for key in stream.members() if stream.peek() == "{" else ():
         keys.add(key)
         if {"eval", "status"} <= keys:
@@ -218,7 +221,7 @@ def _check_flags(kind: Kind, known: frozenset[str], options: Options, arm_names:
         "metric": options.metric, "scorer": options.scorer, "per-model": options.per_model or None, "arm-name": arm_names or None,
         "wide": options.wide or None, "sheet": options.sheet, "task-name": options.task_name,
     }  # fmt: skip
-    given = {*options.columns, *(flag for flag, value in flags.items() if value is not None)}
+    given = {*(name.replace("_", "-") for name in options.columns), *(flag for flag, value in flags.items() if value is not None)}
     if wrong := sorted(given - known):
         flag, *take = (f"--{name}".replace("_", "-") for name in (wrong[0], *sorted(known)))
         raise UsageProblem(f"{flag} means nothing for files of the kind {kind!r}, which take {', '.join(take)}")

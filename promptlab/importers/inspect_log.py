@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptlab.importers.files import Archive, File, parsed
-from promptlab.importers.results import BY_MODEL, Described, Options, Reading, Result, Source, compare_models, listed, places, unnamed
+from promptlab.importers.results import (
+    BY_MODEL,
+    Described,
+    Options,
+    Reading,
+    Result,
+    Source,
+    compare_models,
+    listed,
+    places,
+    quoted,
+    unnamed,
+)
 from promptlab.importers.values import entries, mapping, name_of, number, refusal, sampling, secrets_in, short, task_name, text, whole
 from promptlab.nouns import Outcome, UsageProblem, did_you_mean, digest
 
@@ -53,6 +65,9 @@ def read(files: Sequence[File], options: Options) -> Reading:
     for index, (log, one, place) in enumerate(zip(logs, described, arms, strict=True)):
         if log.head.get("status") != "success":
             notes.append(f"{log.file.path.name}: inspect_ai calls this log {text(log.head.get('status'))!r}, so samples may be missing")
+        reducers = entries(mapping(log.eval.get("config")).get("epochs_reducer"))
+        if reducers and reducers != ["mean"]:
+            notes.append(f"{log.file.path.name}: inspect_ai reduced epochs by {listed(reducers)}; here the epochs of a sample are averaged")
         params = sampling(log.eval.get("model_generate_config"), mapping(log.head.get("plan")).get("config"))
         for sample in log.samples:
             where = {"arm": place.arm, "model": one.model, "task": place.task, "file": index}
@@ -126,7 +141,9 @@ def _scorer(logs: Sequence[Log], wanted: str | None) -> tuple[str, str]:
     if name and name not in names:
         raise UsageProblem(f"--scorer {name}: no sample was scored by it; {did_you_mean(name, names)}".rstrip("; "))
     if not name and len(names) > 1:
-        raise UsageProblem(f"the samples were scored by several scorers ({listed(names)}); choose one with --scorer")
+        raise UsageProblem(
+            f"the samples were scored by several scorers ({listed(names)}); choose one, for example --scorer {quoted(names[0])}"
+        )
     name = name or names[0]
     values = [mapping(_scores(sample).get(name)).get("value") for log in logs for sample in log.samples]
     keys = list(dict.fromkeys(key_ for value in values for key_ in mapping(value)))

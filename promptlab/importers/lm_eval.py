@@ -30,7 +30,11 @@ from promptlab.importers.values import mapping, name_of, number, refusal, sampli
 from promptlab.nouns import FileProblems, UsageProblem, did_you_mean
 
 NAMED = re.compile(r"samples_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\dT\d\d[-:]\d\d[-:]\d\d(?:\.\d+)?))?\Z")
+LIKELIHOODS = ("perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte")
 NO_FILTER = "none"
+LOGARITHM = (
+    "the harness writes log-likelihoods for single samples of a perplexity (for each word or byte of a text), of which more is better"
+)
 Row = tuple[int, dict[str, Any]]
 
 
@@ -69,19 +73,31 @@ def read(files: Sequence[File], options: Options) -> Reading:
     for index, (place, one, rows, known) in enumerate(zip(arms, described, samples, params, strict=True)):
         if instruction := one.facts.get("system instruction"):
             texts.setdefault(place.arm, instruction)
+        unnamed_filters = [row.get("doc_id") for _, row in rows if "filter" not in row]
+        if len(set(map(text, unnamed_filters))) < len(unnamed_filters):
+            raise refusal(
+                one.file.path,
+                "its documents occur several times without the names of filters, as older versions of the harness write them; keep the "
+                "lines of one filter, which are in one block, or evaluate with a newer version",
+            )
         for line, row in rows:
             if _filter(row) == chosen_filter:
                 results.append(_result(row, line, one=one, place=place, file=index, metric=metric, known=known))
     if options.columns.get("arm") == BY_MODEL:
         compare_models(results)
+    # what the results file says of a perplexity is not true of the log-likelihoods that the samples hold instead
+    logarithms = metric in LIKELIHOODS and all((r.score or 0) <= 0 for r in results)
+    if logarithms and options.higher_is_better is False:
+        raise UsageProblem(f"--lower-is-better: {LOGARITHM}")
     return Reading(
         tuple(results),
         tuple(sources),
         metric=metric if chosen_filter == NO_FILTER else f"{metric},{chosen_filter}",
+        notes=(LOGARITHM,) if logarithms else (),
         texts=texts,
         one_arm=unnamed(files, "a file of lm-evaluation-harness's samples"),
         secrets=tuple(secrets),
-        higher_is_better=_direction(metric, directions, files[0].path),
+        higher_is_better=logarithms or _direction(metric, directions, files[0].path),
         metrics=tuple(dict.fromkeys(m for rows in samples for _, row in rows for m in _metrics(row))),
         by_content=True,
     )
@@ -101,7 +117,7 @@ def _result(row: Mapping[str, Any], line: int, *, one: Described, place: Place, 
     if "doc_id" not in row:
         raise refusal(one.file.path, "a sample has no doc_id, so it cannot be paired with another arm's", line)
     prompt, asked = _asked(row.get("arguments"))
-    score = number(row.get(metric))
+    score = _score(row.get(metric), metric)
     return Result(
         arm=place.arm,
         model=one.model,
@@ -119,6 +135,14 @@ def _result(row: Mapping[str, Any], line: int, *, one: Described, place: Place, 
         file=file,
         error=None if score is not None else f"the harness wrote no number for {metric}: {text(row.get(metric))[:80]!r}",
     )
+
+
+def _score(value: object, metric: str) -> float | None:
+    """A sample's score; of a perplexity the harness writes its log-likelihood, of a text with the number of words or bytes."""
+    if metric in LIKELIHOODS and isinstance(value, list) and len(value) == 2:
+        likelihood, n = map(number, value)
+        return likelihood / n if likelihood is not None and n else None
+    return number(value)
 
 
 def _asked(arguments: object) -> tuple[object, object]:
@@ -162,7 +186,7 @@ def _metric(samples: Sequence[Sequence[Row]], files: Sequence[File], wanted: str
     if name and name not in metrics:
         raise UsageProblem(f"--metric {name}: the samples have no such metric; {did_you_mean(name, metrics)}".rstrip("; "))
     if not name and len(metrics) > 1:
-        raise UsageProblem(f"the samples hold several metrics ({listed(metrics)}); choose one with --metric")
+        raise UsageProblem(f"the samples hold several metrics ({listed(metrics)}); choose one, for example --metric {metrics[0]}")
     if filter_ and filter_ not in filters:
         raise UsageProblem(f"--metric {wanted}: the samples have no filter {filter_!r}; {did_you_mean(filter_, filters)}".rstrip("; "))
     if not filter_ and len(filters) > 1:
@@ -178,7 +202,7 @@ def _metrics(row: Mapping[str, Any]) -> list[str]:
     if isinstance(named, list):
         return [str(name) for name in named if str(name) in row]
     known = {"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "doc_hash", "prompt_hash", "target_hash"}
-    return [name for name, value in row.items() if name not in known and number(value) is not None]
+    return [name for name, value in row.items() if name not in known and _score(value, name) is not None]
 
 
 def _results_beside(file: File, time: str) -> File | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from pathlib import Path
 from promptlab.importers.files import File
 from promptlab.importers.identity import asked_again, by_content
 from promptlab.importers.results import Options, Reading, Result, listed
-from promptlab.importers.values import refusal
+from promptlab.importers.values import less_may_be_better, refusal
 from promptlab.nouns import AA_ARM, NONE_ARM, Item, PlannedArm, Role, UsageProblem, did_you_mean
 
 BASELINES = ("none", "baseline", "original", "control", "default")
@@ -20,13 +19,6 @@ MOST_UNPAIRED = 0.05
 PER_DRAW = ("seed",)
 """Parameters that may differ between two answers which are compared."""
 PROMPTS_COMPARED = 5
-LOSSES = re.compile(
-    r"(?:^|[^a-z])(?:brier|(?:log_?)?loss(?:es)?|nll|perplexity|ppl|(?:cross_?)?entropy|divergence|bits_per_(?:byte|char)|errors?|mistakes?|wrong|"
-    r"incorrect|fail(?:ed|ures?|ing)?|miss(?:es|_rate)|false_(?:positives?|negatives?)|fpr|fnr|wer|cer|ter|s?mape|m[as]e|rmse|ece|distance|"
-    r"levenshtein|toxicity|bias|hallucinations?|stereotypes?|noise_sensitivity|latency|costs?|price|seconds|time|duration|tokens?|penalty|regret|"
-    r"risks?|harm(?:ful)?|violations?|defects?|attack_success)(?:[^a-z]|$)"
-)
-"""Names of scores of which less is better, as far as a name can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +53,17 @@ def pair(reading: Reading, options: Options, files: Sequence[File], flags: froze
     _unique(results, path, flags)
     _same_items(results, path)
     notes += _same_settings(results, options.force, path)
-    left_out, more = _overlap(results, baseline, path, models_too="arm" in flags and "score" not in flags)
+    left_out, more = _overlap(results, baseline, path, flags)
     notes += more
     if left_out:
         results = [r for r in results if r.arm not in left_out]
         arms = [arm for arm in arms if arm.name not in left_out]
     notes += _missing(results, path)
+    written: dict[str, list[str]] = defaultdict(list)
+    for arm in arms:
+        name = str(arm.imported_as)
+        written["".join(name.casefold().split())].append(name)
+    notes += [f"{listed(names)} are several arms; write them alike if they are one" for names in written.values() if len(names) > 1]
     for r in results:
         r.arm = NONE_ARM if r.arm == baseline else r.arm
     added = _added_texts(results)
@@ -152,8 +149,10 @@ def _scale(results: Sequence[Result], reading: Reading, options: Options, path: 
     worst = next((r for r in found if not low <= (r.score or 0.0) <= high), None)
     if worst is not None:
         known = [r.score or 0.0 for r in found]
+        rated = min(known) >= 1 and max(known) <= 10 and all(score.is_integer() for score in known)
+        low_end = 1.0 if rated else min(0.0, *known)
         remedy = (
-            f"--scale LOW,HIGH maps another scale, for example --scale {min(0.0, *known):g},{max(known):g} if those are its ends"
+            f"--scale LOW,HIGH maps another scale, such as --scale {low_end:g},{max(known):g} if those are its ends"
             if options.scale is None
             else "give the ends of the scale itself, not of what was observed"
         )
@@ -173,7 +172,7 @@ def _scale(results: Sequence[Result], reading: Reading, options: Options, path: 
 def _direction(reading: Reading, options: Options) -> tuple[bool, list[str]]:
     """Whether less is better of this score: as the user says, else the files; asked where the name is that of a loss."""
     chosen = options.higher_is_better
-    if chosen is None and reading.higher_is_better is None and LOSSES.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", reading.metric).lower()):
+    if chosen is None and reading.higher_is_better is None and less_may_be_better(reading.metric):
         raise UsageProblem(
             f"of the score {reading.metric!r} less may be better, and the files do not say so; say it with --lower-is-better or "
             "--higher-is-better"
@@ -245,7 +244,7 @@ def _same_settings(results: Iterable[Result], force: bool, path: Path) -> list[s
     return notes
 
 
-def _overlap(results: Sequence[Result], baseline: str, path: Path, *, models_too: bool) -> tuple[set[str], list[str]]:
+def _overlap(results: Sequence[Result], baseline: str, path: Path, flags: frozenset[str]) -> tuple[set[str], list[str]]:
     """The arms that share no item with the baseline, and notes on those that share few, for each model and task."""
     of: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for r in results:
@@ -271,12 +270,14 @@ def _overlap(results: Sequence[Result], baseline: str, path: Path, *, models_too
         first: dict[str, Result] = {}
         for r in results:
             first.setdefault(r.arm, r)
-        apart = "; to compare the models themselves: --arm model" if models_too and len({r.model for r in first.values()}) > 1 else ""
+        models_too = "arm" in flags and "score" not in flags and len({r.model for r in first.values()}) > 1
+        apart = "; to compare the models themselves: --arm model" if models_too else ""
+        by_item = "; name what tells the items apart, the same in both, with --item" if "item" in flags else ""
         shown = "; ".join(f"{r.arm}: {r.model}, {r.task}, item {r.item}" for r in list(first.values())[:3])
         raise refusal(
             path,
             f"no item was answered by one model both under {baseline!r} and under another arm, so nothing can be paired ({shown}); the "
-            f"same item needs the same id, task and model name in both{apart}",
+            f"same item needs the same id, task and model name in both{apart}{by_item}",
         )
     if left_out:
         others = ",".join(sorted(left_out))
@@ -290,7 +291,8 @@ def _overlap(results: Sequence[Result], baseline: str, path: Path, *, models_too
 def _missing(results: Sequence[Result], path: Path) -> list[str]:
     n = sum(1 for r in results if r.score is None)
     if n == len(results):
-        raise refusal(path, "no result has a score, so there is nothing to judge; score the answers first")
+        hint = "; formulas have values only once a spreadsheet program has saved them" if path.suffix.lower() == ".xlsx" else ""
+        raise refusal(path, f"no result has a score, so there is nothing to judge; score the answers first{hint}")
     sizes = Counter((r.model, r.task, r.arm, r.item, r.base_prompt) for r in results) if any(r.repeat for r in results) else {}
     notes = [f"{n:,} of {len(results):,} results have no score (a failed call is missing, never 0)"] if n else []
     if len(set(sizes.values())) > 1:

@@ -83,7 +83,7 @@ class _Reader:
         self._repeats: dict[tuple[str, str, str], int] = defaultdict(int)
         self._places: dict[str, tuple[int | None, str]] = {}
         self._labels: set[str] = set()
-        self._n_judged = self._n_asserted = 0
+        self._n_judged = self._n_asserted = self.n_unasserted = 0
         self.arms: dict[Arm, int] = {}
         self.arm_of: dict[str, Arm] = {}
         self.variables: dict[str, None] = {}
@@ -93,8 +93,9 @@ class _Reader:
 
     def results(self) -> list[Result]:
         self._document = found = document(self._file)
-        results = [self._result(row, f"result {n} of {self._file.path.name}") for n, row in enumerate(found.rows, 1)]
-        if self._n_judged and not self._n_asserted:
+        rows = ((n, row) for n, row in enumerate(found.rows, 1) if not self._unasserted(row))
+        results = [self._result(row, f"result {n} of {self._file.path.name}") for n, row in rows]
+        if (self._n_judged or self.n_unasserted) and not self._n_asserted:
             raise refusal(
                 self._file.path, "no test case asserts anything, so promptfoo passed every answer; add assertions and evaluate again"
             )
@@ -213,12 +214,18 @@ class _Reader:
             item = short(" ".join(text(given[wanted]).split()))
         else:
             test = mapping(row.get("testCase"))
-            checks = [[mapping(a).get("type"), mapping(a).get("value")] for a in entries(test.get("assert"))]
+            checks = _checks(test.get("assert"))
             others = {k: v for k, v in given.items() if k != self._wanted}
             by_variable = self._wanted is not None and self._wanted in given
             item = known_by("test", others, [] if by_variable else checks, *([] if others else [test.get("description")]))
         self.items.add(item)
         return item
+
+    def _unasserted(self, row: Mapping[str, Any]) -> bool:
+        """Whether promptfoo says that it passed an answer because nothing was asserted."""
+        unasserted = text(mapping(row.get("gradingResult")).get("reason")) == UNASSERTED and not mapping(row.get("testCase")).get("assert")
+        self.n_unasserted += unasserted
+        return unasserted
 
     def _note_assertions(self, row: Mapping[str, Any], failed: bool) -> None:
         graded = mapping(row.get("gradingResult"))
@@ -243,12 +250,13 @@ def _names(places: Mapping[Arm, int]) -> dict[Arm, str]:
         label, template = arm
         name = name_of(label) or "none"
         alike = [other for other in order if other[0] == label]
-        if not template and len({other[1] for other in alike if other[1]}) == 1:
+        n_templates = len({other[1] for other in alike if other[1]})
+        if not template and n_templates == 1:
             continue
         if "\n" in label.strip() or name != short(name) or "{{" in name:
             name = f"prompt-{number_}"
-        if name in names.values():
-            name = next(f"{name}-{n}" for n in range(2, len(places) + 2) if f"{name}-{n}" not in names.values())
+        if name in names.values() or n_templates > 1:  # no prompt of a label that several have is the one that is called so
+            name = next(f"{name}-{n}" for n in range(1 if n_templates > 1 else 2, len(places) + 2) if f"{name}-{n}" not in names.values())
         names[arm] = name
     return names | {arm: names[next(other for other in names if other[0] == arm[0])] for arm in order if arm not in names}
 
@@ -261,6 +269,15 @@ def _name_tasks(results: Sequence[Result], readers: Sequence[_Reader], options: 
     apart = len(arms) == 1 or all(name and len(of) > 1 for name, of in arms.items())
     for r in results:
         r.task = task_name(options.task_name or (readers[r.file].description if apart else "") or "promptfoo")
+
+
+def _checks(asserted: object) -> list[list[Any]]:
+    """What assertions ask: the kind and the value of each, of a set those in it."""
+    found = []
+    for check in map(mapping, entries(asserted)):
+        within = _checks(check.get("assert"))
+        found.append([check.get("type"), check.get("value"), *([within] if within else [])])
+    return found
 
 
 def _failed(row: Mapping[str, Any]) -> bool:
@@ -323,6 +340,8 @@ def _notes(results: Sequence[Result], readers: Sequence[_Reader], options: Optio
     notes = [f"the score is {meant.get(metric, f'the named score {metric!r}')}"]
     if n_cached := sum(r.cached for r in results):
         notes.append(f"{n_cached:,} of {len(results):,} answers came from promptfoo's cache, so repeats among them are not new draws")
+    if n := sum(reader.n_unasserted for reader in readers):
+        notes.append(f"{n:,} answers about which nothing was asserted, all of which promptfoo passed, are left out")
     if any(r.repeat for r in results):
         notes.append("test cases that occur several times are taken as repeats of one item")
     return tuple(notes)

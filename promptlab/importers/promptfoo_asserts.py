@@ -26,7 +26,7 @@ class CannotBe(Exception):
     """Why an assertion has no counterpart."""
 
 
-def converted(given: str, value: Any, threshold: object, targets: list[str], *, shared: bool, judge: str) -> dict[str, Any]:  # noqa: ANN401
+def converted(given: str, value: Any, threshold: object, targets: list[str], *, shared: bool, judge: Any) -> dict[str, Any]:  # noqa: ANN401
     """The assertion of a type and a value. `targets`, the test's right answers, get a value that is not `shared` with all tests.
 
     CannotBe says why there is none.

@@ -17,7 +17,9 @@ from typing import Any
 
 from promptlab.importers.promptfoo_asserts import CannotBe, of_cell
 from promptlab.importers.promptfoo_asserts import converted as converted_assertion
-from promptlab.importers.values import entries, mapping, number, refusal, sampling, text
+from promptlab.importers.promptfoo_providers import models as converted_models
+from promptlab.importers.promptfoo_providers import without_settings
+from promptlab.importers.values import entries, mapping, number, refusal, text
 from promptlab.nouns import FileProblems
 from promptlab.sources.foreign import json_value, read_bytes, yaml_value
 from promptlab.sources.starting import JUDGES, Started, experiment_text, look, plain_name, task_text
@@ -29,14 +31,17 @@ MOST_TASKS = 12
 DOUBLE = re.compile(r"\{\{-?\s*([\w.]+)\s*-?\}\}")
 SINGLE = re.compile(r"(?<!\{)\{([A-Za-z_]\w*)\}(?!\})")
 JINJA = re.compile(r"\{%.*?%\}|\{\{[^{}]*[|(\[][^{}]*\}\}|\{#.*?#\}", re.DOTALL)
+FILTERED = re.compile(r"\{\{-?\s*([\w.]+)\s*\|[^{}]*\}\}")
+COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
+LOOP = re.compile(r"\{%-?\s*(for|if)\b.*?\{%-?\s*end\1\s*-?%\}", re.DOTALL)
 RESERVED = ("input", "choices", "labels", "demos", "instruction")
-PROVIDERS = {
-    "openai": "openai", "anthropic": "anthropic", "mistral": "mistral", "google": "gemini", "vertex": "vertex_ai", "bedrock": "bedrock",
-    "groq": "groq", "deepseek": "deepseek", "openrouter": "openrouter", "ollama": "ollama", "azure": "azure", "cohere": "cohere",
-    "xai": "xai", "togetherai": "together_ai",
-}  # fmt: skip
-"""promptfoo's names of providers, and LiteLLM's."""
-KINDS_OF_CALL = ("chat", "messages", "completion", "completions", "responses")
+KNOWN = (
+    "description", "prompts", "providers", "targets", "tests", "scenarios", "defaultTest", "assertionTemplates", "tags", "metadata",
+    "outputPath", "evaluateOptions", "commandLineOptions", "sharing", "writeLatestResults",
+)  # fmt: skip
+"""Keys of a configuration that are converted, or change no answer and no score; likewise of a test and of an assertion below."""
+KNOWN_OF_TEST = ("vars", "assert", "description", "metadata")
+KNOWN_OF_ASSERTION = ("type", "value", "metric", "weight", "description", "$ref", "assert")
 
 
 @dataclass(slots=True)
@@ -61,8 +66,20 @@ class _Conversion:
         if not isinstance(value, dict) or "prompts" not in value:
             raise refusal(path, "not a configuration of promptfoo: it has no 'prompts'")
         self._config: Mapping[str, Any] = value
-        self._lost: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter(
+            str(key)[:60] for key, held in value.items() if held and key not in KNOWN and not str(key).startswith(("x-", "$"))
+        )
         self._notes: list[str] = []
+        try:
+            self._default = mapping(self._value(value.get("defaultTest")))
+        except CannotBe:
+            self._default = {}
+            self._lost["defaultTest: it is code"] += 1
+        lost: Counter[str] = Counter()
+        models, self._sampling = converted_models(value.get("providers") or value.get("targets"), lost)
+        if model is None:
+            self._lost += lost
+        self._models = [model] if model else models or [simulated]
 
     def done(self) -> Started:
         prompts = self._prompts()
@@ -81,16 +98,12 @@ class _Conversion:
                 else {"text": "You are a careful expert.\n\n" + only}
             )
             self._notes.append("there is one prompt; 'expert' was added to have something to compare it with: write your own there")
-        models, params = self._models()
-        started.files[started.experiment] = experiment_text(name, files, entries_, models, n_most, sampling=params)
+        started.files[started.experiment] = experiment_text(name, files, entries_, self._models, n_most, sampling=self._sampling)
         started.notes += self._notes
         started.left_out += self._told()
         return started
 
     def _told(self) -> list[str]:
-        for key in ("scenarios", "redteam", "derivedMetrics", "extensions", "nunjucksFilters", "transform"):
-            if self._config.get(key):
-                self._lost[key] += 1
         return [f"{what} ({n} times)" if n > 1 else what for what, n in self._lost.items()]
 
     # Reading
@@ -121,6 +134,8 @@ class _Conversion:
     def _prompts(self) -> dict[str, str | list[Any]]:
         given = self._config["prompts"]
         found: dict[str, str | list[Any]] = {}
+        if isinstance(given, dict):  # of earlier versions: files with their labels
+            given = [{"id": key, "label": label} for key, label in given.items()]
         for n, entry in enumerate(given if isinstance(given, list) else [given], 1):
             inside = mapping(entry)
             raw = inside.get("raw") or inside.get("id") or inside.get("content") or entry
@@ -129,9 +144,8 @@ class _Conversion:
                 self._lost[f"prompt {n}: {str(raw)[:60]!r} is no text"] += 1
                 continue
             for part, words in enumerate(self._read_prompt(raw, n), 1):
-                if JINJA.search(words):
-                    self._lost[f"prompt {label!r}: Jinja beyond {{{{name}}}} is sent as it is written"] += 1
-                found[self._free(plain_name(label, f"prompt-{n}") + (f"-{part}" if part > 1 else ""), found)] = self._chat(words)
+                name = self._free(plain_name(label, f"prompt-{n}") + (f"-{part}" if part > 1 else ""), found)
+                found[name] = self._chat(self._plain(words, f"prompt {label!r}"), label)
         if not found:
             raise refusal(self._path, "; ".join(["it has no prompt that can be read", *self._told()]))
         return found
@@ -154,23 +168,31 @@ class _Conversion:
             whole = self._text(path)
             yield from (part.strip("\n") for part in re.split(r"(?m)^---\s*$", whole) if part.strip()) if path.suffix == ".txt" else [whole]
 
-    def _chat(self, words: str) -> str | list[Any]:
+    def _plain(self, words: str, where: str) -> str:
+        """A template without comments, and without the filters of variables, which are listed."""
+        words = COMMENT.sub("", words)
+        plain = FILTERED.sub(r"{{\1}}", words)
+        if plain != words:
+            self._lost[f"{where}: filters of variables, such as {FILTERED.search(words)[0][:60]!r}"] += 1  # type: ignore[index]
+        return plain
+
+    def _chat(self, words: str, label: str) -> str | list[Any]:
         """A prompt with variables as they are written here: text, or the messages of a chat in JSON or YAML."""
-        value: object = None
-        if words.lstrip().startswith(("[", "- role:")):
-            try:
-                value = yaml_value(words)
-            except ValueError:
-                value = None
-        if (
-            isinstance(value, list)
-            and value
-            and all(isinstance(m, dict) and isinstance(m.get("content"), str) and m.get("role") for m in value)
-        ):
-            return [
-                {"role": "system" if m["role"] == "developer" else m["role"], "content": DOUBLE.sub(r"{\1}", m["content"])} for m in value
-            ]
-        return words
+        messages = self._messages(words)
+        if messages is None and (messages := self._messages(LOOP.sub("", words))) is not None:
+            self._lost[f"prompt {label!r}: its blocks of Jinja ({{% ... %}}), which are left out"] += 1
+        elif JINJA.search(words):
+            self._lost[f"prompt {label!r}: Jinja beyond {{{{name}}}} is sent as it is written"] += 1
+        return words if messages is None else messages
+
+    def _messages(self, words: str) -> list[Any] | None:
+        try:
+            value = yaml_value(words) if words.lstrip().startswith(("[", "- role:")) else None
+        except ValueError:
+            return None
+        if not value or not isinstance(value, list) or not all(isinstance(mapping(m).get("content"), str) and m.get("role") for m in value):
+            return None
+        return [{"role": "system" if m["role"] == "developer" else m["role"], "content": DOUBLE.sub(r"{\1}", m["content"])} for m in value]
 
     def _free(self, name: str, taken: Mapping[str, object]) -> str:
         return next(one for one in itertools.chain([name], (f"{name}-{n}" for n in itertools.count(2))) if one not in taken)
@@ -190,13 +212,12 @@ class _Conversion:
     # Tests
 
     def _tests(self) -> Iterator[_Test]:
-        default = mapping(self._config.get("defaultTest"))
         for n, case in enumerate(itertools.islice(self._cases(), MOST_TESTS), 1):
-            for key in ("options", "threshold", "provider", "assertScoringFunction", "transform"):
-                if case.get(key) or default.get(key):
+            for key in {**self._default, **case}:
+                if key not in KNOWN_OF_TEST and (case.get(key) or self._default.get(key)):
                     self._lost[f"'{key}' of a test"] += 1
-            given = {**mapping(default.get("vars")), **mapping(case.get("vars"))}
-            checks = [*entries(default.get("assert")), *entries(case.get("assert"))]
+            given = {**mapping(self._default.get("vars")), **mapping(case.get("vars"))}
+            checks = [*entries(self._default.get("assert")), *entries(case.get("assert"))]
             for values in self._expanded(given, n):
                 one = _Test(values)
                 for check in checks:
@@ -208,6 +229,11 @@ class _Conversion:
 
     def _cases(self) -> Iterator[Mapping[str, Any]]:
         given = self._config.get("tests")
+        for scenario in map(mapping, entries(self._config.get("scenarios"))):
+            for shared, case in itertools.product(entries(scenario.get("config")), entries(scenario.get("tests"))):
+                own, more = mapping(case), mapping(shared)
+                checks = [*entries(more.get("assert")), *entries(own.get("assert"))]
+                yield {**more, **own, "vars": {**mapping(more.get("vars")), **mapping(own.get("vars"))}, "assert": checks}
         for entry in given if isinstance(given, list) else [given]:
             if isinstance(entry, dict) and "path" not in entry:
                 yield entry
@@ -225,12 +251,18 @@ class _Conversion:
                 yield from (mapping(one) for one in entries(self._parsed(path)))
                 continue
             try:
+                if path.suffix.lower() == ".jsonl":
+                    yield from (mapping(json_value(line)) for line in self._text(path).splitlines() if line.strip())
+                    continue
                 for row in look(path).rows:
+                    for key in row:
+                        if key.startswith("__") and not re.fullmatch(r"__expected\d*|__description|__metadata.*", key):
+                            self._lost[f"the column {key[:40]!r} of {path.name}"] += 1
                     checks = [of_cell(text(v)) for k, v in row.items() if re.fullmatch(r"_*expected\d*", k) and text(v).strip()]
                     values = {k: v for k, v in row.items() if not re.fullmatch(r"_*expected\d*|__.*", k)}
                     yield row if "vars" in row else {"vars": values, "assert": checks}
-            except FileProblems as error:
-                self._lost[str(error)] += 1
+            except (FileProblems, ValueError) as error:
+                self._lost[f"tests of {path.name}: {error}"] += 1
 
     def _expanded(self, given: Mapping[str, Any], n: int) -> Iterator[dict[str, str]]:
         """The values of the variables: lists make one test for each of their values; files are read, code is not run."""
@@ -244,6 +276,10 @@ class _Conversion:
                         self._lost[f"variable {key!r} of test {n}: {words[:60]!r} is code or no text"] += 1
                         continue
                     words = self._text(self._near(words))
+                elif "{{" in words:
+                    words = self._filled(self._plain(words, f"variable {key!r}"), {k: text(v) for k, v in zip(lists, values, strict=True)})
+                    if DOUBLE.search(words) or JINJA.search(words):
+                        self._lost[f"variable {key!r}: the template {words[:40]!r} is sent as it is written"] += 1
                 found[key] = words
             yield found
 
@@ -254,18 +290,21 @@ class _Conversion:
             check = {**mapping(mapping(self._config.get("assertionTemplates")).get(text(ref).rsplit("/", 1)[-1])), **check}
         given = text(check.get("type"))
         if given == "assert-set":
-            self._lost["'assert-set' as a group: its assertions are separate"] += 1
+            self._lost["'assert-set' as a group, with its weight and threshold: its assertions are separate"] += 1
             for inside in entries(check.get("assert")):
                 self._assert(mapping(inside), test)
             return
         try:
             value = self._value(check.get("value"))
             filled = self._filled(value, test.given)
-            shared = filled == value and check in entries(mapping(self._config.get("defaultTest")).get("assert"))
+            shared = filled == value and check in entries(self._default.get("assert"))
             made = converted_assertion(given, filled, check.get("threshold"), test.targets, shared=shared, judge=self._judge)
         except CannotBe as why:
             self._lost[f"assertion '{given}'{': ' if str(why) else ''}{why}"] += 1
             return
+        for key in check:
+            if key not in (*KNOWN_OF_ASSERTION, *(["threshold"] if given in ("cost", "latency") else [])):
+                self._lost[f"'{key}' of an assertion '{given}'"] += 1
         name = text(check.get("metric"))[:60]
         weight = number(check.get("weight"))
         test.assertions.append({**made, **({"name": name} if name else {}), **({} if weight in (None, 1.0) else {"weight": weight})})
@@ -332,7 +371,7 @@ class _Conversion:
         return files, largest
 
     def _asked(self, group: Sequence[_Test], prompts: Sequence[str]) -> str:
-        """The variable that stands for the input: in every prompt if one is, given in as many tests as possible, and the longest."""
+        """The variable that stands for the input: in every prompt if one is, given in most tests, with most values, and the longest."""
         held = [set(DOUBLE.findall(p)) | set(re.findall(r"\{(\w+)\}", p)) for p in prompts]
         names = list(dict.fromkeys(key for test in group for key in test.given))
         if not names:
@@ -341,6 +380,7 @@ class _Conversion:
             name: (
                 sum(name in of for of in held),
                 sum(bool(t.given.get(name, "").strip()) for t in group),
+                len({t.given.get(name) for t in group}),
                 sum(len(t.given.get(name, "")) for t in group),
             )
             for name in names
@@ -348,39 +388,9 @@ class _Conversion:
         return max(names, key=lambda name: sizes[name])
 
     @property
-    def _judge(self) -> str:
+    def _judge(self) -> Any:  # noqa: ANN401
         """Who rates by a rubric: a simulated judge where simulated models answer."""
-        asked = self._model or (self._models()[0] or [""])[0]
-        return JUDGES[asked.startswith("sim/")]
-
-    def _models(self) -> tuple[list[Any], dict[str, Any]]:
-        """Models by LiteLLM's names, and the sampling parameters that all of them share."""
-        found: list[str] = []
-        params: list[dict[str, Any]] = []
-        lost: list[str] = []
-        given = self._config.get("providers") or self._config.get("targets") or []
-        for entry in given if isinstance(given, list) else [given]:
-            inside = mapping(entry)
-            if len(inside) == 1 and "id" not in inside:
-                inside = {"id": next(iter(inside)), **mapping(next(iter(inside.values())))}
-            name = text(inside.get("id") or entry)
-            provider, _, rest = name.partition(":")
-            parts = [part for part in rest.split(":") if part and part not in KINDS_OF_CALL]
-            if provider in PROVIDERS and parts and not name.startswith("file:"):
-                found.append(f"{PROVIDERS[provider]}/{':'.join(parts)}")
-                params.append(sampling(inside.get("config")))
-            else:
-                lost.append(f"provider {name[:60]!r}")
-        shared = {
-            k: v
-            for k, v in (params[0] if params else {}).items()
-            if k in ("temperature", "top_p", "max_tokens") and all(p.get(k) == v for p in params)
-        }
-        if self._model:
-            return [self._model], shared
-        for one in lost:
-            self._lost[one] = 1
-        return list(dict.fromkeys(found)) or [self._simulated], shared
+        return JUDGES[without_settings(self._models[0]).startswith("sim/")]
 
 
 TARGET = "right answer"

@@ -15,6 +15,7 @@ from promptlab.importers.cells import inside, read_score
 from promptlab.importers.files import File, Stream, json_lines
 from promptlab.importers.values import entries, mapping, refusal
 from promptlab.sources.foreign import yaml_value
+from promptlab.sources.tables import csv_form
 
 FAILED_CALL = 2
 """promptfoo's failureReason of a call that failed; 1 is an assertion that did, which is a wrong answer."""
@@ -172,7 +173,8 @@ def _older(table: Mapping[str, Any]) -> Iterator[Row]:
 
 def _cells(file: File, most: int | None = None) -> Iterator[list[str]]:
     text = file.content[:most].decode("utf-8", "replace" if most else "strict")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if file.suffix == ".tsv" else ",")
+    delimiter, skipped = csv_form(text[: text.find("\n") + 1], file.suffix)
+    reader = csv.reader(io.StringIO(text[skipped:], newline=""), delimiter=delimiter)
     limit = csv.field_size_limit(len(text) + 1)
     try:
         yield from reader

@@ -47,7 +47,7 @@ FACTORS, SETTING_ID = SETTING.canonical(), SETTING.id
 LIBRARY = "imported"
 BASE_PROMPT = "imported"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
-VERSION = 2
+VERSION = 3
 """Part of every run id: raised when a file would be read to other rows than before."""
 T = TypeVar("T")
 OF_TRIAL, OF_CALL = [name for name in shared(TrialRow, Result) if name != "base_prompt"], shared(CallRow, Result)

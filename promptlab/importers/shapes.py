@@ -177,23 +177,35 @@ def events(table: Table) -> Table:
         return table
     spec: Mapping[str, Any] = next((mapping(row.values["spec"]) for row in table.rows if "spec" in row.values), {})
     known = {"spec.model": (entries(spec.get("completion_fns")) or [""])[0], "spec.task": spec.get("base_eval") or spec.get("eval_name")}
-    rows = [
-        Row(row.number, row.line, {**row.values, **known})
-        for row in table.rows
-        if "sample_id" in row.values
-        and row.values.get("type") not in ("sampling", "raw_sample", "function_call", "embedding")
-        and any(number(part) is not None for part in mapping(row.values.get("data")).values())
-    ]
-    return Table(table.path, ("sample_id", "event_id", "type", "data", *known), rows)
+    rows: dict[tuple[object, ...], Row] = {}
+    for row in table.rows:
+        data = mapping(row.values.get("data"))
+        scored = [name for name, part in data.items() if number(part) is not None]
+        if "sample_id" in row.values and row.values.get("type") not in ("sampling", "raw_sample", "function_call", "embedding") and scored:
+            sample: tuple[object, ...] = (row.values["sample_id"],)
+            while sample in rows and not mapping(rows[sample].values["data"]).keys().isdisjoint(scored):
+                sample = (*sample, 1)  # another event with the same scores
+            before = mapping(rows[sample].values["data"]) if sample in rows else {}
+            rows[sample] = Row(row.number, row.line, {**row.values, **known, "data": {**before, **data}})
+    return Table(table.path, ("sample_id", "event_id", "type", "data", *known), list(rows.values()))
 
 
 def shaped(table: Table) -> Shaped:
     """What the table's columns say about the tool that wrote it."""
     table = events(table)
-    for shape in SHAPES:
-        if all(any(re.fullmatch(need, name) for name in table.columns) for need in shape.needs):
-            return _as(shape, spread(table, shape.spread))
-    return Shaped(table)
+    flat = spread(table, "|".join(re.escape(name) for name in _nested(table)), lenient=True)
+    for one in (table, flat):
+        for shape in SHAPES:
+            if all(any(re.fullmatch(need, name) for name in one.columns) for need in shape.needs):
+                return _as(shape, spread(one, shape.spread))
+    return Shaped(flat)
+
+
+def _nested(table: Table) -> Iterator[str]:
+    """Columns whose first cell that holds anything is an object."""
+    for name in table.columns:
+        if isinstance(next((found for row in table.rows if (found := row.values.get(name)) is not None), None), dict):
+            yield name
 
 
 def _as(shape: Shape, table: Table) -> Shaped:
@@ -228,8 +240,8 @@ def _first(pattern: str, names: Sequence[str]) -> str | None:
     return next((name for name in names if re.fullmatch(pattern, name)), None)
 
 
-def spread(table: Table, pattern: str) -> Table:
-    """The table with a column for each named value of the columns that hold several."""
+def spread(table: Table, pattern: str, *, lenient: bool = False) -> Table:
+    """The table with a column for each named value of the columns that hold several; FileProblems, or as it is, for too many names."""
     wanted = [name for name in table.columns if pattern and re.fullmatch(pattern, name)]
     if not wanted:
         return table
@@ -239,6 +251,8 @@ def spread(table: Table, pattern: str) -> Table:
         parts = {name: value for column in wanted for name, value in inside(column, row.values.get(column))}
         added.update(dict.fromkeys(parts))
         rows.append(row._replace(values={**row.values, **parts}))
+    if len(added) > MOST_SPREAD and lenient:
+        return table
     if len(added) > MOST_SPREAD:
         raise refusal(table.path, f"the column {wanted[0]!r} holds {len(added):,} different names, which are no metrics")
     return Table(table.path, (*table.columns, *added), rows)

@@ -8,18 +8,27 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from promptlab.importers.cells import as_messages, cell, cell_text, plain, read_score, repeat_of, targets_of
+from promptlab.importers.doubts import doubtful, without_totals
 from promptlab.importers.files import File, parsed
 from promptlab.importers.results import Options, Reading, Result, Source, arm_names_for, files_named, listed, quoted
 from promptlab.importers.shapes import Shaped, affix, candidates, document_table, shaped, wide_arms
-from promptlab.importers.values import known_by, name_of, number, refusal, short, task_name, text, whole
+from promptlab.importers.values import known_by, less_may_be_better, name_of, number, refusal, short, task_name, text, whole
 from promptlab.nouns import FileProblems, Outcome, Problem, UsageProblem, did_you_mean
 from promptlab.sources.tables import READERS, Row, Table, read_sheet
 
 T = TypeVar("T")
 OBVIOUS: Mapping[str, tuple[str, ...]] = {
-    "item": ("item", "item_id", "itemid", "doc_id", "question_id", "sample_id", "example_id", "id", "qid", "question"),
-    "arm": ("arm", "condition", "variant", "stimulus", "treatment", "prompt_variant", "prompt_name", "prompt_id", "group"),
-    "score": ("score", "correct", "is_correct", "accuracy", "acc", "exact_match", "passed", "right"),
+    "item": (
+        "item", "item_id", "itemid", "doc_id", "question_id", "sample_id", "example_id", "case_id", "test_id", "id", "qid", "case",
+        "ticket", "question",
+    ),
+    "arm": (
+        "arm", "condition", "variant", "stimulus", "treatment", "prompt_variant", "prompt_name", "prompt_id", "prompt_version",
+        "wording", "group",
+    ),
+    "score": (
+        "score", "correct", "is_correct", "accuracy", "acc", "exact_match", "passed", "right", "rating", "grade", "verdict", "result",
+    ),
     "model": ("model", "model_name", "model_id"),
     "task": ("task", "task_name", "dataset", "benchmark"),
     "repeat": ("repeat", "replicate", "repetition", "epoch", "rep"),
@@ -28,7 +37,7 @@ OBVIOUS: Mapping[str, tuple[str, ...]] = {
     "base_prompt": ("base_prompt",),
     "cluster": ("cluster", "cluster_id"),
     "outcome": ("outcome", "status"),
-}
+}  # fmt: skip
 FURTHER: Mapping[str, tuple[str, ...]] = {
     "input": ("input", "question"),
     "target": ("target", "targets", "expected", "reference"),
@@ -51,7 +60,7 @@ OUTCOMES: Mapping[str, Outcome] = {
     "refused": "refused", "content_filter": "refused", "empty": "empty", "parse_failed": "parse_failed",
     "error": "error", "exception": "error", "timeout": "error",
 }  # fmt: skip
-MOST_TOLD = 20
+MOST_TOLD = 5
 DIGITS_OR_PERCENT = frozenset("0123456789%")
 
 
@@ -63,8 +72,12 @@ def read(files: Sequence[File], options: Options) -> Reading:
     metrics: dict[str, None] = {}
     metric, one_arm, tool = "score", "", "a table"
     sources = []
+    notes: list[str] = []
+    marked = False
     for index, file in enumerate(files):
-        found = opened(file, options.sheet)
+        table, more = without_totals(read_rows(file, options.sheet))
+        notes += more
+        found = shaped(table)
         tool = found.shape.tool if found.shape else "a table"
         metrics.update(dict.fromkeys(found.scores))
         columns, guesses = chosen_columns(found.table, options.columns, OBVIOUS, found.columns)
@@ -77,8 +90,10 @@ def read(files: Sequence[File], options: Options) -> Reading:
             raise _missing(found, columns)
         of_file = [_Rows(found, {**columns, **arm}, file, index, options) for arm in arms]
         results += each_row(found.table, of_file, file)
+        marked |= any(rows.marked for rows in of_file)
         sources.append(Source(file.path.name, file.sha256, tool))
         one_arm = _one_arm(found, columns, files, named)
+    notes += doubtful(results, files[0].path, marked=marked)
     return Reading(
         tuple(results),
         tuple(sources),
@@ -86,12 +101,8 @@ def read(files: Sequence[File], options: Options) -> Reading:
         guessed=tuple(guessed),
         one_arm=one_arm,
         metrics=tuple(metrics),
+        notes=tuple(notes),
     )
-
-
-def opened(file: File, sheet: str | None = None) -> Shaped:
-    """The file as a table, with what its columns say about the tool that wrote it."""
-    return shaped(read_rows(file, sheet))
 
 
 def read_rows(file: File, sheet: str | None = None) -> Table:
@@ -126,9 +137,8 @@ def chosen_columns(
     found: dict[str, str] = {}
     for what, column in given.items():
         if column not in table.columns:
-            raise UsageProblem(
-                f"--{what} {column}: {table.path.name} has no column {column!r}; {did_you_mean(column, table.columns)}".rstrip("; ")
-            )
+            near = did_you_mean(column, table.columns)
+            raise UsageProblem(f"--{what.replace('_', '-')} {column}: {table.path.name} has no column {column!r}; {near}".rstrip("; "))
         found[what] = column
     if shaped_as is not None:
         found = {what: column for what, column in shaped_as.items() if column not in found.values()} | found
@@ -149,7 +159,8 @@ def _arms(found: Shaped, columns: Mapping[str, str], file: File, options: Option
     """The score's name, and for each arm that has columns of its own what these are; one entry without an arm where rows tell it."""
     if options.wide:
         pairs = wide_arms(found.table, options.wide)
-        return affix([column for _, column in pairs])[2] or "score", [
+        loss = next((column for _, column in pairs if less_may_be_better(column)), "")
+        return affix([column for _, column in pairs])[2] or loss or "score", [
             {"arm": "", "arm name": arm, "score": column} for arm, column in pairs
         ]
     if "score" in options.columns:
@@ -165,6 +176,7 @@ def _arms(found: Shaped, columns: Mapping[str, str], file: File, options: Option
         metric, of = options.metric, {"": options.metric}
     elif "score" in columns and ("arm" in columns or file.arm is not None or "item" not in columns or not candidates(found, columns)[1:]):
         metric, of = columns["score"], {"": columns["score"]}
+        _one_score(found.table, metric)
     else:
         raise _missing(found, columns)
     if set(of) != {""}:
@@ -182,6 +194,16 @@ def _arms(found: Shaped, columns: Mapping[str, str], file: File, options: Option
     if found.shape or not alone:  # one run a file: told as such once all files are read
         return metric, [{"arm": "", "arm name": "run", "score": of[""]}]
     raise _missing(found, columns)
+
+
+def _one_score(table: Table, chosen: str) -> None:
+    """Refuse to guess between columns that are called like scores and differ."""
+    others = [name for name in table.columns if name.strip().lower() in OBVIOUS["score"] and name != chosen]
+    for name in others:
+        pairs = [(read_score(row.values.get(chosen)), read_score(row.values.get(name))) for row in table.rows]
+        if not any(isinstance(other, str) for _, other in pairs) and any(one != other for one, other in pairs):
+            names = listed([chosen, *others])
+            raise UsageProblem(f"several columns of {table.path.name} could be the score ({names}); choose one with --score")
 
 
 def _metric(found: Shaped, wanted: str | None) -> tuple[str, dict[str, str]]:
@@ -217,8 +239,8 @@ def _missing(found: Shaped, columns: Mapping[str, str]) -> Exception:
         )
         return UsageProblem(
             f"{table.path.name} has several columns of scores. If a row is an item and each of these an arm, import it with {flag} "
-            "(ARM=COLUMN for each; leave out what is no arm). If there is a row for each arm, name the arm's column with --arm COLUMN. The "
-            f"columns are {listed(table.columns, 30)}"
+            "(ARM=COLUMN for each; call the baseline none; leave out what is no arm). If there is a row for each arm, name the arm's "
+            f"column with --arm COLUMN. The columns are {listed(table.columns, 30)}"
         )
     said = "; ".join(f"no column for the {what} was found ({NEEDED[what]}), name it with --{what} COLUMN" for what in lacks)
     if lacks == ["score"] and arms:
@@ -278,6 +300,8 @@ class _Rows:
         self._params: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._repeats: dict[tuple[str, str, str], int] = defaultdict(int)
         self._percent: bool | None = None
+        self.marked = False
+        """Whether a score was a word or mark for right."""
 
     def __call__(self, row: Row) -> Result | str:
         values, columns = row.values, self._columns
@@ -286,14 +310,20 @@ class _Rows:
         item, shown = self._item(row, get)
         for what, value in (("item", item), ("arm", arm)):
             if not value:
-                return f"{columns.get(what) or what!r} is empty"
+                return f"{columns.get(what) or what!r} is empty" + ("; write none where nothing was added" if what == "arm" else "")
         score = read_score(get.get("score"))
         if isinstance(score, str):
             return score
-        if score and (way := str(get["score"]).rstrip()[-1:]) in DIGITS_OR_PERCENT and (way == "%") is not self._percent:
-            if self._percent is not None:
-                return f"the score {get['score']!r} is written another way than those above (with or without %); write all of them alike"
-            self._percent = way == "%"
+        if score:
+            way = str(get["score"]).rstrip()[-1:]
+            if way not in DIGITS_OR_PERCENT:
+                self.marked = True
+            elif (way == "%") is not self._percent:
+                if self._percent is not None:
+                    return (
+                        f"the score {get['score']!r} is written another way than those above (with or without %); write all of them alike"
+                    )
+                self._percent = way == "%"
         outcome: Outcome = "ok"
         if "outcome" in columns and (word := cell_text(get["outcome"])):
             outcome = OUTCOMES.get(word.lower(), outcome)
@@ -321,6 +351,8 @@ class _Rows:
             found.repeat = self._repeats[arm, model, item]
             self._repeats[arm, model, item] += 1
         self._rest(found, get)
+        if found.error and score == 0 and "answer" in columns and not found.answer.strip():
+            found.score = None  # a failed call, which its tool or its owner counted as wrong
         return found
 
     def _item(self, row: Row, get: Mapping[str, Any]) -> tuple[str, str]:
@@ -330,6 +362,7 @@ class _Rows:
                 text(part) for part in asked if part is not None
             )
         name = cell_text(get.get("item")) if "item" in self._columns else f"row {row.number}"
+        name = name[:-2] if name.endswith(".0") and name[:-2].isdigit() else name
         return short(name), text(cell(get.get("input"))) or name
 
     def _sampled(self, values: Mapping[str, Any]) -> dict[str, Any]:

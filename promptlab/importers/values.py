@@ -20,6 +20,15 @@ PARAMETERS = (
     "presence_penalty", "reasoning_effort", "reasoning_tokens", "stop", "stop_seqs", "until", "do_sample", "seed",
 )  # fmt: skip
 """Sampling parameters that are kept; of a provider's configuration nothing else is, because the rest may hold keys."""
+LOSSES = re.compile(
+    r"(?:^|[^a-z])(?:brier|(?:log_?)?loss(?:es)?|nll|perplexity|ppl|(?:cross_?)?entropy|divergence|bits_per_(?:byte|char)|err(?:ors?)?|mistakes?|"
+    r"wrong|bad|incorrect|invalid|misclassified|fail(?:ed|ures?|ing)?|miss(?:es|_rate)|false_(?:positives?|negatives?)|fpr|fnr|wer|cer|ter|s?mape|"
+    r"m[as]e|rmse|ece|dist(?:ance)?|diff(?:erence)?|deviation|levenshtein|toxic(?:ity)?|bias|hallucinat[a-z]+|stereotypes?|noise_sensitivity|"
+    r"latency|costs?|price|seconds|time|duration|tokens?|penalty|regret|risks?|harm(?:ful)?|unsafe|leak(?:s|ed|age)?|violations?|defects?|"
+    r"attack_success|jailbr[a-z]+|reject(?:ed|ions?)|refus[a-z]+|unanswered|off_topic|(?<!reciprocal_)rank|fehler[a-z]*|verlust|erreurs?|errores)"
+    r"(?:[^a-z]|$)"
+)
+"""Names of scores of which less is better, as far as a name can tell."""
 LONGEST_NAME = 60
 SECRET_FIELD = re.compile(r"(?i)(api[-_]?key|authorization|password|passwd|secret|credential|access[-_]?token|auth[-_]?token|^token)")
 KEY_SHAPED = re.compile(r"\b(?:(?:sk|pk|rk|gsk|xai|hf|ghp|gho)[-_]|AIza|AKIA)(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{16,}")
@@ -35,6 +44,11 @@ def number(value: object) -> float | None:
             return None
         return found if math.isfinite(found) else None
     return None
+
+
+def less_may_be_better(name: str) -> bool:
+    """Whether a score is called like a loss."""
+    return LOSSES.search(re.sub(r"\W+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).lower()) is not None
 
 
 def whole(value: object) -> int | None:

@@ -39,12 +39,12 @@ class Check(NamedTuple):
         return {"what": self.what, "says": self.says, "frozen": _short(self.frozen), "now": _short(self.now), "computed from": self.source}
 
 
-def audit(run: Run) -> list[Check]:
+def audit(run: Run, frozen: tuple[Plan, str] | None = None) -> list[Check]:
     """Every frozen hash of a run, computed again from its folder where that holds all that was hashed.
 
     Of an imported run only the plan can be checked: the files of the other tool are not kept.
     """
-    plan, plan_digest = frozen_plan(run.folder)
+    plan, plan_digest = frozen or frozen_plan(run.folder)
     hashes, of_plan = run.manifest.hashes, plan.hashes
     found = [Check("plan", hashes.get("plan"), plan_digest, "plan.json")]
     if plan.imported:

@@ -22,7 +22,7 @@ from promptlab.planning.plan import make_plan
 from promptlab.planning.study import Study
 from promptlab.stats import Screening, accuracy_ci
 from promptlab.stats.contrasts import exact, incumbent_of, of_arms
-from promptlab.stats.noninferior import non_inferiority
+from promptlab.stats.noninferior import items_of_gate, non_inferiority
 
 GAINS = ("helps",)
 DECISIVE = ("placebo", "neutral_paraphrase", "neutral_feedback", "none", "single")
@@ -252,8 +252,6 @@ def _shipped(comparisons: list[Comparison], plan: Plan, model: str, arm: Planted
 
 LOSS = 2.5
 """The planted loss of a gate, in margins: 5 points at a margin of 2."""
-PASSES = 6.2
-"""(z(0.95) + z(0.80))^2: items times margin^2 over discordance with which four gates of five pass."""
 
 
 def gates(study: Study, sweeps: int, margin: float | None, baseline: float, discordance: float) -> GateRates:
@@ -272,7 +270,7 @@ def gates(study: Study, sweeps: int, margin: float | None, baseline: float, disc
             outcomes.append(non_inferiority(scored, plan, one.refs, one.base, margin=own, alpha=plan.alpha).outcome)
     rates = {true: {word: rate(outcomes.count(word), sweeps) for word in ("pass", "fail")} for true, outcomes in said.items()}
     return GateRates(
-        margin=own, loss=LOSS * own, n_items=one.shape[1], items_needed=round(PASSES * discordance / own**2),
+        margin=own, loss=LOSS * own, n_items=one.shape[1], items_needed=items_of_gate(discordance, own),
         pass_if_same=rates[0.0]["pass"], pass_at_margin=rates[own]["pass"], pass_at_loss=rates[LOSS * own]["pass"],
         fail_at_loss=rates[LOSS * own]["fail"],
     )  # fmt: skip

@@ -152,7 +152,9 @@ def _estimated_judge(study: Study, judge: Model) -> Estimate:
     for task, scoring, n_calls in _judged(study):
         if judge in scoring.models:
             sample = task.items[:SAMPLE_ITEMS]
-            chars = sum(_first_chars(scoring.steps("?", item, Case(opponent=_silent))) for item in sample) / len(sample)
+            chars = sum(_first_chars(scoring.steps("?", item, Case(opponent=_silent, spent=lambda: (0.0, 0.0)))) for item in sample) / len(
+                sample
+            )
             for i in (0, 1):
                 calls[i] += n_calls[i]
                 tokens[i] += int(n_calls[i] * (chars / CHARS_A_TOKEN[i] + answers[i]))

@@ -12,7 +12,7 @@ from promptlab.planning.earlier import with_earlier
 from promptlab.planning.hashes import commit
 from promptlab.planning.plan import make_plan, replanned
 from promptlab.planning.study import Study
-from promptlab.record.store import Run
+from promptlab.record.store import Run, frozen_plan
 from promptlab.record.store.chain import verified
 from promptlab.record.store.files import read_file
 from promptlab.sources.foreign import json_value
@@ -29,14 +29,18 @@ DECIDES = (
 MOST_TOLD = 3
 
 
-def problems(run: Run) -> list[str]:
-    """What is not as it was frozen in a run folder, as far as the folder itself shows: chain, hashes, plan. Cheap."""
+def problems(run: Run, frozen: tuple[Plan, str] | None = None) -> list[str]:
+    """What is not as it was frozen in a run folder, as far as the folder itself shows: chain, hashes, plan. Cheap.
+
+    `frozen` is what `frozen_plan` gives, where that is known.
+    """
     with_chain = [f"the hash chain is broken: {said}" for said in verified(run.folder, run.manifest.chain).problems]
-    plan = run.plan
+    frozen = frozen or frozen_plan(run.folder)
+    plan, _ = frozen
     excused = {*OF_THIS_MACHINE, *(("experiment",) if by_another_version(run) else ())}
     told = [
         f"{check.what}: {check.source} is not what was frozen"
-        for check in audit(run)
+        for check in audit(run, frozen)
         if check.says == DIFFERS and check.what not in excused
     ]
     return [*with_chain, *told, *_plan_problems(run, plan), *_manifest_problems(run, plan)]

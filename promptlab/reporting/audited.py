@@ -14,14 +14,15 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from promptlab.design.cross import trials as trials_of
-from promptlab.nouns import CIRCUMSTANCE_COLUMNS, Completion, PromptlabError, Trial, UsageProblem, first_line
+from promptlab.nouns import Completion, PromptlabError, Trial, UsageProblem, first_line
 from promptlab.planning import rebuilt
 from promptlab.planning.audit import DIFFERS, MATCHES, UNKNOWN, audit
 from promptlab.planning.resolve import resolve
-from promptlab.planning.study import Study, as_recorded
+from promptlab.planning.study import Study
 from promptlab.record.store import Run
 from promptlab.record.store.chain import verified
 from promptlab.reporting.checked import failures
+from promptlab.reporting.remade import IN_CALLS, NOT_MADE_AGAIN, study_of
 from promptlab.running import bundle
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
@@ -32,9 +33,6 @@ from promptlab.running.sweep import run_sweep
 from promptlab.scoring.code import Consent
 from promptlab.stats.judging import fewer_agree
 
-IN_CALLS = ("trial", "turn", "key", "messages", "requested", "effective", "text", "outcome", "purpose", "score")
-NOT_MADE_AGAIN = [*CIRCUMSTANCE_COLUMNS, "rule"]
-"""Columns of trials that say how a version of promptlab came to a score; the score itself is compared."""
 NOTHING: Mapping[tuple[str, str], Completion] = MappingProxyType({})
 LEVEL = 0.01
 """Chance of calling an honest record less stable than its own repeat."""
@@ -85,15 +83,6 @@ def of_run(run: Run, consent: Consent | None = None) -> list[Checked]:
         return [*rows, *_compared(run, again)]
 
 
-def study_of(run: Run, consent: Consent | None = None) -> Study:
-    """The experiment of a run folder, with its files where they were; where that is gone, next to it."""
-    origin = Path(run.manifest.experiment_path or "").parent
-    base = origin if (origin / Path(run.manifest.experiment_path or "x").name).is_file() else run.folder
-    plan = run.plan
-    study = resolve(run.folder / "experiment.yaml", len(plan.looks) or None, base, plan.scorer, consent=consent)
-    return as_recorded(study, run.folder.parent)
-
-
 def replayed(study: Study, folder: Path, own: Mapping[tuple[str, str], Completion] = NOTHING) -> Run:
     """The study answered by the cache in a folder alone, as a run in the same folder."""
     done = run_sweep(study, folder / "runs", folder / "cache", Execution(cache="replay", own=own), lambda _: None)
@@ -102,9 +91,9 @@ def replayed(study: Study, folder: Path, own: Mapping[tuple[str, str], Completio
 
 def _compared(run: Run, again: Run) -> Iterator[Checked]:
     """The rows of a record next to those that the same answers give now."""
-    mine, theirs = (_good(one.trials().drop(columns=NOT_MADE_AGAIN)).set_index("trial").sort_index() for one in (run, again))
+    mine, theirs = (_good(one.trials().drop(columns=list(NOT_MADE_AGAIN))).set_index("trial").sort_index() for one in (run, again))
     yield _same("trials", mine, theirs)
-    with_keys = [one.calls()[list(IN_CALLS)] for one in (run, again)]
+    with_keys = [one.calls()[["trial", "turn", *IN_CALLS]] for one in (run, again)]
     calls = [_good(frame).set_index(["trial", "turn"]).sort_index() for frame in with_keys]
     yield _same("prompts, parameters, keys and answers of calls", *calls)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -24,36 +25,54 @@ from promptlab.nouns import (
     plain_json,
 )
 from promptlab.planning import rebuilt
+from promptlab.planning.earlier import earlier_run
 from promptlab.planning.rebuilt import by_another_version
-from promptlab.record.store import Run
+from promptlab.record import ratings
+from promptlab.record.store import Run, frozen_plan
+from promptlab.reporting.against_calls import contradictions
 from promptlab.reporting.earlier import own_rows
+from promptlab.reporting.remade import differing
 from promptlab.reporting.rescore import rescored
 from promptlab.stats import Looks, Screening
 
-MOST_SCORED = 20_000
+MOST_SCORED = 1_000
 """Trials that a report scores again: all of them, or as many drawn again each time. `promptlab audit` scores all."""
-REMEDY = "`promptlab audit` lists every check; --force writes the report all the same, with this on it"
+LISTS = "`promptlab audit` lists every check"
+REMEDY = f"{LISTS}; --force continues all the same, with this on every page"
 
 
 def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCORED) -> list[str]:
     """Why the figures of a run are not to be believed, each in a clause; empty where nothing is found."""
     try:
-        plan = run.plan
-        found = rebuilt.problems(run)
+        plan, _ = frozen = frozen_plan(run.folder)
+        found = rebuilt.problems(run, frozen)
         frame = run.trials(compact=True) if trials is None else own_rows(trials, plan)
-        return [*found, *_incomplete(run, plan, frame), *_of_trials(run, plan, frame, most), *_of_choices(run, plan)]
+        checks = (
+            _incomplete(run, plan, frame),
+            _of_trials(run, plan, frame, most),
+            _of_record(run, plan, frame),
+            _of_choices(run, plan),
+            _of_earlier(run, plan),
+        )
+        return [*found, *ratings.unlike(run.folder), *chain.from_iterable(checks)]
     except RunProblem:
         raise
     except UNREADABLE as error:
         return [f"it cannot be checked ({first_line(error)})"]
 
 
-def checked(run: Run, force: bool = False, trials: pd.DataFrame | None = None) -> list[str]:
+def checked(run: Run, force: bool = False, trials: pd.DataFrame | None = None, remedy: str = REMEDY) -> list[str]:
     """`failures`; RunProblem where there are any, unless `force`."""
     found = failures(run, trials)
     if not force:
-        rebuilt.refuse(run.id, found, REMEDY)
+        rebuilt.refuse(run.id, found, remedy)
     return found
+
+
+def _of_earlier(run: Run, plan: Plan) -> list[str]:
+    """What fails of the run that a comparison was planned with: its answers are half of every such figure."""
+    other = earlier_run(plan, run.folder)
+    return [] if other is None else [f"{other.id}, which it is compared with: {said}" for said in failures(other)]
 
 
 def _incomplete(run: Run, plan: Plan, trials: pd.DataFrame) -> list[str]:
@@ -61,6 +80,11 @@ def _incomplete(run: Run, plan: Plan, trials: pd.DataFrame) -> list[str]:
     if run.manifest.state != "complete" or plan.looks or plan.confirm or plan.imported or n >= plan.counts.trials:
         return []
     return [f"the manifest says complete, and {plan.counts.trials - n:,} of {plan.counts.trials:,} planned trials are not there"]
+
+
+def _of_record(run: Run, plan: Plan, trials: pd.DataFrame) -> list[str]:
+    """Whether trials, calls, manifest and experiment agree; an imported run holds no calls of its own."""
+    return [] if plan.imported or trials.empty else [*contradictions(run, plan, trials), *differing(run)]
 
 
 def _of_trials(run: Run, plan: Plan, trials: pd.DataFrame, most: int) -> list[str]:

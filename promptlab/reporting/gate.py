@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 from promptlab.nouns import ArmRef, UsageProblem, did_you_mean, inert
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report, build
+from promptlab.reporting.checked import LISTS, checked
 from promptlab.reporting.formats import escaped
 from promptlab.reporting.summary import SummaryRow, summaries
 from promptlab.stats import interval, points
@@ -34,17 +35,20 @@ class Gated:
     """A fraction of the incumbent's cost of an answer; None where a price is unknown."""
     max_cost_increase: float | None
     why: str
+    age: str = ""
+    """Which answers earlier runs had first, and what that means; empty where there are none."""
 
     @property
     def words(self) -> str:
         """The outcome in one sentence."""
         q = self.quality
-        text = f"{self.outcome.upper()}: {self.arm} against {self.incumbent} on {self.model}"
+        against = f" against {self.incumbent}" if self.incumbent else ""
+        text = f"{self.outcome.upper()}: {self.arm}{against} on {self.model}"
         if q.diff is not None:
             text += f": {points(q.diff)} points ({100 * (1 - 2 * q.alpha):.0f} % {interval(q.low, q.high)}), margin {100 * q.margin:g}"
         if self.cost_increase is not None:
             text += f", cost {100 * self.cost_increase:+.1f} %"
-        return f"{text}, {q.n_items:,} items.{f' {self.why}.' if self.why else ''}"
+        return f"{text}, {q.n_items:,} items." + "".join(f" {said}." for said in (self.why, self.age) if said)
 
     def plain(self) -> dict[str, Any]:
         """As one line of JSON; fractions."""
@@ -56,16 +60,22 @@ def gate(run: Run, arm: str | None, *, margin: float | None = None, max_cost_inc
     """One arm of every model against what runs today; `margin` in points (None: the plan's), `max_cost_increase` in percent.
 
     Without a name the run must have one arm besides the incumbent. UsageProblem where the name is not there or is not one arm.
+    RunProblem where the run fails its audit.
     """
     report = build(run)
+    checked(run, trials=report.trials, remedy=LISTS)
     return [_gated(report, model, arm, margin, max_cost_increase) for model in report.models]
 
 
 def _gated(report: Report, model: str, arm: str | None, margin: float | None, most: float | None) -> Gated:
     plan = report.plan
-    [rows] = [summary.rows for summary in summaries(report) if summary.model == model]
+    rows = next((summary.rows for summary in summaries(report) if summary.model == model), ())
+    why = ""
     if arm in {r.treatment for r in report.screening if r.model == model} - {r.treatment for r in report.screening if r.chosen}:
         why = "it did not continue after the screening part, so nothing confirms it"
+    elif not report.complete and all(row.incumbent for row in rows):
+        why = f"the run is {report.state}, and no other arm has an answer"
+    if why:
         none = NonInferiority(
             outcome="not enough data", diff=None, low=None, high=None, margin=plan.margin if margin is None else margin / 100,
             alpha=plan.alpha, n_items=0, n_tasks=0, why=why,
@@ -84,6 +94,8 @@ def _gated(report: Report, model: str, arm: str | None, margin: float | None, mo
         outcome, why = OPEN, f"the run is {report.state}"
     elif any(c.status == "aa_failed" for c in report.of("aa", model)):
         outcome, why = OPEN, "the baseline differs from its own repeat"
+    elif any(c.status == "judge_failed" for c in report.comparisons if c.model == model):
+        outcome, why = OPEN, "the judge failed a control, so its scores say nothing"
     now, then = row.usd_per_1000, incumbent.usd_per_1000
     increase = None if now is None or not then else now / then - 1
     if most is not None and outcome == PASS:
@@ -93,8 +105,29 @@ def _gated(report: Report, model: str, arm: str | None, margin: float | None, mo
             outcome, why = FAIL, f"the cost of an answer rises by more than {most:g} %"
     return Gated(
         run=report.run, model=model, simulated=row.simulated, arm=row.arm, incumbent=incumbent.arm, outcome=outcome, quality=quality,
-        cost_increase=increase, max_cost_increase=None if most is None else most / 100, why=why,
+        cost_increase=increase, max_cost_increase=None if most is None else most / 100, why=why, age=_age(report, refs, base),
     )  # fmt: skip
+
+
+def _age(report: Report, refs: Sequence[ArmRef], base: Sequence[ArmRef]) -> str:
+    """How many answers of both sides earlier runs had first, and what that means; empty where there are none."""
+    trials = report.trials
+    if "older" not in trials:
+        return ""
+    sides = []
+    for of in (refs, base):
+        rows = trials["score"].notna() & False
+        for ref in of:
+            here = (trials["model"] == ref.model) & (trials["setting"] == ref.setting) & (trials["arm"] == ref.arm)
+            rows |= here if ref.prompt is None else here & (trials["base_prompt"] == ref.prompt)
+        sides.append((int(trials.loc[rows, "older"].notna().sum()), int(rows.sum())))
+    (arm, of_arm), (incumbent, of_incumbent) = sides
+    if not arm + incumbent:
+        return ""
+    text = f"{arm:,} of {of_arm:,} answers of the arm and {incumbent:,} of {of_incumbent:,} of the incumbent are from earlier runs"
+    if arm * of_incumbent == incumbent * of_arm:
+        return text
+    return f"{text}: a change of the model since then counts as one of the prompt (promptlab sweep FILE --fresh sends all again)"
 
 
 def _incumbent(rows: Sequence[SummaryRow]) -> str:
@@ -150,7 +183,8 @@ def to_markdown(found: Sequence[Gated]) -> str:
         cells = [one.model, one.arm, one.incumbent, points(q.diff), interval(q.low, q.high), f"{q.n_items:,}", cost,
                  f"{one.outcome}{f': {one.why}' if one.why else ''}"]  # fmt: skip
         lines.append("| " + " | ".join(escaped(cell) for cell in cells) + " |")
-    return "\n".join([*lines, "", f"Run `{inert(found[0].run)}`", ""])
+    ages = [f"{one.model}: {one.age}." for one in found if one.age]
+    return "\n".join([*lines, "", *(escaped(age) for age in ages), f"Run `{inert(found[0].run)}`", ""])
 
 
 def to_junit(found: Sequence[Gated]) -> str:

@@ -14,12 +14,14 @@ from typing import Any
 from promptlab.nouns import NONE_ARM, RunProblem, UsageProblem, did_you_mean
 from promptlab.record.store import Run, runs_in
 from promptlab.reporting.build import Report, build
+from promptlab.reporting.checked import failures
 from promptlab.reporting.pair import Side, pairs_of, shared_items
 from promptlab.reporting.summary import SummaryRow, summaries
 from promptlab.reporting.table import Table, table
 from promptlab.stats import LEAST_ITEMS, Pairs, infer, interval, item_tables, points
 
 ALPHA = 0.05
+FAILS = "fails its audit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,7 @@ def _readable(folder: Path) -> Run | None:
 
 
 def _entries(run: Run, report: Report) -> list[Entry]:
-    found = []
+    found, state = [], FAILS if failures(run, report.trials) else report.state
     for summary in summaries(report):
         today = next((row for row in summary.rows if row.incumbent), None)
         others = {arm.name for arm in report.plan.earlier.arms} if report.plan.earlier else set()
@@ -115,7 +117,7 @@ def _entries(run: Run, report: Report) -> list[Entry]:
         asked_name = asked.litellm_name if asked else ""
         found.append(
             Entry(
-                run=run.id, begun=run.manifest.created_at, state=report.state, model=summary.model, simulated=summary.simulated,
+                run=run.id, begun=run.manifest.created_at, state=state, model=summary.model, simulated=summary.simulated,
                 version=(asked.words if asked else "unknown") + (f", served by {served}" if served and served != asked_name else ""),
                 incumbent=today.arm if today else "", n_items=today.items if today else 0, score=today.score if today else None,
                 low=today.score_low if today else None, high=today.score_high if today else None, best=best.arm if best else None,

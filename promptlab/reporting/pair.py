@@ -14,6 +14,7 @@ import pandas as pd
 from promptlab.nouns import AA_ARM, NONE_ARM, Setting, Status, UsageProblem, did_you_mean, filled, full_name
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
+from promptlab.reporting.checked import checked
 from promptlab.reporting.rescore import rescored
 from promptlab.stats import Inference, ItemTable, Pairs, adjust, infer, interval, item_tables, p_text, points, prompt_names
 
@@ -131,7 +132,10 @@ def paired(
     strategy: str | None = None,
     force: bool = False,
 ) -> PairReport:
-    """Arm `b` of the second run minus arm `a` of the first, by names as a user gives them; the runs may be one."""
+    """Arm `b` of the second run minus arm `a` of the first, by names as a user gives them; the runs may be one.
+
+    RunProblem where one fails its audit, unless `force`.
+    """
     named = zip((run_a, run_b), (a, b), models, prompts, settings, strict=True)
     sides = [side_of(run, model, arm, strategy, prompt=prompt, setting=setting) for run, arm, model, prompt, setting in named]
     for i, (side, other) in enumerate(zip(sides, sides[::-1], strict=True)):
@@ -140,7 +144,10 @@ def paired(
             sides[i] = replace(side, prompt=incumbent if incumbent and side.arm == other.arm else other.prompt)
     if run_a.folder == run_b.folder and sides[0] == sides[1]:
         raise UsageProblem(f"an arm cannot be compared with itself; name another one with --against, or another run{_two_arms(run_a)}")
-    return compare(run_a, sides[0], run_b, sides[1], force=force)
+    runs = {run.folder: run for run in (run_a, run_b)}.values()
+    failed = [f"{run.id} fails its audit: {said}" for run in runs for said in checked(run, force)]
+    found = compare(run_a, sides[0], run_b, sides[1], force=force)
+    return replace(found, notes=(*failed, *found.notes))
 
 
 def _two_arms(run: Run) -> str:
@@ -157,7 +164,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
 
     UsageProblem where the two were sent different sampling parameters, unless forced.
     """
-    sent = [run.manifest.effective.get(side.model) for run, side in ((run_a, a), (run_b, b))]
+    sent = [_sent(run, side.model) for run, side in ((run_a, a), (run_b, b))]
     if sent[0] != sent[1] and None not in sent and not force:
         raise UsageProblem(
             f"{a.run} and {b.run} were sent different sampling parameters ({sent[0]} and {sent[1]}), "
@@ -263,12 +270,18 @@ def _texts(run: Run) -> dict[tuple[str, str], tuple[Any, ...]]:
     return {(r["task"], r["item"]): (r["input"], tuple(r["choices"]), tuple(r["targets"]), suites.get(r["task"])) for r in rows}
 
 
+def _sent(run: Run | Report, model: str) -> dict[str, Any] | None:
+    """The sampling parameters that a model was sent; the seed of a simulator is none of them. None where they are not known."""
+    simulated, sent = model in run.manifest.simulated_models, run.manifest.effective.get(model)
+    return None if sent is None else {name: value for name, value in sent.items() if not (simulated and name == "seed")}
+
+
 def differences(a: Run | Report, model_a: str, setting_a: Setting, b: Run | Report, model_b: str, setting_b: Setting) -> list[str]:
     """What else differs between two runs, so that a difference is not attributed to the arm alone."""
     sides = [
         {
             **{name: getattr(run.plan, name) for name in ("seed", "replicates", "defects")},
-            "sampling as sent": run.manifest.effective.get(model),
+            "sampling as sent": _sent(run, model),
             "served by": ", ".join(run.manifest.served.get(model, ())) or "nobody said",
         }
         for run, model in ((a, model_a), (b, model_b))

@@ -14,6 +14,7 @@ import pandas as pd
 
 from promptlab.nouns import NONE_ARM, PACKAGE, InSetting, Plan, Setting, UsageProblem, did_you_mean, filled
 from promptlab.record.store import Run
+from promptlab.reporting.checked import LISTS, checked
 from promptlab.sources.tasks import entries
 from promptlab.stats import Place, Replication, error_of_task, item_tables, normal_error, published_headline, replication_check
 
@@ -206,10 +207,10 @@ def replicate(runs: Run | Sequence[Run], paper: Paper, same_as: Mapping[str, str
     every = [runs] if isinstance(runs, Run) else runs
     for name in same_as:
         if not any(name in run.plan.model_of for run in every):
-            models = [model for run in every for model in run.plan.model_of]
-            raise UsageProblem(f"the run has no model {name!r}; {did_you_mean(name, models)}")
+            raise UsageProblem(f"the run has no model {name!r}; {did_you_mean(name, [m for run in every for m in run.plan.model_of])}")
     found = []
     for run in every:
+        checked(run, remedy=LISTS)
         own = {name: meant for name, meant in same_as.items() if name in run.plan.model_of}
         check_names(run.plan, paper, own)
         found.append(beside_paper(run.plan, run.manifest.simulated, paper, own, _held(run.plan, run.trials(), paper)))

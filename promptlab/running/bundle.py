@@ -376,7 +376,7 @@ def _exchange(row: Any) -> Exchange:  # noqa: ANN401 (whatever the file holds)
     if request is not None and MARK not in (request_from(request)["api_base"] or "") and digest(request) != key:
         raise ValueError("the key is not that of the request")
     completion = completion_of(row["completion"])
-    known = FINISH_OUTCOMES.get(finish_word(completion.finish_reason or ""), "ok")
+    known = FINISH_OUTCOMES.get(finish_word(completion.finish_reason or ""), "truncated" if completion.finish_reason else "ok")
     if known == "error" or (known != "ok" and completion.outcome in ("ok", "empty")):
         raise ValueError(f"the outcome is not what the finish reason {completion.finish_reason!r} says")
     return Exchange(key, completion, request)

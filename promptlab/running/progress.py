@@ -141,6 +141,7 @@ class KeptManifest:
         self._before = before
         self._served = {name: set(versions) for name, versions in before.served.items()}
         self.effective: Mapping[str, Any] = before.effective
+        self.concurrency = before.concurrency
         self.earlier: Mapping[str, Any] = before.earlier
         self.registered: Mapping[str, Any] = before.registered or registration_of(plan_digest, study.path.parent)
         self.kept_before = Sums(
@@ -152,6 +153,10 @@ class KeptManifest:
         self.paid_before_usd = self.kept_before.paid_usd
         self.served_at: Mapping[str, str] = before.served_at
         self.batches: Callable[[], Mapping[str, Any]] = lambda: before.batches
+
+    def under_way(self, most: int) -> None:
+        """Note how many calls are under way at once, 0 where that is not known of one session."""
+        self.concurrency = max(most, self._before.concurrency) if most and (self._before.concurrency or not self._before.sessions) else 0
 
     def seen(self, model: str, version_: str | None) -> None:
         """Note the version that a model answered as; write the manifest where the last one is old."""

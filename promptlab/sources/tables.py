@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 import json
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,10 +22,12 @@ from typing import Any, NamedTuple
 import orjson
 
 from promptlab.nouns import DataMissing, FileProblems
-from promptlab.sources.foreign import SMALL, json_value, parquet_table, read_bytes
+from promptlab.sources.foreign import CHARS, SMALL, json_value, parquet_table, read_bytes
 
 SIZE_LIMIT = 256 * 2**20
 """Bytes of a file; larger ones are refused unread."""
+TOP, LOOKED_AT = 10, 20_000
+"""Rows and characters at the beginning of a table among which its columns' names are."""
 LONG_NUMBER = re.compile(r"[0-9]{16}")
 """What orjson may read as a fraction."""
 
@@ -71,6 +74,11 @@ def content_of(path: Path) -> bytes:
         raise FileProblems.one(path, f"cannot be read: {error.strerror or error}") from None
 
 
+def text_of(path: Path) -> str:
+    """The text of a file of bounded size; FileProblems where it cannot be read, or is not UTF-8."""
+    return _decoded(path, content_of(path))
+
+
 def _decoded(path: Path, content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
@@ -79,7 +87,7 @@ def _decoded(path: Path, content: bytes) -> str:
         raise FileProblems.one(path, "not UTF-8 text; save the file as UTF-8", line) from None
 
 
-def csv_form(head: str, suffix: str, known: str = ",;\t") -> tuple[str, int]:
+def csv_form(head: str, suffix: str, known: str = ",;\t|") -> tuple[str, int]:
     """The text between the cells of a table by its first line, and how many characters go before it: Excel's `sep=;`."""
     if named := re.fullmatch(r'"?sep=(.)"?\r?\n?', head):
         return named[1], len(head)
@@ -105,20 +113,46 @@ def csv_rows(path: Path, lines: Iterable[str], delimiter: str) -> Iterator[tuple
 
 def _csv(path: Path, content: bytes) -> Table:
     text = _decoded(path, content)
-    end = text.find("\n") + 1 or len(text)
-    delimiter, skipped = csv_form(text[:end], path.suffix.lower())
+    top = text[:LOOKED_AT].splitlines(keepends=True)[:TOP] or [""]
+    delimiter, skipped = csv_form(next((line for line in top if re.search(r"[,;\t|]", line)), top[0]), path.suffix.lower())
+    filled = (
+        (line, cells) for line, cells in csv_rows(path, io.StringIO(text[skipped:], newline=""), delimiter) if any(map(str.strip, cells))
+    )
+    columns, first = headed(path, top_rows := list(itertools.islice(filled, TOP)))
     rows: list[Row] = []
-    columns: list[str] = []
-    for line, cells in csv_rows(path, io.StringIO(text[skipped:], newline=""), delimiter):
-        if not columns:
-            columns = [name.strip() for name in cells]
-            continue
-        found = f"{len(cells)} cells, and the first line names {len(columns)}; quote cells that hold {delimiter!r}"
-        wrong = None if len(cells) == len(columns) else found
-        rows.append(Row(len(rows) + 1, line, dict(zip(columns, cells, strict=False)), wrong))
-    if len(set(columns)) != len(columns):
-        raise FileProblems.one(path, f"two columns have one name: {', '.join(columns)}", 1)
+    n = len(columns)
+    for line, cells in itertools.chain(top_rows[first:], filled):
+        if len(cells) > n and not any(map(str.strip, cells[n:])):
+            del cells[n:]
+        found = f"{len(cells)} cells, and the first line names {n}; quote cells that hold {delimiter!r}"
+        rows.append(Row(len(rows) + 1, line, dict(zip(columns, cells, strict=False)), None if len(cells) == n else found))
     return Table(path, tuple(columns), rows)
+
+
+def headed(path: Path, top: Sequence[tuple[int, Sequence[Any]]]) -> tuple[list[str], int]:
+    """The names of the columns, and how many of the first rows are no data; FileProblems where two columns have one name.
+
+    A line with one cell above a table of three columns or more is its title. Names in merged cells are joined with those below, where
+    these are the same below each.
+    """
+    words = [["" if cell is None else str(cell).strip() for cell in cells] for _, cells in top]
+    filled = [sum(map(bool, row)) for row in words]
+    start = next((i for i, n in enumerate(filled) if n > 1 or max(filled) <= 2), 0)
+    names = words[start] if words else []
+    below = words[start + 1] if len(words) > start + 1 else []
+    both: list[tuple[str, str]] = []
+    for name, under in itertools.zip_longest(names, below, fillvalue=""):
+        both.append((name or (both[-1][0] if both else ""), under))
+    spans = [part for name in dict(both) if len(part := [under for over, under in both if over == name]) > 1]
+    if len(spans) > 1 and all(part == spans[0] for part in spans) and not re.search(r"\d", "".join(below)):
+        return [" ".join(filter(None, pair)) for pair in both], start + 2
+    while len(names) > 1 and not names[-1] and not any(any(row[len(names) - 1 :]) for row in words[start + 1 :]):
+        names.pop()
+    if names.count("") > 1:
+        names = [name or f"column {n}" for n, name in enumerate(names, 1)]
+    if len(set(names)) != len(names):
+        raise FileProblems.one(path, f"two columns have one name: {', '.join(names)}", top[start][0])
+    return names, start + 1
 
 
 def _json_lines(path: Path, content: bytes) -> Table:
@@ -203,6 +237,16 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
 
 def read_sheet(path: Path, content: bytes, wanted: str | None = None) -> Table:
     """A sheet of an Excel file: the one that is named, else the only one with rows. The first row that holds anything names the columns."""
+    held = sheet_rows(path, content, wanted) or [(1, ())]
+    columns, first = headed(path, held[:TOP])
+    columns = [name or f"column {n}" for n, name in enumerate(columns, 1)]
+    return Table(
+        path, tuple(columns), [Row(n, line, dict(zip(columns, row, strict=False))) for n, (line, row) in enumerate(held[first:], 1)]
+    )
+
+
+def sheet_rows(path: Path, content: bytes, wanted: str | None = None) -> list[tuple[int, tuple[Any, ...]]]:
+    """Number and cells of every row that holds anything, of the sheet that is named, else of the only one with rows."""
     import openpyxl
 
     check_zipped(path, content)
@@ -218,24 +262,24 @@ def read_sheet(path: Path, content: bytes, wanted: str | None = None) -> Table:
         raise FileProblems.one(path, f"not a readable Excel file: {str(error).splitlines()[0][:200] if str(error) else error!r}") from None
     if len(found) > 1:
         raise FileProblems.one(path, f"several sheets hold rows ({', '.join(found)}); choose one with --sheet")
-    held: list[tuple[int, tuple[Any, ...]]] = next(iter(found.values()), [(1, ())])
-    numbers, rows = zip(*held, strict=True)
-    columns = [str(name).strip() if name is not None else f"column {n}" for n, name in enumerate(rows[0], 1)]
-    if len(set(columns)) != len(columns):
-        raise FileProblems.one(path, f"two columns have one name: {', '.join(columns)}", numbers[0])
-    made = [Row(n, line, dict(zip(columns, row, strict=False))) for n, (line, row) in enumerate(zip(numbers[1:], rows[1:], strict=True), 1)]
-    return Table(path, tuple(columns), made)
+    return next(iter(found.values()), [])
 
 
 def _cells(sheet: Any, most: int) -> Iterator[tuple[int, tuple[Any, ...]]]:  # noqa: ANN401
-    """The rows of a sheet that hold anything, without empty cells at their ends; ValueError for more cells than `most`."""
-    n_cells = 0
+    """The rows of a sheet that hold anything, without empty cells at their ends; ValueError for more cells than `most`.
+
+    Cells may share one text, which a file holds once: each counts for what it shows.
+    """
+    n_cells = n_chars = 0
     sheet.reset_dimensions()
     for line, row in enumerate(sheet.iter_rows(values_only=True), 1):
         n_cells += 1 + len(row)
         if n_cells > most:
             raise ValueError(f"it holds more than {most:,} cells")
-        while row and row[-1] is None:
+        n_chars += sum(len(cell) for cell in row if isinstance(cell, str))
+        if n_chars > CHARS * most:
+            raise ValueError(f"its cells hold more than {n_chars:,} characters, most of them shared")
+        while row and (row[-1] is None or row[-1] == ""):
             row = row[:-1]  # noqa: PLW2901
         if row:
             yield line, row
@@ -251,7 +295,8 @@ def check_zipped(path: Path, content: bytes) -> None:
             for info in archive.infolist():
                 with archive.open(info) as entry:
                     part = entry.read(info.file_size + 1)
-                if len(part) > info.file_size or b"<!ENTITY" in part or b"<!DOCTYPE" in part:
+                plain = part.replace(b"\0", b"")  # as UTF-16 writes it
+                if len(part) > info.file_size or b"<!ENTITY" in plain or b"<!DOCTYPE" in plain:
                     raise FileProblems.one(
                         path, "no Excel file as a spreadsheet program writes it: damaged, or with definitions of its own"
                     )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy.special import bdtr, bdtri, ndtri
 
 from promptlab.nouns import ArmRef, Contrast, Plan
 from promptlab.stats.analysis import LEAST_ITEMS, Analysis
-from promptlab.stats.core import Pairs, infer
+from promptlab.stats.core import FEW, Pairs, infer
+from promptlab.stats.intervals import tango_score
+from promptlab.stats.outcomes import ODD, UNEVEN, Outcomes
 
 Outcome = Literal["pass", "fail", "not enough data"]
 
@@ -36,7 +40,8 @@ def non_inferiority(
 ) -> NonInferiority:
     """Whether the mean over the tasks of `arm` minus `incumbent` is above -margin (a fraction), one-sided at `alpha`.
 
-    It passes where the lower end is above -margin, also with the answers that only one side lost put in against the arm. It fails
+    It passes where the lower end is above -margin, also with the answers that only one side lost put in against the arm, and, where
+    the sides differ in their shares of answers that are cut, empty or refused, also without those. It fails
     where the arm is shown to be worse (the upper end is below 0) and the lower end is not above -margin. Anything else needs more
     data. Score-type and exact bounds are used where few answers change, errors by cluster where items come in clusters
     (`promptlab.stats.core`). Source: ICH E9 and E10; Schuirmann 1987.
@@ -51,7 +56,7 @@ def non_inferiority(
     outcome: Outcome = "not enough data"
     if not why and low is not None and high is not None:
         if low > -margin and low_at_worst is not None and low_at_worst > -margin:
-            outcome = "pass"
+            outcome, why = _without_unwhole(trials, plan, contrast, margin, alpha)
         elif low <= -margin and high < 0:
             outcome = "fail"
         elif low > -margin:
@@ -59,6 +64,18 @@ def non_inferiority(
         else:
             why = "the interval leaves open whether it loses more than the margin"
     return NonInferiority(outcome=outcome, diff=diff, low=low, high=high, margin=margin, alpha=alpha, n_items=n, n_tasks=n_tasks, why=why)
+
+
+def _without_unwhole(trials: pd.DataFrame, plan: Plan, contrast: Contrast, margin: float, alpha: float) -> tuple[Outcome, str]:
+    """A pass, unless it hangs on answers of the incumbent that are not whole."""
+    outcomes = Outcomes(trials, plan)
+    if outcomes.odd.any():
+        arm, incumbent = (sum(outcomes.share(contrast.side(sign), None).get(end, 0.0) for end in ODD) for sign in (1, -1))
+        if abs(arm - incumbent) > UNEVEN:
+            _, low, *_ = _ends(Analysis(trials[~outcomes.odd], plan, complete=False), contrast, margin, alpha)
+            if low is None or low <= -margin:
+                return "not enough data", "more answers of one side are cut, empty or refused, and without those it does not pass"
+    return "pass", ""
 
 
 def _ends(
@@ -83,3 +100,20 @@ def _ends(
         why = "all items moved alike, so there is no error to judge it by"
     low, high = (None, None) if ends is None else ends[1:]
     return float(np.mean([p.d.mean() for p in some])), low, high, n, len(some), why
+
+
+def items_of_gate(discordance: float, margin: float, alpha: float = 0.05, power: float = 0.8) -> int:
+    """Items with which a share `power` of gates passes where nothing changes on average.
+
+    `discordance` and `margin` are fractions. From the gate's own score statistic (Tango 1998) and, where fewer than FEW answers
+    change, its exact bound (Clopper and Pearson 1934).
+    """
+    z_alpha, z_power = float(ndtri(1 - alpha)), float(ndtri(power))
+    one_item = tango_score(discordance / 2, discordance / 2, 1, -margin)
+    n = math.ceil((z_alpha / one_item + z_power * math.sqrt(discordance) / margin) ** 2)
+    while n * discordance < FEW:
+        n_worse = int((bdtri(np.arange(FEW), n, alpha) < margin).sum()) - 1
+        if n_worse >= 0 and bdtr(n_worse, n, discordance / 2) >= power:
+            break
+        n += 1
+    return n

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
@@ -123,8 +123,9 @@ def weighed(
 ) -> list[Comparison]:
     """The comparisons with what answers that are not whole mean for them.
 
-    Where the arms differ in their shares by more than two points, and `without` those answers the verdict is another, there is no
-    verdict. A verdict that holds, and that rests mainly on such answers, says so. `without` judges trials in which none is missing.
+    Where the arms differ in a share, or in the sum of the shares, by more than two points, and `without` those answers the verdict is
+    another, there is no verdict. A verdict that holds, and that rests mainly on such answers, says so. `without` judges trials in
+    which none is missing.
     """
     if not ends(trials).isin(ODD).any():
         return [replace(c, unwhole_control=0.0, unwhole_treatment=0.0) if c.scope != "aa" else c for c in found]
@@ -142,7 +143,7 @@ def weighed(
         if c.verdict in ("refused", "unclear"):
             result.append(c)
             continue
-        if abs(shares[0] - shares[1]) > UNEVEN:
+        if uneven(treated, control):
             others = without(trials[~outcomes.odd]) if others is None else others
             if (other := others[number]).verdict != c.verdict:
                 reason = say.uneven_answers(treated, control, other.verdict)
@@ -151,6 +152,12 @@ def weighed(
         mainly = max(outcomes.changed(contrast, c.task), min(shares) if c.verdict == "same" else 0.0)
         result.append(replace(c, sentence=c.sentence + say.rests_on(mainly, treated, control)) if mainly > MAINLY else c)
     return result
+
+
+def uneven(treated: Mapping[str, float], control: Mapping[str, float]) -> bool:
+    """Whether two arms' answers ended differently: in one share of the ends in ODD, or in their sum, by more than UNEVEN."""
+    gaps = [treated.get(end, 0.0) - control.get(end, 0.0) for end in ODD]
+    return max(abs(sum(gaps)), *map(abs, gaps)) > UNEVEN
 
 
 def _agreement(c: Comparison, outcomes: Outcomes) -> Comparison:

@@ -66,12 +66,7 @@ def standings(trials: pd.DataFrame, plan: Plan) -> list[Standing]:
     cached = trials["cached"].astype(bool) if "cached" in trials else pd.Series(False, index=trials.index)
     facts["seconds"] = trials.reindex(columns=["latency_s"])["latency_s"].astype(float).where(~failed & ~cached)
     facts["unpriced"] = facts["usd"].isna() & ~failed
-    for name, end in {
-        "truncated": ("truncated",),
-        "refused": ("refused",),
-        "failed": ("error",),
-        "empty": ("empty", "thought_only"),
-    }.items():
+    for name, end in ENDS.items():
         facts[name] = ended.isin(end)
     groups = facts.groupby(keys, sort=False)
     means = groups[["tokens", "usd", "unpriced", "truncated", "refused", "failed", "empty"]].mean()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     import pandas as pd  # its import takes long: only who reads frames needs it
 
 FEW_VALUES = [name for name, kind in TRIAL_COLUMNS.items() if kind.startswith("str") and name not in ("trial", "extracted", "answer")]
+FEW_IN_CALLS = ("outcome", "purpose", "first_run")
 Whole = TypeVar("Whole", Plan, Manifest)
 BATCHES, BATCH_FOLDER = "batches.json", "batches"
 JOURNAL = -1
@@ -106,14 +108,23 @@ class Run:
         pa.default_memory_pool().release_unused()
         return pd.DataFrame(columns, copy=False)
 
-    def calls(self) -> pd.DataFrame:
-        """Every call of every trial, with its exact messages and the answer as it came."""
-        frame: pd.DataFrame = self._table("calls", CALL_COLUMNS).to_pandas()
+    def calls(self, names: Collection[str] = tuple(CALL_COLUMNS)) -> pd.DataFrame:
+        """Every call of every trial, with its exact messages and the answer as it came.
+
+        `names` chooses columns, `trial` and `turn` among them; those with few values are categorical then.
+        """
+        columns = {name: CALL_COLUMNS[name] for name in names}
+        few = [name for name in FEW_IN_CALLS if name in columns and len(columns) < len(CALL_COLUMNS)]
+        frame: pd.DataFrame = self._table("calls", columns, few).to_pandas()
         return frame.drop_duplicates(["trial", "turn"], keep="last").reset_index(drop=True)
 
-    def records(self) -> Iterator[tuple[Row, list[Row]]]:
-        """Every recorded trial with its calls, part by part: a large run is never in memory as a whole."""
-        for path in self._parts("trials"):
+    def records(self, most_parts: int | None = None) -> Iterator[tuple[Row, list[Row]]]:
+        """Every recorded trial with its calls, part by part: a large run is never in memory as a whole.
+
+        With `most_parts` those of so many parts at most, drawn anew each time, and of the journal.
+        """
+        parts = self._parts("trials")
+        for path in parts if most_parts is None else random.SystemRandom().sample(parts, min(most_parts, len(parts))):
             calls: dict[str, list[Row]] = {}
             for call in part_rows(self.folder / "calls" / path.name, CALL_COLUMNS):
                 calls.setdefault(call["trial"], []).append(call)

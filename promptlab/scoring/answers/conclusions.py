@@ -51,6 +51,8 @@ CONCLUDES = re.compile(
 _WRONG_ONE = re.compile(
     r"\b(?:wrong|incorrect|previous|earlier|old|first|common|typical|tempting|absolute|confident in (?:this|my|the))\s$", re.I
 )
+_NO_NOUN = re.compile(r"\b(?:let's|us|let me|i'll|i|we|you|to|will|can|now|must)\s$|\d[^\n.:;]{0,60} in\s$", re.I)
+"""What makes the next word no heading of an answer: a verb ("let's count:"), or an adverb after its number ("7 in total:")."""
 _BESIDE = re.compile(r"difference|product", re.I)
 """Results that a reply may give besides the requested sum."""
 EXTRA = re.compile(
@@ -85,13 +87,13 @@ _HEADING = re.compile(
 _IS_IT = (
     r"(?:(?:is|are|was|would be|should be|=) (?:clearly |definitely |indeed )?(?:(?:the|my|our) (?:final "
     r"|correct |right |best |only )*(?:answer|solution|result|choice|one)\b|what (?:i|we)(?:'d| would|'ll| will)? (?:say|choose"
-    r"|pick|answer|get|go)\b|correct\b|right\b(?! (?:of"
-    r"|to|from)))"
+    r"|pick|answer|get|go)\b|correct\b(?! (?:if|only)\b)|right\b(?! (?:of"
+    r"|to|from|if|only)\b))"
     r"|ist die (?:richtige )?(?:antwort|lösung)\b|est la (?:bonne )?(?:réponse|solution)\b|es la (?:respuesta"
     r"|solución)(?: correcta)?\b|이 정답|是(?:正确)?答案|が(?:答え|正解))"
 )
 _BACKWARD = re.compile(
-    rf"(?:^|(?<=[.!?;\n。])\s*|\b(?:so|therefore|thus|hence|think|believe)\b,? )(?:\"(?P<quoted>[^\"\n]{{1,300}})\""
+    rf"(?:^|(?<=[.!?;\n。])\s*|\b(?:so|therefore|thus|hence|think|believe|but)\b,? )(?:\"(?P<quoted>[^\"\n]{{1,300}})\""
     rf"|(?P<said>[^\n.!?;。:]{{1,200}}?))\s*{_IS_IT}",
     re.I | re.M,
 )
@@ -225,6 +227,8 @@ def conclusions(text: str) -> list[Conclusion]:
         strength = 3 if match["final"] else 2 if match["answer"] else 0 if _BESIDE.match(match[0]) else 1
         if _WRONG_ONE.search(text, max(0, match.start() - 30), match.start()):
             continue
+        if strength < 2 and _NO_NOUN.search(text, max(0, match.start() - 70), match.start()):
+            continue
         if denied_before(text[max(0, match.start() - 60) : match.start()].rpartition("\n")[2]):
             found.append(Conclusion("", (), strength, match.start()))
             continue
@@ -242,9 +246,14 @@ def conclusions(text: str) -> list[Conclusion]:
             and not re.match(r"(?:this|that|it|which|what|who|one|here|there|of these|so|he|she|they|the)$", named, re.I)
             and not re.search(r"\bnot$|n't$|\b(?:answer|think|believe)\b", named, re.I)
         ):
+            named = named.rpartition(", but ")[2]
             led = re.sub(r"^(?:so|therefore|thus|hence|i think|i believe)\b,? (?:that )?", "", named, flags=re.I)
             found.append(Conclusion(led, (named,), 2, match.start()))
     return sorted(found, key=lambda one: one.at)
+
+
+_ANOTHER = re.compile(r"(?<=\S)\s*\|\s*(?=\w[\w ]{0,30}:\s)")
+"""What separates a result from another that has a label: "Sum: 113 | Difference: 55"."""
 
 
 def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
@@ -258,7 +267,7 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
         tail = text[end:].strip()
         cut = EXPLANATION.search(tail, 1)
         tail = tail[: cut.start()] if cut else tail
-    tail = raw = without_remarks(tail)
+    tail = raw = without_remarks(_ANOTHER.split(tail, maxsplit=1)[0] if "|" in tail else tail)
     while (lead := _LEADS.match(tail)) is not None and tail[lead.end() :].strip():
         tail = tail[lead.end() :]
     if NEGATED.match(tail) or _LINK_NEGATED.search(link):
@@ -351,6 +360,11 @@ _STATING = words(
 )
 
 
+_PREFERS = re.compile(r"choose|pick|select|go with|opt for|vote for", re.I)
+_PREFERRED = re.compile(r"\s(?:over|rather than|instead of)\s", re.I)
+"""What separates the one that is chosen from the one that is not."""
+
+
 def statement(text: str) -> str | None:
     """What the last statement without a word for "answer" says: "so X", "I would say X", "it is X"."""
     last = None
@@ -359,5 +373,5 @@ def statement(text: str) -> str | None:
     for match in _STATES.finditer(text):
         rest = text[match.end() :].split("\n", 1)[0]
         if rest.strip() and not NEGATED.match(rest):
-            last = rest
+            last = _PREFERRED.split(rest)[0] if _PREFERS.search(match[0]) else rest
     return _plain_end(last) if last else None

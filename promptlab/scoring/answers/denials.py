@@ -61,7 +61,7 @@ _OPENS = re.compile(
     re.I,
 )
 _CLOSES = re.compile(
-    rf"^(?:(?![.!?]\s)[^\n]){{1,300}}?(?:{DENIED_AFTER}|[\"')]? (?:is|are|was|were)(?:n't| not) (?:the|a|an|in) [^\n]{{1,40}})\W*$", re.I
+    rf"^(?:(?![.!?;]\s)[^\n]){{1,300}}?(?:{DENIED_AFTER}|[\"')]? (?:is|are|was|were)(?:n't| not) (?:the|a|an|in) [^\n]{{1,40}})\W*$", re.I
 )
 _LABELLED = re.compile(
     r"^\W*(?:wrong|incorrect|false|not [\w ]{1,20}|non[ -]\w{1,20}|un\w{3,12}|original|input)(?: answer| order)?\s*:\s", re.I

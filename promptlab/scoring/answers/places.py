@@ -39,6 +39,7 @@ _EXTRA = words("way btw note if need want would comparison check let otherwise h
 _RULE = re.compile(r"\n\s*[-_=─—]{3,}\s*\n\s*(?=\S+\s*(?:\n|$))")
 """The line under a sum that is written in columns."""
 _COLUMN = re.compile(r"\s*\n\s*([+×*÷-])\s*(?=\d)")
+_STACKED = re.compile(r"(?m)^(\s*\d[\d.,]*)\s*\n\s*(?=\d[\d.,]* = )")
 _ASKS = re.compile(r"^[^.!?\n]{0,100}\b(?:or|oder|ou|vs)\b[^.!?;\n]{1,100}[?;]\s+(?=\S)", re.I)
 """A question that lists the alternatives before the reply answers it."""
 _SUPPOSES = re.compile(
@@ -46,6 +47,8 @@ _SUPPOSES = re.compile(
     re.I,
 )
 """A case that the reply only supposes, before it answers."""
+_IN_BRACKETS = re.compile(r"(?<=[.!?\n\"'])\s*\([^()\n]{12,300}[.!]\)\s*\Z")
+"""A whole sentence in parentheses at the end: it explains, and does not answer."""
 LONGEST = 20_000
 """Characters of a reply that are read, half from its beginning and half from its end: an endless reply is never searched for minutes."""
 
@@ -111,6 +114,9 @@ class Reply:
         head = self.text if not head or head.endswith(":") else head
         head = _ASKS.sub("", head, count=1) if "?" in head else head
         head = _SUPPOSES.sub("", head, count=1) if _SUPPOSES.match(head) else head
+        aside = _IN_BRACKETS.search(head, 1) if head.endswith(")") else None
+        if aside is not None and head[: aside.start()].strip() and not any(one.strength > 1 for one in said.conclusions(aside[0])):
+            head = head[: aside.start()].strip()
         extra = said.EXTRA.search(head, 1) if not _EXTRA.isdisjoint(words(head)) else None
         if (
             extra is None
@@ -192,7 +198,7 @@ def _plain(text: str) -> str:
         text = _STRUCK.sub(" ", text)
     if "\n" in text:
         summed = _RULE.sub(" = ", text)
-        text = _COLUMN.sub(r" \1 ", summed) if summed != text else text
+        text = _STACKED.sub(r"\1 + ", _COLUMN.sub(r" \1 ", summed)) if summed != text else text
     if "#" in text or ">" in text or "\n" in text:
         text = _HEADING.sub("", text)
     text = fold(text)

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from promptlab.scoring.answers.conclusions import conclusions
+from promptlab.scoring.answers.conclusions import conclusions, without_remarks
 
 _FENCE = re.compile(r"```[ \t]*(?P<language>[\w+-]*)[ \t]*\n?(?P<body>.*?)(?:```|\Z)", re.S)
 _ANSWER_KEYS = (
@@ -68,7 +68,10 @@ def unwrapped(reply: str, depth: int = 3) -> tuple[str, str] | None:
 
 def _tabled(reply: str) -> str | None:
     """A Markdown table that ends the reply: one row as "heading: cell" on lines, several as "first cell: the others"."""
-    found = _TABLE.search(reply) if "|" in reply and "--" in reply else None
+    if "|" not in reply or "--" not in reply:
+        return None
+    reply = without_remarks(reply)
+    found = _TABLE.search(reply)
     if found is None:
         return None
     rows = [[cell.strip() for cell in row.strip(" |").split("|")] for row in found["rows"].strip().split("\n")]

@@ -109,7 +109,8 @@ _TURNED_DOWN = (
 )
 _REACH = 500  # characters that are read behind the word that announces a conclusion
 _CONCLUSION = re.compile(
-    r"(?<!/)\b(?P<final>final )?(?:answer|conclusion|verdict|final choice|final decision)\b(?! (?:choice|option)s?\b)"
+    r"(?<!/)\b(?P<final>final )?(?:answer|conclusion|verdict|final choice|final decision"
+    r"|(?:correct|right|best) (?:option|choice|letter))\b(?! (?:choice|option)s?\b)"
     r"[^\n:=\ue000-\uf8fd]{0,60}?(?::|=|>|\b(?:is|would be|should be|must be)\b)|\\boxed\{(?:\\text\{)?"
 )
 _LED_LINE = re.compile(
@@ -152,7 +153,13 @@ def _fold(text: str) -> str:
     else:
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.translate(_PUNCTUATION)).casefold())
         text = _PRIVATE.sub(" ", text.translate(_PUNCTUATION))
+    if "." in text:
+        text = _INITIALS.sub(lambda match: match[0].replace(".", ""), text)
     return "\n".join(" ".join(line.split()) for line in text.splitlines())
+
+
+_INITIALS = re.compile(r"(?<![\w.])(?:[^\W\d_]\.){2,}")
+"""Letters that each have a full stop: "L.A." is "LA"."""
 
 
 def _bare(folded: str) -> str:
@@ -170,6 +177,16 @@ def _only(found: Iterable[int]) -> int | None:
     """The one value of all, None when there are several or none."""
     values = set(found)
     return values.pop() if len(values) == 1 else None
+
+
+def _lettered(folded: list[str], name: str) -> dict[str, int]:
+    """The options by the labels that the input itself gives them; empty where it does not give one to each."""
+    text = " ".join(_fold(name).split())
+    if not all(option in text for option in folded):
+        return {}
+    found = [re.findall(rf"(?<![\w(])\(?([a-z]|\d{{1,2}})[).:]\s?[\"']?{re.escape(option)}(?!\w)", text) for option in folded]
+    labels = {each[0]: i for i, each in enumerate(found) if len(each) == 1}
+    return labels if len(labels) == len(folded) else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +215,7 @@ class _Choices:
         labels = {core: i for i, core in enumerate(bare) if len(core) == 1}
         if len(labels) < len(options):
             by_order = {chr(ord("a") + i): i for i in range(min(len(options), 26))} | {str(i + 1): i for i in range(len(options))}
-            labels = by_order | labels
+            labels = (_lettered(folded, name) or by_order) | labels
         input_form = _bare(" ".join(_fold(name).split()))
         forms = sorted({*index, input_form} - {""}, key=len, reverse=True)
         return cls(index, labels, index.get(input_form), tuple(forms))

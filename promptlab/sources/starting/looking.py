@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import datetime
 import io
+import itertools
 import json
 import random
 import re
@@ -21,7 +22,8 @@ from promptlab.nouns import FileProblems
 from promptlab.sources.encodings import MARKS, as_utf8
 from promptlab.sources.foreign import check_regular, json_value
 from promptlab.sources.own.rows import chat_of
-from promptlab.sources.tables import Table, content_of, csv_form, csv_rows, dataset_files, dataset_splits, read_sheet, read_table
+from promptlab.sources.starting.columns import missing, said
+from promptlab.sources.tables import Table, content_of, csv_form, csv_rows, dataset_files, dataset_splits, read_table, sheet_rows
 
 READ_WHOLE = 16 * 2**20
 """Bytes of a text file that is read whole; of a larger one `SAMPLE` rows are drawn."""
@@ -30,6 +32,10 @@ SAMPLE = 2_000
 MOST_COLUMNS = 500
 """More columns than a person looks at."""
 DEEPEST = 3
+WRAPPED = 5
+"""Keys of an object around the rows; one of more keys holds the rows by name."""
+HEAD = 40
+"""Lines in which the names of the columns and the separator are looked for."""
 PLAIN = re.compile(r"\w[\w .-]{0,59}")
 """A column's name that can be a variable in a prompt."""
 WHOLE = ("expected", "expected_output", "output", "target", "gold", "response", "completion", "reference")
@@ -74,11 +80,14 @@ def look(path: Path, sheet: str | None = None) -> Looked:
         _of_lines(path, size, found)
     elif suffix == ".json":
         _of_json(path, found)
-    else:
-        table = read_sheet(path, content_of(path), sheet) if suffix in (".xlsx", ".xlsm") else read_table(path)
+    elif suffix in (".xlsx", ".xlsm"):
+        rows = [list(cells) for _, cells in sheet_rows(path, content_of(path), sheet)]
+        wide = max(map(len, rows), default=0)
         if sheet:
             found.copied.append(f"holds the sheet {sheet!r}")
-        _of_table(table, found)
+        _of_rows(path, iter([*row, *[None] * (wide - len(row))] for row in rows), size=0, found=found)
+    else:
+        _of_table(read_table(path), found)
     return _flat(found, path)
 
 
@@ -105,34 +114,70 @@ def _of_cells(path: Path, size: int, found: Looked) -> None:
     with _opened(path, size, found) as file:
         head = file.readline()
         delimiter, skipped = csv_form(head, suffix, ",;\t|")
+        lines: Iterable[str] = file if skipped else [head]
+        if not skipped:
+            below = list(itertools.islice(file, HEAD))
+            other = _separator(below, delimiter)
+            if other not in head:
+                delimiter = other
+                found.copied.append(f"separates cells by {delimiter!r} below its first line only")
+            lines = itertools.chain(lines, below, file)
         if delimiter == "|":
             found.copied.append("separates cells by '|'")
         if suffix == ".txt":
             found.copied.append("ends in .txt")
-        lines: Iterator[str] = file if skipped else _chain(head, file)
-        rows = csv_rows(path, lines, delimiter)
-        first = next(rows, None)
-        if first is None:
-            raise FileProblems.one(path, "the file is empty; it needs a first line with names of columns, and rows")
-        kept, found.n_rows = _sampled((cells for _, cells in rows), size)
-    names = [name.strip() for name in first[1]]
+        _of_rows(path, (cells for _, cells in csv_rows(path, lines, delimiter)), size, found, f": is {delimiter!r} the separator?")
+
+
+def _separator(lines: Sequence[str], first: str) -> str:
+    """What four of five lines hold equally often, `first` before others; empty where there is none."""
+    for mark in dict.fromkeys((first, *",;\t|")):
+        counts = Counter(re.sub(r'"[^"]*"', "", line).count(mark) for line in lines)
+        if any(n and 5 * times >= 4 * len(lines) for n, times in counts.items()):
+            return str(mark)
+    return ""
+
+
+def _of_rows(path: Path, rows: Iterator[Sequence[Any]], size: int, found: Looked, doubt: str = "") -> None:
+    """A table in rows of cells: with or without a line of names, and with titles above it."""
+    head = [*itertools.islice(rows, HEAD)]
+    if not head:
+        raise FileProblems.one(path, "the file is empty; it needs a first line with names of columns, and rows")
+    if n_titles := _titles(head):
+        found.copied.append(f"has {n_titles} line{'s' * (n_titles > 1)} above the names of its columns")
+    first, *below = head[n_titles:]
+    kept, found.n_rows = _sampled(itertools.chain(below, rows), size)
+    names = [_text(name).strip() for name in first]
     if len(names) > MOST_COLUMNS:
         raise FileProblems.one(
             path, f"its first line has {len(names):,} cells, and at most {MOST_COLUMNS} columns are looked at; keep those that matter"
         )
     if not _names(names, kept):
-        kept, found.n_rows, names = [first[1], *kept], found.n_rows + 1, [f"column {n}" for n in range(1, len(names) + 1)]
+        kept, found.n_rows, names = [first, *kept], found.n_rows + 1, [f"column {n}" for n in range(1, len(names) + 1)]
         found.copied.append("has no line of names: columns are called column 1, column 2, ...")
     odd = [row for row in kept if len(row) != len(names)]
     if len(odd) > len(kept) / 2:
         raise FileProblems.one(
-            path, f"most rows do not have the {len(names)} cells of the first line: is {delimiter!r} the separator? "
-            "Quote cells that hold it", 1
+            path, f"most rows do not have the {len(names)} cells of the first line{doubt} Quote cells that hold it" if doubt
+            else f"most rows do not have the {len(names)} cells of the first", 1
         )  # fmt: skip
     if odd:
         found.copied.append(f"has {len(odd):,} rows with more or fewer cells than its first line, which are left out")
     found.columns = tuple(names)
     found.rows = [dict(zip(_unique(names), row, strict=True)) for row in kept if len(row) == len(names)]
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else said(cell)
+
+
+def _titles(head: Sequence[Sequence[Any]]) -> int:
+    """How many lines before the names of the columns hold a title, a date or nothing: few cells, the first one of them."""
+    filled = [sum(not missing(cell) for cell in row) for row in head]
+    width = sorted(filled)[len(head) // 2]
+    n = next(n for n, of in enumerate(filled) if of >= width)
+    few = all(of <= max(1, width // 2) and (not of or not missing(row[0])) for of, row in zip(filled[:n], head[:n], strict=True))
+    return n if width > 1 and few and _names([_text(cell) for cell in head[n]], head[n + 1 :]) else 0
 
 
 def _of_lines(path: Path, size: int, found: Looked) -> None:
@@ -164,22 +209,47 @@ def _of_json(path: Path, found: Looked) -> None:
     try:
         value = json_value(content)
     except ValueError as error:
-        raise FileProblems.one(path, f"not JSON that can be read: {error}; is the file whole?") from None
-    if isinstance(value, dict):
-        lists = {key: rows for key, rows in value.items() if isinstance(rows, list) and rows and isinstance(rows[0], dict)}
-        name = next((key for key in LISTS if key in lists), next(iter(lists), None))
-        if name is not None:
-            found.copied.append(f"holds its rows under {name!r}")
-            value = lists[name]
-        elif value and all(isinstance(row, dict) for row in value.values()):
-            found.copied.append("is an object of rows by name")
-            value = [{"id": key, **row} for key, row in value.items()]
+        try:
+            _of_lines(path, 0, found)
+        except FileProblems:
+            raise FileProblems.one(path, f"not JSON that can be read: {error}; is the file whole?") from None
+        found.copied.append("holds JSON lines, which a task file reads from files called .jsonl")
+        return
+    value = _records(value, found)
+    if isinstance(value, list) and value and all(isinstance(row, list) for row in value):
+        found.copied.append("holds lists of cells")
+        _of_rows(path, iter(value), 0, found)
+        return
     if not isinstance(value, list) or not any(isinstance(row, dict) for row in value):
-        raise FileProblems.one(path, f"expected a list of objects, found {type(value).__name__}")
+        raise FileProblems.one(path, f"expected a list of objects, found {'none' if value in ([], {}) else 'no object in it'}")
     found.rows = [row for row in value if isinstance(row, dict)]
     found.n_rows = len(value)
     if len(found.rows) < len(value):
         found.copied.append(f"has {len(value) - len(found.rows):,} entries that are no objects, which are left out")
+
+
+def _records(value: Any, found: Looked, at: str = "", depth: int = 0) -> Any:  # noqa: ANN401
+    """The rows of a JSON value: its list of objects, wherever it is; objects by name; or columns, as data frames write them."""
+    if not isinstance(value, dict) or not value:
+        return value
+    if lists := {key: rows for key, rows in value.items() if isinstance(rows, list) and rows and isinstance(rows[0], dict)}:
+        name = next((key for key in LISTS if key in lists), next(iter(lists)))
+        found.copied.append(f"holds its rows under '{at}{name}'")
+        return lists[name]
+    if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):
+        return [value["columns"], *value["data"]]
+    parts = [[*part.values()] if isinstance(part, dict) and "0" in part else part for part in value.values()]
+    if all(isinstance(part, list) for part in parts) and len({len(part) for part in parts}) == 1:
+        found.copied.append("holds columns, which become rows")
+        return [dict(zip(value, row, strict=True)) for row in zip(*parts, strict=True)]
+    if depth < DEEPEST and len(value) <= WRAPPED:
+        for key, part in value.items():
+            if isinstance(rows := _records(part, found, f"{at}{key}.", depth + 1), list) and rows and isinstance(rows[0], dict | list):
+                return rows
+    if not at and all(isinstance(row, dict) for row in parts):
+        found.copied.append("is an object of rows by name")
+        return [{"id": key, **row} for key, row in value.items()]
+    return value
 
 
 def _of_table(table: Table, found: Looked) -> None:
@@ -227,17 +297,12 @@ def _sampled(rows: Iterable[Any], size: int) -> tuple[list[Any], int]:
     return [row for _, row in sorted(sample, key=lambda pair: pair[0])], n
 
 
-def _chain(head: str, file: TextIO) -> Iterator[str]:
-    yield head
-    yield from file
-
-
-def _names(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+def _names(first: Sequence[str], rows: Sequence[Sequence[Any]]) -> bool:
     """Whether the first line names columns: no number over a column of numbers, no long text, nothing that the column holds again."""
     if not rows:
         return True
     for place, name in enumerate(first):
-        cells = [row[place] for row in rows[:500] if place < len(row)]
+        cells = [_text(row[place]) for row in rows[:500] if place < len(row)]
         if len(name) > 80 or (len(name.split()) > 8 and name.rstrip().endswith((".", "!", "?"))):
             return False
         if re.fullmatch(r"[-+]?\d+([.,]\d+)?", name) and all(re.fullmatch(r"[-+]?\d+([.,]\d+)?", cell.strip()) for cell in cells):

@@ -21,6 +21,7 @@ from promptlab.sources.starting.columns import (
     INPUTS,
     MOST_LABELS,
     OPTIONS,
+    SEPARATORS,
     TARGETS,
     Column,
     chat,
@@ -34,7 +35,6 @@ LONG_WORDS = 12
 """A right answer of more words is a reference for a judge, and no text to be met."""
 TRIED = 400
 """Right answers on which a kind of answer is tried."""
-SEPARATORS = (";", "|", ",")
 LETTERED = re.compile(r"(?i)(?:option|choice|answer|opt|ans|ending|ant?wort)?[ _.-]*([a-h]|[0-9])")
 ANYTHING = "The answer is correct, does what is asked, and is clear."
 
@@ -46,6 +46,7 @@ class Wishes:
     input: str | None = None
     target: str | None = None
     metric: str | None = None
+    rubric: str | None = None
 
 
 @dataclass(slots=True)
@@ -83,6 +84,9 @@ def propose(looked: Looked, wishes: Wishes = Wishes()) -> Proposal:
             raise UsageProblem(f"{looked.source} has no column {wanted!r}; {did_you_mean(wanted, columns)}".rstrip("; "))
     made = Proposal(looked, "", rows=list(looked.rows), copied=list(looked.copied), notes=list(looked.notes))
     _lettered(made, columns, wishes)
+    made.notes += [
+        f"{c.name!r} holds lists of objects; if each of those is to be asked, make each a row" for c in columns.values() if c.is_rows
+    ]
     made.id = next((c.name for c in columns.values() if c.is_id and c.name not in (wishes.input, wishes.target)), None)
     made.input = wishes.input or _input(columns, made, wishes)
     if not columns[made.input].n:
@@ -125,7 +129,11 @@ def _renamed(made: Proposal) -> None:
 
 def _input(columns: Mapping[str, Column], made: Proposal, wishes: Wishes) -> str:
     """The input column: by its name, else the longest text."""
-    free = [c for c in columns.values() if c.n and not c.is_list and not c.is_grades and c.name not in (made.id, wishes.target)]
+    free = [
+        c
+        for c in columns.values()
+        if c.n and not c.is_list and not c.is_rows and not c.is_grades and c.name not in (made.id, wishes.target)
+    ]
     named = [c for c in free if c.rank(INPUTS) < math.inf and not (c.is_labels and c.words <= 3 and len(free) > 1) and not c.is_id]
     if named:
         return min(named, key=lambda c: (not c.is_chat, 2 * c.n < 1.8 * c.n_rows, c.rank(INPUTS) >= 1000, c.rank(INPUTS))).name
@@ -138,8 +146,10 @@ def _input(columns: Mapping[str, Column], made: Proposal, wishes: Wishes) -> str
 def _target(columns: Mapping[str, Column], made: Proposal) -> str | None:
     """The column of right answers: by its name, else one of few texts that repeat."""
     free = [
-        c for c in columns.values() if c.n and c.name not in (made.input, made.choices, made.id) and not c.is_chat and not _about(c)
-    ]  # fmt: skip
+        c
+        for c in columns.values()
+        if c.n and c.name not in (made.input, made.choices, made.id) and not (c.is_chat or c.is_rows or _about(c))
+    ]
     named = sorted((c for c in free if c.rank(TARGETS) < math.inf), key=lambda c: c.rank(TARGETS))
     alike = [c for c in free if c.is_labels and not c.is_date]
     found = named or alike[-1:]
@@ -165,7 +175,7 @@ def _beside(made: Proposal, columns: Mapping[str, Column], wishes: Wishes) -> No
         if made.choices is None and column.rank(OPTIONS) < math.inf and made.target is not None:
             if (cells := _options(column)) is not None:
                 made.choices = column.name
-                _rewrite(made, column.name, cells, f"the options in {column.name!r} are written as lists")
+                _rewrite(made, column.name, cells, f"has other marks than those of lists in {column.name!r}")
         elif not made.is_chat and _is_context(column):
             made.shown.append(column.name)
         elif made.cluster is None and _is_cluster(column):
@@ -240,11 +250,8 @@ def _last_turns(made: Proposal, columns: dict[str, Column]) -> None:
 
 def _free(made: Proposal, wishes: Wishes) -> None:
     made.kind = "free text without right answers"
-    made.rubric = ANYTHING
-    made.notes.append(
-        "no column of right answers was found, so a judge rates the answers; say in the rubric what a good one is, or name the column "
-        "with --target"
-    )
+    made.rubric = wishes.rubric or ANYTHING
+    made.notes += [] if wishes.rubric else ["no column of right answers: a judge rates by --rubric TEXT; or name the column with --target"]
     if wishes.metric:
         raise UsageProblem(f"--metric {wishes.metric} needs right answers; name their column with --target")
 
@@ -255,23 +262,36 @@ def _answers(made: Proposal, columns: Mapping[str, Column], wishes: Wishes) -> N
     column = columns[target]
     if not column.n:
         raise UsageProblem(f"{made.looked.source}: the column {made.target!r} holds no answer; name another with --target")
+    if wishes.rubric:
+        made.kind, made.rubric = "free text with a reference", wishes.rubric
+        return
+    if column.is_list and all(len(listed(value) or ()) == 1 for value in column.values):
+        _rewrite(made, target, [(listed(value) or [""])[0] for value in column.values], f"has lists of one answer each in {target!r}")
+        column = Column(target, [row.get(target) for row in made.rows])
     if made.choices is not None:
         _placed(made)
         made.kind = "one of the options of each row"
         kinds = ["choice"]
-    elif (parts := _several(column)) is not None:
+    elif (parts := column.parts()) is not None:
         vocabulary = Counter(part for of in parts for part in of)
         if len(vocabulary) <= MOST_LABELS and sum(vocabulary.values()) >= 3 * len(vocabulary) and max(map(len, vocabulary)) <= 60:
             made.kind = f"several of {len(vocabulary)} labels at once"
             made.labels = sorted(vocabulary)
-            _rewrite(made, target, [", ".join(of) for of in parts], f"several labels in {made.target!r} are written with commas")
+            _rewrite(
+                made, target, [", ".join(of) for of in parts], f"writes several labels in {made.target!r}, now with commas between them"
+            )
             kinds = ["listed"]
         else:
             made.kind = "text, with several right answers"
-            _rewrite(made, target, parts, f"the right answers in {made.target!r} are written as lists")
+            _rewrite(made, target, parts, f"has right answers in {made.target!r} that become lists")
             kinds = ["word", "text"]
     elif column.is_labels and not column.is_date and (not column.is_number or column.distinct <= 10):
-        made.labels = sorted(set(column.texts), key=lambda text: (float(text) if column.is_number and _number(text) else 0.0, text))
+        usual = column.usual_spellings()
+        if usual.keys() != {*usual.values()}:
+            _rewrite(
+                made, target, [usual[text] for text in column.texts], f"writes labels in {target!r} in several ways, now in the usual one"
+            )
+        made.labels = sorted({*usual.values()}, key=lambda text: (float(text) if text.isdecimal() else 0.0, text))
         yes = "yes or no" if {t.strip().casefold() for t in made.labels} <= {"yes", "no", "true", "false", "y", "n"} else ""
         made.kind = yes or f"one of {len(made.labels)} labels"
         kinds = ["label", "choice"]
@@ -279,7 +299,7 @@ def _answers(made: Proposal, columns: Mapping[str, Column], wishes: Wishes) -> N
             made.notes.append(f"{made.target!r} holds 0 and 1; a model does better with words: write in the prompts what they stand for")
     elif column.is_number and not column.is_date:
         made.kind, kinds = "a number", ["number"]
-    elif column.words > LONG_WORDS:
+    elif column.words > LONG_WORDS or column.is_prose:
         made.kind = "free text with a reference"
         made.rubric = "The answer says the same as one of the references, whatever its words."
         return
@@ -292,29 +312,6 @@ def _answers(made: Proposal, columns: Mapping[str, Column], wishes: Wishes) -> N
         made.kind = "a date" if column.is_date else "a word or short text"
         kinds = ["word", "text"] if column.words <= 3 and not column.is_date else ["text"]
     _chosen(made, [wishes.metric] if wishes.metric else kinds)
-
-
-def _number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _several(column: Column) -> list[list[str]] | None:
-    """The answers of each cell, where cells hold several: lists, or texts with one separator whose parts repeat."""
-    if column.is_list:
-        return [listed(value) or [] for value in column.values]
-    for mark in SEPARATORS:
-        n = sum(mark in text for text in column.texts)
-        cells = [[part.strip() for part in text.split(mark) if part.strip()] for text in column.texts]
-        parts = Counter(part for cell in cells for part in cell)
-        is_short = max(len(part.split()) for part in parts) <= 4 if parts else False
-        is_often = 5 * n >= column.n and sum(parts.values()) >= 3 * len(parts) and len(parts) < column.distinct
-        if is_short and is_often and all(cells) and not column.is_number:
-            return cells
-    return None
 
 
 def _placed(made: Proposal) -> None:
@@ -331,7 +328,7 @@ def _placed(made: Proposal) -> None:
         if all(0 <= place(answer, of) < len(of) for answer, of in options):
             if way == "from 1" or made.choices == "listed options":
                 texts = [of[place(answer, of)] for answer, of in options]
-                _rewrite(made, made.target or "", texts, f"the places in {made.target!r} are written as options")
+                _rewrite(made, made.target or "", texts, f"has places in {made.target!r} that become the options themselves")
             else:
                 made.target_is = way
             return

@@ -25,8 +25,8 @@ from promptlab.sources.tables import content_of
 MOST_ITEMS = 300
 """Items that a first experiment asks."""
 BUDGET_USD = 2.0
-JUDGES = {True: "sim/reader", False: "openai/gpt-4o-mini"}
-"""Who rates free texts, of a simulated model and of others."""
+JUDGES: Mapping[bool, Any] = {True: "sim/reader", False: {"model": "openai/gpt-4o-mini", "name": "judge"}}
+"""Who rates free texts, of a simulated model and of others; by a name of its own, since the same model may be the one under test."""
 SENTENCES = """# Sentences to add to each prompt, each judged against neutral ones of its length (a file of your own: docs/start.md):
 # stimulus_files: [sentences.yaml]
 # stimuli: [sentences/*]

@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
+from promptlab.scoring.metrics.strict.causes import cause
 from promptlab.scoring.metrics.strict.numerals import level, number, spelled
-from promptlab.scoring.metrics.strict.options import cause, choice, label, larger, sense
-from promptlab.scoring.metrics.strict.phrases import brackets, f1, letter, letters, listed, rhyme, sequence, text, word, words
+from promptlab.scoring.metrics.strict.options import choice, label, larger, sense
+from promptlab.scoring.metrics.strict.phrases import f1, letter, rhyme, text, word
 from promptlab.scoring.metrics.strict.replies import read
+from promptlab.scoring.metrics.strict.series import brackets, letters, listed, sequence, words
 
 _CHOOSES = (cause, choice, label, larger, level, sense)
 _SAYS = (brackets, f1, letter, letters, listed, number, rhyme, sequence, spelled, text, word, words)

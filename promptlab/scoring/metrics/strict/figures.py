@@ -37,6 +37,13 @@ _REJECTED = re.compile(
     re.I,
 )
 _AFTER = re.compile(rf"\s*[<>≤≥≠](?!-)|{DENIED_AFTER}|\s*\((?:wrong|incorrect|false|not)\b", re.I)
+_LOW = re.compile(r"\s?(?:\w+ )?(?:below|unter|bajo|sous) (?:zero|null|cero|zéro|0)\b", re.I)
+_ELSE = re.compile(
+    r"\"?\s(?:(?:is|was) what (?:you|we|one|i)(?:'d| would| might)|would (?:be|have been) (?:right|correct|true|the \w+))\b"
+    r"[^.\n]*\b(?:but|yet|however)\b",
+    re.I,
+)
+"""What only another case would give: "43 is what you would get ..., but"."""
 OR = re.compile(
     r"\s*(?:,?\s*(?:- )?\bor\b(?: maybe| perhaps| even| was it| is it)?|,?\s*\b(?:possibly|maybe|perhaps)\b|/|,?\s*\bto\b|-|,"
     r"|,?\s*\band\b|~)\s*(?:or|and"
@@ -73,7 +80,9 @@ def figures(text: str) -> list[Figure]:
         if before.strip() and (minus := _MINUS.search(before)) is not None and not re.search(r"\d\s*$", before[: minus.start()]):
             value, begin, before = -value, begin - len(before) + minus.start(), before[: minus.start()]
         also = bool(found) and found[-1].barred and OR.fullmatch(text[found[-1].end : begin]) is not None
-        compares = _AFTER.match(text, match.end()) is not None
+        compares = _AFTER.match(text, match.end()) is not None or _ELSE.match(text, match.end()) is not None
+        if sign != "-" and _LOW.match(text, match.end()) is not None:
+            value = -abs(value)
         found.append(Figure(-value if sign == "-" else value, begin, match.end(), also or compares or _barred(before)))
     return found
 

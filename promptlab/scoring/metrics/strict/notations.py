@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache
+from itertools import pairwise
 
 from promptlab.design.defects import NUMBER_WORDS
 from promptlab.scoring.answers.text import CACHED
@@ -174,6 +175,9 @@ _SCALED = re.compile(
     r"|(?P<scale>k(?![\w²^])|\s?(?:hundred|thousand|million|billion|dozens?|tens)\b)|\s?(?P<myriad>[万萬만億亿억])\s?(?P<rest>\d{1,4}(?!\d))?)",
     re.I,
 )
+_TERM = r"\d[\d,]*(?:\.\d+)? (?:hundred|thousand|million|billion|ten|one|unit)s?\b"
+_TERMS = re.compile(rf"(?<![\w.,-])(?:{_TERM}(?:,? and |, | \+ | ))+(?:{_TERM}|(?<!, )(?<!\+ )\d{{1,3}}(?![\w.,:]*\d)(?! \w*s\b))", re.I)
+"""A number by its places: "9 tens and 5 ones", "6 thousand and 50"."""
 _DOZEN = re.compile(r"\b(?P<half>half )?an? dozen\b|\bhalf a dozen\b|(?<![\w.,])dozen\b", re.I)
 _DIGIT = re.compile(r"\d")
 _SPLIT = re.compile(r"(?<=[\n.!?;:。！？：])(?=\s)|(?<=[。：])|(?=\()|(?<=\))")
@@ -189,9 +193,10 @@ _SET = re.compile(
 def arabic(text: str) -> str:
     """The text with fractions, scales and powers of ten in plain digits; words of numbers too, in sentences without digits."""
     if (digits := _DIGIT.search(text)) is not None and _SET.search(text) is None and _SPLIT.search(text) is None:
-        return text
+        return _ending(text)
     parts = _SPLIT.split(text) if digits else [text]
-    text = "".join(part if _DIGIT.search(part) else _digits(part) for part in parts)
+    text = "".join(_ending(part) if _DIGIT.search(part) else _digits(part) for part in parts)
+    text = _TERMS.sub(_summed, text)
     text = _DOZEN.sub(lambda match: "6" if "half" in match[0].casefold() else "12", text)
     text = _POINT.sub(".", text)
     text = _PART.sub(_part, text)
@@ -216,6 +221,39 @@ def _digits(part: str) -> str:
         return part
     part = _FOREIGN.sub(_foreign, part)
     return part if part.isascii() else _IN_KOREAN.sub(lambda match: str(_NATIVE[match[0]]), _EAST.sub(_eastern, part))
+
+
+_LAST = re.compile(r"(?:^|[\s:=>])(?P<words>[^\W\d_]+(?:(?:,? |-)[^\W\d_]+){0,9})[^\w]*$")
+
+
+def _ending(part: str) -> str:
+    """A sentence with digits, the number words that end it in digits as well: "8 minus 3 gives five"; "one" may be a pronoun."""
+    bare = part.rstrip(" .!?,;:)\"'*")
+    last = _LAST.search(part, max(0, len(bare) - 120)) if bare[-1:].isalpha() else None
+    if last is None:
+        return part
+    found = list(_english(last["words"]))
+    if found and found[-1][2] == len(last["words"]):
+        value, start, end = found[-1]
+    else:
+        words = [match for match in _FOREIGN.finditer(last["words"]) if match.end() == len(last["words"])]
+        if not words or words[0][0].casefold() in _COMMON | {"una"}:
+            return part
+        value, start, end = int(_foreign(words[0])), words[0].start(), words[0].end()
+    if value == 1:
+        return part
+    at = last.start("words")
+    return f"{part[: at + start]}{value}{part[at + end :]}"
+
+
+def _summed(match: re.Match[str]) -> str:
+    """The value of a number by its places, the largest first; other lists stay."""
+    values = [(Decimal(one["n"].replace(",", "")), one["place"] or "") for one in _PLACE.finditer(match[0])]
+    each = [n * {"ten": 10, "": 1, "one": 1, "unit": 1}.get(place.casefold(), SCALES.get(place.casefold(), 1)) for n, place in values]
+    return f"{sum(each):f}" if all(a > b for a, b in pairwise(each)) else match[0]
+
+
+_PLACE = re.compile(r"(?P<n>\d[\d,]*(?:\.\d+)?)(?: (?P<place>hundred|thousand|million|billion|ten|one|unit)s?\b)?", re.I)
 
 
 def _part(match: re.Match[str]) -> str:

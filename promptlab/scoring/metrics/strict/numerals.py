@@ -31,9 +31,11 @@ _VERB = re.compile(
     r"|results? in|amounts? to|ist|sind|ergibt|macht|gibt|bleiben|beträgt|est|sont|font|fait|donne|égale? à"
     r"|igual a|zusammen|insgesamt|au total|en total|or rather|giving|making|should be|es|son"
     r"|da|hay|therefore|so|thus|hence|(?:for|in) (?:a )?total(?: of)?)\b(?:\s+(?:is|are|it is|we have|we get))?"
-    r"|->|→|⇒|=>|\bi\.e\.|[이으]므로|ので|共|有|总共|\b(?:that|it|there|which)'s|合わせて|합은|합계는|是|等于|得到|得|为|は|合計|모두|총)"
-    r"[\s:,]*(?:(?:a )?(?:grand )?total of|equal to|exactly|therefore|thus|then|just|only|simply|about"
-    r"|approximately|around|roughly|actually|really|in fact|indeed|there (?:is|are)|the number|also|now|us|you|me|to)?[\s:]*$",
+    r"|\btotal|[すくる]と|->|→|⇒|=>|\bi\.e\.|[이으]므로|ので|共|有|总共"
+    r"|\b(?:that|it|there|which)'s|合わせて|합은|합계는|是|等于|得到|得|为|は|合計|모두|총)"
+    r"[\s:,、]*(?:(?:a )?(?:grand )?total of|equal to|exactly|therefore|thus|then|just|only|simply|about"
+    r"|approximately|around|roughly|actually|really|in fact|indeed|there (?:is|are)|the number|also|now|(?:us|you|me)(?: with)?|with"
+    r"|to)?[\s:]*$",
     re.I,
 )
 _ITEMS = re.compile(r"\b(?:there (?:is|are)|have|has|total|count|contains?|i see|in all|altogether)\b", re.I)
@@ -71,12 +73,21 @@ def _before(text: str, one: Figure) -> str:
 
 
 _ASIDE = re.compile(
-    r"(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\((?!or\b)|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s"
+    r"(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\((?!or\b|total\b)|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s"
     r"|\s-\s(?=[A-Za-z])(?!or\b)|,\sand\s(?:the"
-    r"|its|their)\s|\s[—–]\s",
+    r"|its|their)\s(?![^.]*\b(?:makes?|gives?|brings?)\b)|\s[—–]\s",
     re.I,
 )
 _IN_TOTAL = re.compile(r"^(?:\s[\w-]+){0,2}\s(?:in total|altogether|in all|overall|en tout|insgesamt|en total)\b", re.I)
+
+
+_KINDS = re.compile(r"(?: (?:different|distinct|separate))? (?:kinds?|types?|sorts?|categor(?:y|ies)|variet(?:y|ies)|groups?)\b", re.I)
+"""What a number counts that is no number of things, where another one is."""
+
+
+def _things(found: list[Figure], text: str) -> list[Figure]:
+    """The numbers that count things, where one does; else all."""
+    return [one for one in found if not _KINDS.match(text, one.end)] or found
 
 
 def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
@@ -85,9 +96,17 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
         settled, value = _of_sentence(text[: aside.start()], alone=False)
         if settled and value is not None:
             return True, value
+    every = figures(text)
+    if (
+        "=" in text
+        and every
+        and (last := _ENDS_WITH.search(text)) is not None
+        and text.find("=", last.start()) < 0
+        and not every[-1].barred
+    ):
+        return True, every[-1].value
     if "=" in text and (equal := _equated(text)) is not None:
         return True, equal
-    every = figures(text)
     usable = [one for one in every if not one.barred]
     if not usable:
         return bool(every) and alone, None
@@ -97,6 +116,9 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
     totals = [one for one in usable if _IN_TOTAL.match(text[one.end : one.end + 60])]
     if len(_values(totals)) == 1:
         return True, totals[0].value
+    usable = _things(usable, text)
+    if len(_values(usable)) == 1:
+        return True, usable[0].value
     between = [text[a.end : b.start] for a, b in pairwise(usable)]
     operators = [re.fullmatch(_OPERATOR, gap, re.I) is not None for gap in between]
     first = usable[0]
@@ -193,7 +215,8 @@ _DOTTED = re.compile(r"€|,-|\b(?:antwort|ergebnis|lösung|summe|beträgt|ergib
 def _beside_input(text: str, asked: str, value: Decimal | None, rule: str) -> tuple[Decimal | None, str]:
     """The only number of a text that its input does not hold, where the text says those of the input again."""
     given = _given(asked)
-    usable = _values([one for one in figures(_unnumbered(text)) if not one.barred])
+    plain = _unnumbered(text)
+    usable = _values(_things([one for one in figures(plain) if not one.barred], plain))
     new = usable - given
     return (new.pop(), "new number") if len(new) == 1 and usable & given and (value is None or value in given) else (value, rule)
 

@@ -10,12 +10,12 @@ from itertools import takewhile
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.conclusions import statement
-from promptlab.scoring.answers.denials import DENIES, denied_before, denies, may_deny
+from promptlab.scoring.answers.denials import DENIES, denied_before, may_deny
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import fold, full, key
 from promptlab.scoring.metrics import bigbench
-from promptlab.scoring.metrics.strict import phrases, replies
+from promptlab.scoring.metrics.strict import replies
+from promptlab.scoring.metrics.strict.implied import agrees, placed
 from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
 from promptlab.scoring.metrics.strict.roles import Roles, by_role
@@ -49,7 +49,23 @@ def label(reply: Reply, item: Item) -> Scored:
     """One of the item's options."""
     if reply.text in item.choices:
         return bigbench.choice(reply.text, item)
-    return _settled(_in_options(reply, item.choices), item)
+    scored = _settled(_in_options(reply, item.choices), item)
+    return scored if scored.extracted is not None else _implied(reply, item, item.choices)
+
+
+def _implied(reply: Reply, item: Item, options: tuple[str, ...]) -> Scored:
+    """The option that a reply names by its place, or by saying what a yes-or-no question asks."""
+    if (place := placed(reply)) is not None and place < len(options):
+        lettered = bigbench.choice("abcde"[place], item)
+        return replace(lettered if lettered.extracted is not None else bigbench.choice(str(place + 1), item), rule="place")
+    if (keys := frozenset(map(key, options))) in _YES_NO and (said := agrees(reply, item.input)) is not None:
+        word = keys & (_YES if said else _NO)
+        return replace(bigbench.choice(next(iter(word)), item), rule="what it says")
+    return Scored(0.0, None)
+
+
+_YES, _NO = frozenset({"yes", "true"}), frozenset({"no", "false"})
+_YES_NO = (frozenset({"yes", "no"}), frozenset({"true", "false"}))
 
 
 def _in_options(reply: Reply, options: tuple[str, ...]) -> Reply:
@@ -72,7 +88,7 @@ _SARCASM = Roles(
     re.compile(r"sarcas\w*|\biron(?:ic|y)\b|\bsnark\w*|✅|\byes\W*$", re.I),
     re.compile(
         r"\b(?:sincere\w*|genuine\w*|literal\w*|serious\w*|earnest\w*|straightforward|factual|plain|non-sarcastic|honest\w*"
-        r"|true statement)\b|❌|\bno\W*$",
+        r"|true statement|(?:without|no) (?:any )?(?:sarcas|iron)\w*)\b|❌|\bno\W*$",
         re.I,
     ),
     re.compile(r"\bmore (?:sarcastic|ironic)\b"),
@@ -118,6 +134,7 @@ def choice(reply: Reply, item: Item) -> Scored:
         for head, rule in _opening(reply.text, options):
             if (opened := bigbench.choice(head, item)).extracted is not None:
                 return replace(opened, rule=rule)
+        return _implied(reply, item, options)
     return scored
 
 
@@ -163,7 +180,7 @@ _OTHERS_SAY = re.compile(
     re.I,
 )
 """What a reply grants before it says its own: "Many think that it is X, but ...", "X is the largest, but ..."."""
-_SO = re.compile(r"[,;.:\n]\s+(?:and )?(?:so|thus|therefore|hence|consequently|which leaves|leaving)\b[\s,]+", re.I)
+_SO = re.compile(r"[,;.:\n]\s+(?:and )?(?:so|thus|therefore|hence|consequently|which leaves|that (?:only )?leaves|leaving)\b[\s,]+", re.I)
 _CLAUSE_ENDS = re.compile(
     r";\s|,\s(?:while|whereas|and not|not|but|because|since|as|weighing|being|although|though)\b|\swhile\b|\swhereas\b"
     r"|\s\((?![a-d]\))|\s-\s"
@@ -206,7 +223,8 @@ def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 _SIZES = Roles(
     re.compile(
-        r"\b(?:larger|bigger|greater|taller|heavier|longer|largest|biggest|more massive|large|big|huge|enormous|giant|wins|outweighs"
+        r"\b(?:larger|bigger|greater|taller|heavier|longer|largest|biggest|more massive|large|big|huge|enormous"
+        r"|giant|gigantic|massive|colossal|wins|outweighs"
         r"|yes|größer\w*)\b"
         r"|plus grand|más grande|大き|더 [크큽]|✅",
         re.I,
@@ -247,7 +265,7 @@ def larger(reply: Reply, item: Item) -> Scored:
                     break
         if scored.extracted is not None:
             return replace(scored, rule="conclusion" if places and place is places[0] else "whole")
-    return Scored(0.0, None)
+    return _implied(reply, asked, asked.choices)
 
 
 @lru_cache(maxsize=4096)
@@ -259,83 +277,6 @@ def _pair(item: Item) -> tuple[Item, re.Pattern[str] | None]:
         return asked, None
     names = sorted(enumerate(pair), key=lambda one: -len(one[1]))
     return asked, re.compile("|".join(rf"(?P<o{i}>(?<!\w){re.escape(fold(name))}(?:e?s)?(?!\w))" for i, name in names), re.I)
-
-
-_CAUSES = Roles(
-    re.compile(r"\bcaus(?:e|al)\b|\breason\b|原因|원인|\bhappen(?:s|ed) first\b|\bfirst$|✅", re.I),
-    re.compile(r"\b(?:effect|results?(?= of\b)|consequence|outcome|caused by)\b|結果|结果|결과|❌", re.I),
-    re.compile(
-        r"\b(?:caus(?:es|ed|ing)(?! by)|(?:led|leads|leading) to|made|makes|so|therefore|thus|hence|precede[sd]?|resulted in|results in"
-        r"|brought about|as a (?:result|consequence)(?! of)|consequently"
-        r"|then|which is why|the cause of)\b|→|[-=]>",
-        re.I,
-    ),
-    re.compile(
-        r"\b(?:because|since|caused by|due to|as a result of|results? (?:from|of)|follow(?:s|ed) from|effect of|consequence of|after"
-        r"|as(?! a (?:result|consequence)\b(?! of)))\b|←|<[-=]",
-        re.I,
-    ),
-)
-_EITHER = re.compile("[\ue000\ue001] ?(?:or|and|/|&|oder|ou|o|y) ?(?:sentence )?(?:[12]\\b|[\ue000\ue001])")
-_BECAUSE = re.compile(r"^\W*(?:because|since|as|after|once|when|given that|weil|da)\s+(?=\ue000|\ue001)", re.I)
-
-
-def cause(reply: Reply, item: Item) -> Scored:
-    """One of the two sentences of the input, or its number."""
-    pair, mentions = _sentences(item.input)
-    if mentions is None:
-        return phrases.text(reply, item)
-    chosen, rule = _cause(reply, pair, mentions)
-    if chosen is None:
-        return Scored(0.0, None)
-    sentence = pair[chosen]
-    right = key(sentence) in {re.sub("^sentence [12] ", "", key(target)) for target in item.targets}
-    return Scored(float(right), sentence, rule)
-
-
-@lru_cache(maxsize=4096)
-def _sentences(asked: str) -> tuple[tuple[str, ...], re.Pattern[str] | None]:
-    """The two sentences of an input, and the pattern of their mentions in compared form: their words, number or place."""
-    found = re.fullmatch(r"Sentence 1: (.+?) Sentence 2: (.+)", asked.strip(), re.S)
-    if found is None:
-        return (), None
-    numbered = (
-        r"(?:the )?(?:(?:event|action|fact) in )?(?:sentence|statement|number|option|s|文|문장|satz|phrase|oración|frase) ?#?(?:{n}(?!\d)"
-        r"|{word}\b)|(?<=: ){n}(?!\d)"
-        r"|\bthe {place}(?: one| sentence| statement| event)?\b|\b{place} (?:one|sentence|statement|event)\b"
-    )
-    each = (
-        rf"(?P<o{i}>(?:\b(?:sentence|statement) {i + 1}\W*)?[\"'(]*{_loosely(found[i + 1])}[\"')]*"
-        rf"|{numbered.format(n=i + 1, place=place, word=word)})"
-        for i, (place, word) in enumerate((("(?:first|former)", "one"), ("(?:second|latter)", "two")))
-    )
-    return found.groups(), re.compile("|".join(each), re.I)
-
-
-def _loosely(sentence: str) -> str:
-    """A pattern of a sentence's words with any punctuation between and after them."""
-    named = re.findall(r"[\w']+", full(fold(sentence).casefold()))
-    return r"\b" + r"\W+".join(map(re.escape, named)) + r"\b(?:\.(?=[\"')]|\s*(?:→|[-=]>|\()))?"
-
-
-def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tuple[int | None, str]:
-    text = full((reply.corrected or reply.head).casefold())
-    if (chosen := by_role(text, mentions, _CAUSES)) is not None:
-        return chosen, "role"
-    concluded = [text] if reply.corrected else [full(reply.concluded.text.casefold())] if reply.concluded is not None else []
-    states = full((statement(reply.unremarked) or "").casefold())
-    for place in dict.fromkeys((*concluded, states, full(reply.unremarked.casefold()), full(reply.text.casefold()))):
-        marked = mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), place)
-        if _EITHER.search(marked):
-            return None, ""
-        named = set(re.findall("[\ue000\ue001]", marked))
-        if _BECAUSE.match(marked):
-            named = {re.findall("[\ue000\ue001]", marked)[0]}
-        if not named and place.strip(" .()#") in ("1", "2"):
-            return int(place.strip(" .()#")) - 1, "whole"
-        if len(named) == 1 and not denies(place):
-            return ord(named.pop()) - 0xE000, "conclusion" if concluded and place == concluded[0] else "whole"
-    return None, ""
 
 
 _SAME = re.compile(

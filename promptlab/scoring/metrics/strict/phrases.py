@@ -1,19 +1,17 @@
-"""Answers that are words: one, a phrase, a sentence, or several parts, in order or in any."""
+"""Answers that are words: one, a phrase or a sentence."""
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import statement
 from promptlab.scoring.answers.denials import denied_before, denying
-from promptlab.scoring.answers.places import CONFIDENCE, Reply
-from promptlab.scoring.answers.text import fold, key
+from promptlab.scoring.answers.places import Reply
+from promptlab.scoring.answers.text import key
 from promptlab.scoring.metrics.instruction_induction import token_f1
 from promptlab.scoring.metrics.strict import replies
 
@@ -46,7 +44,7 @@ def word(reply: Reply, item: Item) -> Scored:
     def readings(reply: Reply) -> Iterator[tuple[str, str]]:
         for reading, rule in replies.readings(reply):
             yield from ((bare, rule) for bare in _bare(reading))
-            if len(reading) > 300:
+            if len(reading) > 300 or _of_another(reading, asked):
                 continue
             if len(reading) < 200 and not denying(reading) and not _OTHER_WORD.search(reading):
                 yield from ((bare, rule) for tail in _told(reading, asked) for bare in _bare(tail))
@@ -62,7 +60,7 @@ def word(reply: Reply, item: Item) -> Scored:
                 if _MEANS.search(reading) and asked and _MEANS_OF.sub("", key(tail)) == asked:
                     yield from ((bare, rule) for bare in _bare(head))
                 if (
-                    (_SAID_OF.match(tail) or (asked and key(tail).startswith(f"{asked} ")))
+                    (_SAID_OF.match(tail) or (asked and (key(tail).startswith(f"{asked} ") or key(tail).endswith(f" for {asked}"))))
                     and key(head) != asked
                     and not key(tail).startswith("not ")
                     and key(tail) != "a synonym"
@@ -70,6 +68,8 @@ def word(reply: Reply, item: Item) -> Scored:
                 ):
                     yield from ((bare, rule) for bare in _bare(head))
             yield from ((bare, rule) for named in _related(reading) for bare in _bare(named))
+            if (" no" in reading or "n't" in reading) and (does := _DOES.fullmatch(reading)) is not None:
+                yield from ((bare, rule) for bare in _bare(does["said"]))
             if (only := _only_other(reading, asked)) is not None:
                 yield from ((bare, rule) for bare in _bare(only))
             listed = [part for part in replies.LISTED.split(replies.bulleted(replies.NUMBERED.sub("\n", reading).strip())) if part]
@@ -79,13 +79,31 @@ def word(reply: Reply, item: Item) -> Scored:
     return replies.found(reply, item, readings)
 
 
+_DOES = re.compile(r"[^.;]+(?: not?|n't)\b[^.;]*[,;] (?:but )?(?P<said>[^,;]{1,60}?) (?:does|do|is|are|would)\W*", re.I)
+"""What is left where the first does not: "A does not rhyme, but B does"."""
 _OTHER_WORD = re.compile(r"\bsynonym\b.*\b(?:antonym|opposite)\b")
 _LINE = re.compile(r"^[-*• ]*[^:\n]{1,40}:\s+(?P<value>[^\n]+)$", re.M)
 
 
-_RELATION = re.compile(r"\b(?:antonym|opposite|plural|translation|rhyme)\b", re.I)
+_RELATION_OF = re.compile(
+    r"\b(?:the|an?) (?:\w+ )?(?:synonym|antonym|opposite|plural|translation|word|term|name) (?:of|for|to) ([^.;,\n]+)", re.I
+)
+_ITSELF = frozenset({"it", "that", "this", "word", "this word", "that word", "given word", "input", "input word"})
+
+
+def _of_another(reading: str, asked: str) -> bool:
+    """Whether a text gives the relation of another word than the input's, and not that of the input."""
+    of = _RELATION_OF.search(reading) if " of " in reading or " for " in reading or " to " in reading else None
+    if of is None or not asked or asked in key(reading):
+        return False
+    other = key(replies.ARTICLE.sub("", of[1]))
+    return other not in _ITSELF and len(other.split()) < 3
+
+
+_RELATION = re.compile(r"\b(?:antonym|opposite|plural|pl(?=\.\))|translation|rhyme)\b", re.I)
 _RELATED = re.compile(
     rf"(?:the|its|an?) [^.;\n]{{0,30}}?{_RELATION.pattern}[^.;\n]{{0,40}}? (?:is|would be):? (?P<last>[^.;\n]+)"
+    rf"|(?P<named>[\w' -]+) \((?:the )?{_RELATION.pattern}(?: form)?\.?\)"
     rf"|(?P<first>[^.;\n]+?) (?:is|would be) (?:the|its|an?) (?:\w+ )?{_RELATION.pattern}.*",
     re.I,
 )
@@ -95,7 +113,7 @@ def _related(reading: str) -> Iterator[str]:
     """What the clauses of a text give the requested relation: "warm is a synonym; the antonym is cold"."""
     for clause in re.split(r"[;.,]\s+", reading) if _RELATION.search(reading) else ():
         if (match := _RELATED.fullmatch(clause.strip(" .!"))) is not None and not denying(clause):
-            yield (match["last"] or match["first"]).strip(replies.OUTSIDE)
+            yield (match["last"] or match["named"] or match["first"]).strip(replies.OUTSIDE)
 
 
 def _only_other(reading: str, asked: str) -> str | None:
@@ -106,18 +124,17 @@ def _only_other(reading: str, asked: str) -> str | None:
 
 
 _SAYS_LAST = re.compile(r"^.{1,200}\s(?:is|are|means|becomes|would be)[\s:]+(?P<tail>.+)$", re.S)
-_QUOTED = re.compile(r"(?<!\w)[\"']([^\"'\n]{1,60})[\"'](?!\w)")
 _MANY = re.compile(r"(?:one|an?) .+[,;] (?:two|many|several|three) (.+?)[.!]?", re.I)
 _AFTER_ASKED = re.compile(r"^(?:par|como|por|as|to|into|mit|als|in \w+)[\s:]+", re.I)
 _PARENTHESIS = re.compile(r"\s*\([^()\n]*\)\s*")
-_BESIDE = re.compile(r"\s*(?:->|=>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
+_BESIDE = re.compile(r"\s*(?:->|=>|>>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
 
 
 def _told(reading: str, asked: str) -> Iterator[str]:
     """What a sentence says last, its only quoted words that are not the input's, a numbered line, and what accompanies the input."""
     if (last := _SAYS_LAST.match(reading)) is not None:
         yield last["tail"].strip(" \"'.!")
-    quoted = {text for text in _QUOTED.findall(reading) if key(text) != asked}
+    quoted = {text for text in replies.QUOTED.findall(reading) if key(text) != asked}
     if len(quoted) == 1:
         yield quoted.pop()
     if (bare := replies.NUMBERED.sub("", reading, count=1)) != reading:
@@ -227,166 +244,3 @@ def f1(reply: Reply, item: Item) -> Scored:
 
 
 _THEY = re.compile(r"\b(?:they|these|which|and [\w ]{1,40}?)(?: \w+)? (?:all|both) |\b(?:they|that they) (?:all )?|\ball (?=\w)", re.I)
-
-
-def letters(reply: Reply, item: Item) -> Scored:
-    """Single letters in order, however they are separated."""
-    wanted = key(item.targets[0]).split() or None
-    for reading, rule in replies.readings(reply):
-        for form in (reading, replies.NUMBERED.sub(" ", reading), replies.bulleted(reading)):
-            if (tokens := key(form).replace("-", " ").split()) == wanted:
-                return Scored(1.0, " ".join(tokens), rule)
-        single = [] if denying(reading) else [match.casefold() for match in _ONE_LETTER.findall(reading)]
-        if single == wanted:
-            return Scored(1.0, " ".join(single), rule)
-    concluded = reply.concluded.text if reply.concluded else reply.text
-    return Scored(0.0, key(concluded) or None, "conclusion" if reply.concluded else "whole")
-
-
-_ONE_LETTER = re.compile(r"(?<!\w)[A-Za-z](?!\w)")
-
-
-_JOINS = frozenset({"and", "then", "sorted"})
-
-
-def sequence(reply: Reply, item: Item) -> Scored:
-    """Words in order, separated by spaces, commas or lines."""
-    wanted = _wanted(item.targets)
-    text = reply.text
-    given = set(_sortable(item.input.rpartition(":")[2] or item.input))
-    named = re.findall(r"[^\W_]+(?:['-][^\W_]+)*", reply.said.casefold())
-    strange = [
-        word for word in named if word not in given | _JOINS and len(word) > 1 and not word.isdigit() and len(named) <= len(given) + 3
-    ]
-    named = [word for word in named if word in given]
-    if given and not strange and len(wanted[0]) > 1 and len(named) in (len(given), 2 * len(given)) and named[-len(given) :] in wanted:
-        return Scored(1.0, " ".join(named[-len(given) :]), "in order")
-    # Readings take marks and words away: where a word of a target stands nowhere, no reading holds the target.
-    said = {form for word in (*_sortable(text), *_sortable(text.replace(":", " "))) for form in (word, word.strip("'_"))}
-    if text.isascii() and not any(said.issuperset(words) for words in wanted):
-        return Scored(0.0, text or None, "whole")
-    for reading, rule in replies.readings(reply):
-        for form in (reading, replies.NUMBERED.sub(" ", reading), replies.bulleted(reading)):
-            for said_so in (
-                form,
-                *([form.partition(":")[2]] if ":" in form and not replies.other_label(form.partition(":")[0]) else []),
-                *([says["tail"]] if (says := replies.SAYS.match(form)) else []),
-            ):
-                if (tokens := _sortable(said_so)) and tokens in wanted:
-                    return Scored(1.0, " ".join(tokens), rule)
-    return Scored(0.0, text or None, "whole")
-
-
-@lru_cache(maxsize=4096)
-def _wanted(targets: tuple[str, ...]) -> tuple[list[str], ...]:
-    return tuple(_sortable(target) for target in targets)
-
-
-def _sortable(text: str) -> list[str]:
-    return [bare for raw in re.split(r"[\s,;]+|->|→", fold(text).casefold()) if (bare := _AROUND.sub("", raw))]
-
-
-_AROUND = re.compile(r"^\W+|\W+$")
-
-
-_MATH = re.compile(r"\\[()\[\]]")
-_TALK = re.compile(r"\([^()\n]*[A-Za-z]{2}[^()\n]*\)")
-_RUN = re.compile(r"[\[\]{}()<>](?:[\s,\"'`]*[\[\]{}()<>])*")
-_BRACKETS = re.compile(r"[\[\]{}()<>]")
-
-
-def brackets(reply: Reply, item: Item) -> Scored:
-    """Closing brackets in order; the whole sequence with its completion counts as well."""
-    if reply.concluded is not None and not reply.concluded.text:
-        return Scored(0.0, None, "denied")
-    text = re.sub("[-=]>", " ", CONFIDENCE.sub("", fold(_MATH.sub(" ", html.unescape(reply.aloud)))))
-    text = _TALK.sub(" ", text)
-    if (box := text.rfind("\\boxed{")) >= 0:  # its brackets need not be balanced
-        text = text[box + 7 :].rstrip(" $.").removesuffix("}")
-    wanted = ["".join(_BRACKETS.findall(target)) for target in item.targets]
-    asked = "".join(_BRACKETS.findall(item.input))
-    lines = text.split("\n")
-    places = [*lines, text.replace("\n", " ")] if reply.concluded is None else [reply.concluded.text, text.replace("\n", " "), *lines[:1]]
-    places += [reply.text] if reply.wrapper else []
-    if reply.concluded is None and not reply.denied:
-        places += [*_RUN.findall(text)[-1:], *re.split(r":|→|\bis\b|;|, because", text)[1:]]
-    for place in places:
-        read = "".join(_BRACKETS.findall(place))
-        if read and (read in wanted or read.removeprefix(asked) in wanted):
-            return Scored(1.0, " ".join(read), "brackets")
-    return Scored(0.0, text or None, "whole")
-
-
-def listed(reply: Reply, item: Item) -> Scored:
-    """The set of names in a list, in any order."""
-    wanted = [{key(part) for part in target.split(",")} for target in item.targets]
-    scored = _set(
-        reply,
-        wanted,
-        lambda reading: {key(replies.ARTICLE.sub("", part.strip(replies.OUTSIDE))) for part in replies.LISTED.split(reading) if key(part)},
-    )
-    if not scored.score and len(reply.text) < 2000 and "," in item.input:
-        named = _members(reply.said.casefold(), [fold(part).strip().casefold() for part in item.input.split(",")])
-        if {key(name) for name in named} in wanted:
-            return Scored(1.0, ", ".join(sorted(named)), "members")
-    return scored
-
-
-_MARKED = r"\W{0,4}(?:\([^()]*\)\W*)?(?:(?P<yes>yes|true|✅|✓|✔|(?:an? )?animal)|no|false|❌|✗|✘|not)(?!\w)"
-_OUT = re.compile(
-    r"\b(?:not (?:an? )?\w+|non[- ]?\w+|objects?|others?|other \w+|things|isn't|aren't|is not|are not|except|excluding|exclude"
-    r"|without|remaining)\b"
-)
-_PARTS = re.compile(r"(?:[.;](?=\s|$)|,? \b(?:whereas|while|but)\b|\()")
-
-
-_LEFT_OUT = re.compile(
-    r"^(?:excluding|except(?: for)?|apart from|leaving out|removing|besides|aside from)\b[^.\n]*?, (?=we|the|i|you|there|it)"
-)
-
-
-def _members(text: str, items: list[str]) -> set[str]:
-    """The items that a text says belong: by marks after them, or named outside of what it excludes."""
-    one = re.compile(rf"(?<!\w)(?P<item>{'|'.join(re.escape(part) for part in sorted(items, key=len, reverse=True))})s?(?!\w)")
-    marks = list(re.finditer(one.pattern + _MARKED, text))
-    if len(marks) > 1:
-        return {match["item"] for match in marks if match["yes"]}
-    text = _LEFT_OUT.sub("", text)
-    found: set[str] = set()
-    out = False
-    for line in text.split("\n"):
-        for part in _PARTS.split(line):
-            named = {match["item"] for match in one.finditer(part)}
-            if named and any(re.fullmatch(r"\w+", chunk.strip(" *.")) and not one.search(chunk) for chunk in replies.LISTED.split(part)):
-                return set()
-            excludes = _OUT.search(part) is not None
-            if part.rstrip().endswith(":"):
-                out = excludes
-            elif named and not excludes and not out:
-                found |= named
-    return found
-
-
-def words(reply: Reply, item: Item) -> Scored:
-    """The set of words, in any order; an "and" between them counts only where it is requested."""
-    wanted = [set(key(target).split()) for target in item.targets]
-    return _set(reply, wanted, lambda reading: set(key(_ASIDES.sub(" ", reading)).split())) if wanted else Scored(0.0, None)
-
-
-_ASIDES = re.compile(r"\([^()]{0,40}\)|\S{1,40}\s?[❌✗✘]|[✅✓✔]")
-
-
-def _set(reply: Reply, wanted: Sequence[set[str]], parts: Callable[[str], set[str]]) -> Scored:
-    for raw, rule in replies.readings(reply):
-        plain = replies.bulleted(raw)
-        spans = [raw, plain, plain.replace("\n", ", ")]
-        spans += [replies.NUMBERED.sub(" ", raw), " ".join(_QUOTED.findall(raw))]
-        spans += [span[match.end() :] for span in spans if (match := replies.PREFIX.match(span)) and not replies.other_label(match[0])]
-        spans += [says["tail"] for span in spans if len(span) < 500 and (says := replies.SAYS.match(span))]
-        if ":" in raw.split("\n")[0] and not replies.other_label(raw.partition(":")[0] + ":"):
-            spans.append(replies.bulleted(raw.partition(":")[2].strip()).replace("\n", ", "))
-        for span in spans:
-            read = parts(span.strip(replies.OUTSIDE + ".!"))
-            if read in wanted or ("and" in read and read - {"and"} in wanted):
-                return Scored(1.0, span.strip(), rule)
-    return Scored(0.0, reply.text or None, "whole")

@@ -9,7 +9,7 @@ from promptlab.scoring.answers.denials import DENIED_AFTER, DENIES, may_deny
 from promptlab.scoring.answers.text import key, words
 
 _YES = (
-    r"yep|yeah|yup|yea|affirmative|absolutely(?! not)|definitely(?! not)|certainly(?! not)|of course(?! not)",
+    r"yep|yeah|yup|yea|affirmative|(?:absolutely|definitely|certainly|of course)(?! (?:not|(?:an? )?[\"']?(?:no|yes))\b)",
     r"y|true|ja|oui|sí|si|是的?|对|はい|네|예",
 )
 _NO = (
@@ -40,7 +40,7 @@ _NO_NOUN = re.compile(
     r"|evidence|indication|contradiction|difference|clue|opinion|context|telling|point|sense|explicit|direct|definite|means)\b)",
     re.I,
 )
-_TRUTHS = re.compile(r"\s*[:=]\s*(?:(?P<yes>true|yes)|false|no)\b", re.I)
+_TRUTHS = re.compile(r"\s*[:=]\s*(?:(?P<yes>true|yes)|false|no)\b(?! (?!\w+[\"']?\s?[:=])\w)", re.I)
 _CLUES = words(
     "wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue odd entail entails entailed "
     "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
@@ -134,7 +134,7 @@ def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
     words = "|".join(word for word in words.split("|") if word not in keys)
     return (
         re.compile(
-            rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es"
+            rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es"
             rf"|:)) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*\s*\Z)",
             re.I,
         )
@@ -163,7 +163,7 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
         text = known.truths.sub(lambda match: match["one"] if match["yes"] else f"not {match['one']}", text)
     for option, pattern in (*known.clear, *known.loose):
         if pattern is not None:
-            text = pattern.sub(f" {option}", text).strip()
+            text = pattern.sub(f" {option}", text).replace("  ", " ").strip()
     if (most := _largest(text, known)) is not None:
         return most
     denied: set[str] = set()

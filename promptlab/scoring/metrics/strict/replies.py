@@ -34,7 +34,8 @@ ARTICLE = re.compile(r"^(?:es (?=\w+ \w))?(?:the|an?|le|la|les|l'|un|une|el|los|
 _EXPLAINS = re.compile(
     r"\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course|definitely|for sure|the (?:opposite"
     r"|antonym|synonym|plural)"
-    r"|hope|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht"
+    r"|the (?:one|letter|word|animal)|hope"
+    r"|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht"
     r"|pas|et non|y no)\b"
     r"|,\s(?:i\.e\.|e\.g\.|that is|for example|for instance|such as)\s|\?\s+[yY]es\b|\s(?:because|since|rather than|instead of"
     r"|and not|as opposed to|as it|as they|weil"
@@ -52,6 +53,7 @@ LISTED = re.compile(r"\s*(?:,|/|;|\||\n)\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+")
 NUMBERED = re.compile(r"(?m)^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+|(?<!\S)\d{1,3}[.)] ")
 _BULLETS = re.compile(r"(?:^|(?<=\s))[-*•·]\s+(?=\S)")
 _JOINED = re.compile(r"['*_<>=+^-]|can not|\d[.,]\d")
+QUOTED = re.compile(r"(?<!\w)[\"']([^\"'\n]{1,60})[\"'](?!\w)")
 OUTSIDE = " \"'*_`¡¿"
 _CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
 
@@ -166,7 +168,8 @@ _OPENING = re.compile(
 _MAY_ANNOUNCE = re.compile('[:：→➡>"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|- ')
 _ANNOUNCES = re.compile(r"(?:[:：](?!\S)|→|[-=]+>|➡|\s-(?=\s)|\b(?:becomes|gives|is|are)(?=\s\"))\s*")
 _OTHER = re.compile(
-    r"(?:^|\n|[.;,(]\s*|[*-] )(?:the |an? )?(?:not?|wrong|in(?:correct|put)|un\w{3,12}|non|original|before|active|objects?|others?|effect"
+    r"(?:^|\n|[.;,(]\s*|[*-] )(?:the |an? )?(?:not?|wrong|in(?:correct|put)|un(?!scrambl)\w{3,12}|non|original"
+    r"|before|active|objects?|others?|effect"
     r"|previous\w*|false)\b[^:,.]{0,25}[:：]\s*$",
     re.I,
 )

@@ -1,0 +1,169 @@
+"""A record against itself: trials next to the calls that they were made of, calls next to prices and clocks, rows next to the manifest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from promptlab.nouns import Plan
+from promptlab.record.store import Run
+from promptlab.record.store.chain import links_in
+from promptlab.scoring.metrics import METRICS
+
+SUMS = ("input_tokens", "output_tokens", "cost_usd")
+USAGE = ("input_tokens", "output_tokens", "cached_input_tokens", "written_input_tokens", "reasoning_tokens")
+COLUMNS = (
+    "trial", "turn", "outcome", "purpose", "cached", *USAGE, "cost_usd", "reported_cost_usd", "response_id", "request_id", "dated",
+    "answered_at", "first_run",
+)  # fmt: skip
+SLACK = timedelta(days=1)
+"""How far the clocks of a provider and of this machine may be apart; batches and gateways answer later than they date."""
+CENTS = 1e-9
+"""Sums of the same prices in another order differ by less, in USD."""
+BATCH_SHARES = (0.5,)
+"""What an answer may cost by batch, as a share of its price."""
+MOST_PRICED = 20_000
+"""Calls whose price is computed again: all, or the first so many kinds of usage."""
+LIMIT = re.compile(r"^the budget of \$([0-9.e-]+) is reached: \$([0-9.]+) is spent.* could cost \$([0-9.]+)")
+"""What `running.budget.usd_reached` writes."""
+ENDED = ("budget", "interrupted", "incomplete")
+"""States of a run that ended before its last trial, in the order of its design."""
+Floats = npt.NDArray[np.float64]
+
+
+def contradictions(run: Run, plan: Plan, trials: pd.DataFrame) -> Iterator[str]:
+    """Where trials, calls and manifest of a run contradict each other, each in a clause."""
+    calls = run.calls(COLUMNS)
+    at = pd.Index(trials["trial"].astype(object)).get_indexer(pd.Index(calls["trial"].astype(object)))
+    if n := calls.loc[at < 0, "trial"].nunique():
+        yield f"{n:,} trials are not there, and their calls are"
+    own = at >= 0
+    own[own] = calls["turn"].to_numpy()[own] < trials["n_calls"].to_numpy()[at[own]]
+    calls, at = calls[own], at[own]
+    if n := int((np.bincount(at, minlength=len(trials)) != trials["n_calls"].to_numpy()).sum()):
+        yield f"{n:,} trials have not the calls that they count"
+        return
+    yield from _sums(trials, calls, at)
+    yield from _failed(plan, trials, calls, at)
+    yield from _priced(run, trials, calls, at)
+    yield from _dated(calls)
+    yield from _repeated(run, calls)
+    yield from _counted(run, plan, trials, int((~calls["cached"].to_numpy(dtype=bool)).sum()))
+
+
+def _sums(trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArray[np.intp]) -> Iterator[str]:
+    """Tokens and costs of trials that are not the sums over their calls."""
+    answers = calls["purpose"].ne("score").to_numpy()
+    for name in SUMS:
+        yield from _unequal(name, _numbers(trials[name]), _total(_numbers(calls[name])[answers], at[answers], len(trials)))
+    paid = np.where(calls["cached"].to_numpy(dtype=bool), 0.0, _numbers(calls["cost_usd"]))
+    yield from _unequal("paid_usd", _numbers(trials["paid_usd"]), _total(paid, at, len(trials)))
+
+
+def _unequal(name: str, was: Floats, now: Floats) -> Iterator[str]:
+    if n := int((~np.isclose(was, now, rtol=1e-9, atol=CENTS, equal_nan=True)).sum()):
+        yield f"{name} of {n:,} trials is not the sum over their calls"
+
+
+def _total(values: Floats, at: npt.NDArray[np.intp], n: int) -> Floats:
+    """Sums by trial; unknown as soon as one value is."""
+    return np.bincount(at, weights=values, minlength=n).astype(float)
+
+
+def _numbers(column: pd.Series[Any]) -> Floats:
+    return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+
+
+def _failed(plan: Plan, trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArray[np.intp]) -> Iterator[str]:
+    """Failed calls that hold an answer; failed trials whose calls were all answered, and the reverse."""
+    failed = calls["outcome"].eq("error").to_numpy()
+    held = failed & (calls["response_id"].notna().to_numpy() | (_numbers(calls["output_tokens"]) > 0))
+    if n := int(held.sum()):
+        yield f"{n:,} calls count as failed, and hold what an answer has"
+    n_failed = np.bincount(at, weights=failed, minlength=len(trials))
+    scored = {task.name for task in plan.tasks if task.metric in METRICS}
+    plain = trials["task"].isin(scored) & ~trials["strategy"].isin([program["name"] for program in plan.programs]) & (trials["n_calls"] > 0)
+    plain &= ~trials["strategy"].astype(str).str.startswith("logprobs")  # which an answer without probabilities fails
+    missing = trials["outcome"].eq("error").to_numpy()
+    if n := int((plain.to_numpy() & missing & (n_failed == 0)).sum()):
+        yield f"{n:,} trials count as failed, and their calls were answered"
+    if n := int((~missing & (trials["n_calls"] == 1).to_numpy() & (n_failed > 0)).sum()):
+        yield f"{n:,} trials count as answered, and their calls failed"
+
+
+def _priced(run: Run, trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArray[np.intp]) -> Iterator[str]:
+    """Costs that are not those of the tokens at the frozen prices; of answers of this run whose price nobody else reported."""
+    prices = run.manifest.prices
+    own = calls["first_run"].eq(run.id) & calls["purpose"].ne("score") & calls["outcome"].ne("error") & calls["reported_cost_usd"].isna()
+    own &= calls[["cost_usd", "input_tokens", "output_tokens"]].notna().all(axis=1)
+    rows = calls.loc[own, [*USAGE, "cost_usd"]].assign(model=trials["model"].astype(object).to_numpy()[at[own.to_numpy()]])
+    kinds = rows.groupby(["model", *USAGE, "cost_usd"], dropna=False, observed=True, sort=False).size().reset_index(name="n")
+    n = 0
+    for model, *usage, cost, n_calls in kinds.head(MOST_PRICED).itertuples(index=False):
+        price = prices.get(model)
+        shares = () if price is None else (1.0, *BATCH_SHARES) if run.manifest.batches else (1.0,)
+        right = [price.times(share, "").cost(*(0 if pd.isna(value) else value for value in usage)) for share in shares if price is not None]
+        n += n_calls if right and not any(abs(cost - usd) <= CENTS for usd in right) else 0
+    if n:
+        yield f"the costs of {n:,} calls are not those of their tokens at the frozen prices"
+
+
+def _dated(calls: pd.DataFrame) -> Iterator[str]:
+    """Answers that their providers date later than this machine says it got them: its clock was set back."""
+    both = calls.loc[calls["dated"].notna() & calls["answered_at"].notna(), ["dated", "answered_at"]].drop_duplicates()
+    if both.empty:
+        return
+    theirs, ours = (pd.to_datetime(both[name], utc=True, errors="coerce", format="ISO8601") for name in ("dated", "answered_at"))
+    if (theirs - ours > SLACK).any():
+        yield "answers came more than a day before their providers dated them: the clock here was changed, or the times"
+
+
+def _repeated(run: Run, calls: pd.DataFrame) -> Iterator[str]:
+    """Answers to different requests that have the ids of one and the same answer."""
+    ids = ["response_id", "request_id"]
+    if calls[ids].notna().all(axis=1).any():
+        keyed = run.calls(("trial", "turn", "key", *ids)).dropna(subset=ids).drop_duplicates([*ids, "key"])
+        if n := int(keyed.duplicated(ids).sum()):
+            yield f"{n:,} answers have the ids of the answer to another request"
+
+
+def _counted(run: Run, plan: Plan, trials: pd.DataFrame, n_sent: int) -> Iterator[str]:
+    """Rows that the manifest counts, pays and stops otherwise."""
+    manifest = run.manifest
+    if any("gone" in link for link in links_in(run.folder)[0]):
+        return  # `promptlab runs repair` lost some, and says so
+    if len(trials) < manifest.counts.done:
+        yield f"the manifest counts {manifest.counts.done:,} trials, and {len(trials):,} are there"
+    recorded = _numbers(trials["paid_usd"])
+    if np.nansum(recorded) > manifest.paid_usd + CENTS * len(trials):
+        yield f"the trials cost ${np.nansum(recorded):.6f}, and the manifest says ${manifest.paid_usd:.6f}"
+    if not manifest.concurrency:
+        return  # several processes, batches, or an earlier version: what was under way at the end is not known
+    if n_sent > manifest.counts.sent:
+        yield f"the manifest counts {manifest.counts.sent:,} requests, and {n_sent:,} calls were sent"
+    if manifest.sessions == 1 and manifest.state == "complete" and np.nansum(recorded) < manifest.paid_usd - CENTS * len(trials):
+        yield f"the manifest says that ${manifest.paid_usd:.6f} were paid, and the trials cost ${np.nansum(recorded):.6f}"
+    if manifest.sessions == 1 and (n := int(trials["outcome"].eq("error").sum())) != manifest.counts.errors:
+        yield f"{n:,} trials failed, and the manifest counts {manifest.counts.errors:,}"
+    if manifest.state == "budget":
+        yield from _within_budget(manifest.budget_reached or "", manifest.spent.usd)
+    if manifest.state in ENDED and manifest.counts.sent and not (manifest.stopped or plan.looks or plan.confirm):
+        most, holes = manifest.concurrency * manifest.sessions, int(trials["order"].max()) + 1 - len(trials) if len(trials) else 0
+        if holes > most:
+            yield f"{holes:,} trials are missing among those that were sent before the end, when at most {most:,} were under way"
+
+
+def _within_budget(reason: str, spent_usd: float) -> Iterator[str]:
+    """A budget that was not used up."""
+    if found := LIMIT.match(reason):
+        limit, then, more = map(float, found.groups())
+        if max(then, spent_usd) + more < limit - 1e-4:
+            yield f"the budget of ${limit:g} is said to be reached, and ${max(then, spent_usd):.4f} of it were spent"
+        if spent_usd < then - 1e-4:
+            yield f"the budget's end names ${then:.4f} spent, and the manifest ${spent_usd:.4f}"

@@ -1,0 +1,101 @@
+"""Trials made again from the experiment and their own stored answers: prompts, keys, settled answers and scores. Nothing is sent.
+
+A report does so for some trials, drawn again each time; `promptlab audit` replays all.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from promptlab.design.cross import trials as trials_of
+from promptlab.nouns import CIRCUMSTANCE_COLUMNS, TRIAL_COLUMNS, CallRow, PromptlabError, row_of
+from promptlab.planning.rebuilt import by_another_version
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study, as_recorded
+from promptlab.record.store import Run
+from promptlab.running.budget import Budget
+from promptlab.running.engine import engine_of
+from promptlab.running.progress import Progress
+from promptlab.running.trial_rows import Rows, completion_in
+from promptlab.scoring.code import Consent
+
+IN_CALLS = ("key", "messages", "requested", "effective", "text", "outcome", "purpose", "score")
+NOT_MADE_AGAIN = (*CIRCUMSTANCE_COLUMNS, "rule")
+"""Columns of trials that say how a version of promptlab came to a score; the score itself is compared."""
+IN_TRIALS = tuple(name for name in TRIAL_COLUMNS if name not in (*NOT_MADE_AGAIN, "trial"))
+OF_ANY_VERSION = ("answer", "n_calls", "input_tokens", "output_tokens", "cost_usd")
+MOST_REMADE, MOST_PARTS = 500, 3
+"""Trials that a report makes again, and parts of the record that it takes them from; failed trials first."""
+Record = Mapping[str, Any]
+
+
+def study_of(run: Run, consent: Consent | None = None) -> Study:
+    """The experiment of a run folder, with its files where they were; where that is gone, next to it."""
+    origin = Path(run.manifest.experiment_path or "").parent
+    base = origin if (origin / Path(run.manifest.experiment_path or "x").name).is_file() else run.folder
+    plan = run.plan
+    study = resolve(run.folder / "experiment.yaml", len(plan.looks) or None, base, plan.scorer, consent=consent)
+    return as_recorded(study, run.folder.parent)
+
+
+def differing(run: Run) -> list[str]:
+    """Which of some trials of a run are not what their calls and the experiment make; nothing where that cannot be resolved here.
+
+    Trials of programs, and what only the author's code scores, are left out: a report runs no code. Of a run by another version, which
+    may write prompts otherwise, only the answers are compared.
+    """
+    try:
+        study = study_of(run)
+    except (PromptlabError, OSError):
+        return []
+    stored = _drawn(run)
+    engine = engine_of(study, None, Budget(None), Progress(n_planned=len(stored)), None)
+    engine.own = {(call["trial"], call["key"]): completion_in(row_of(CallRow, call)) for _, calls in stored.values() for call in calls}
+    is_other = by_another_version(run)
+    found: Counter[str] = Counter()
+    n = 0
+    for trial in trials_of(study.design, among=list(stored)):
+        if trial.arm.program:
+            continue
+        made = engine.begin(trial)
+        if isinstance(made, tuple):
+            wrong = _unlike(*stored[trial.order], made, is_other)
+        else:
+            wrong = [] if made.work is not None or is_other else ["requests"]
+        n += bool(wrong)
+        found.update(wrong)
+    return [f"{n:,} of {len(stored):,} trials made again differ in {', '.join(name for name, _ in found.most_common())}"] if n else []
+
+
+def _drawn(run: Run) -> dict[int, tuple[Record, list[Record]]]:
+    """Some recorded trials with their calls, by order; failed ones first."""
+    found = list(run.records(MOST_PARTS))
+    random.SystemRandom().shuffle(found)
+    found.sort(key=lambda one: one[0]["outcome"] != "error")
+    n_failed = sum(row["outcome"] == "error" for row, _ in found)
+    return {row["order"]: (row, calls) for row, calls in found[: MOST_REMADE + min(n_failed, MOST_REMADE)]}
+
+
+def _unlike(row: Record, calls: Sequence[Record], made: Rows, is_other: bool) -> list[str]:
+    """The columns in which a stored trial differs from the one that was made again."""
+    trial, of_calls = made
+    names = OF_ANY_VERSION if is_other else IN_TRIALS
+    wrong = [name for name in names if not _same(row.get(name), getattr(trial, name))]
+    if trial.trial != row["trial"]:
+        return ["trial"]
+    if is_other:
+        return wrong
+    both = zip(sorted(calls, key=lambda call: int(call["turn"])), map(asdict, of_calls), strict=False)
+    return wrong + sorted({name for one, other in both for name in IN_CALLS if not _same(one[name], other[name])})
+
+
+def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 (values of a record)
+    if isinstance(one, float) and isinstance(other, int | float):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+    return bool(one == other)

@@ -1,0 +1,102 @@
+"""Which of two sentences a reply names as the cause."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from promptlab.nouns.call import Scored
+from promptlab.nouns.item import Item
+from promptlab.scoring.answers.conclusions import statement
+from promptlab.scoring.answers.denials import denies
+from promptlab.scoring.answers.places import Reply
+from promptlab.scoring.answers.text import fold, full, key
+from promptlab.scoring.metrics.strict import phrases
+from promptlab.scoring.metrics.strict.roles import Roles, by_role
+
+_CAUSES = Roles(
+    re.compile(r"\bcaus(?:e|al)\b|\breason\b|原因|원인|\bhappen(?:s|ed) first\b|\bfirst$|✅", re.I),
+    re.compile(r"\b(?:effect|results?(?= of\b)|consequence|outcome|caused by)\b|結果|结果|결과|❌", re.I),
+    re.compile(
+        r"\b(?:caus(?:es|ed|ing)(?! by)|(?:led|leads|leading) to|made|makes|so|therefore|thus|hence|precede[sd]?|resulted in|results in"
+        r"|brought about|as a (?:result|consequence)(?! of)|consequently"
+        r"|then|which is why|the cause of)\b|→|[-=]>",
+        re.I,
+    ),
+    re.compile(
+        r"\b(?:because|since|caused by|due to|as a result of|results? (?:from|of)|follow(?:s|ed) from|effect of|consequence of|after"
+        r"|as(?! a (?:result|consequence)\b(?! of)))\b|←|<[-=]",
+        re.I,
+    ),
+)
+_EITHER = re.compile("[\ue000\ue001] ?(?:or|and|/|&|oder|ou|o|y) ?(?:sentence )?(?:[12]\\b|[\ue000\ue001])")
+_RELATED = re.compile(
+    r"\W*([\ue000\ue001])[\s,;]{1,3}(?:(?P<because>because|since|due to|as a result of)"
+    r"|so|which (?:is why|caused|made|led to))\b"
+)
+"""One sentence in full, and the other in words of the reply's own: "The glass broke because he dropped it"."""
+_REASONED = re.compile(r"\W*(?:because|since|as|when|after) [^,]{3,80}, ([\ue000\ue001])\W*")
+_NUMBERED = re.compile(r"\W*(?:the )?(?:sentence|statement|option|number|first|second|former|latter|\d)\b")
+_BECAUSE = re.compile(r"^\W*(?:because|since|as|after|once|when|given that|weil|da)\s+(?=\ue000|\ue001)", re.I)
+
+
+def cause(reply: Reply, item: Item) -> Scored:
+    """One of the two sentences of the input, or its number."""
+    pair, mentions = _sentences(item.input)
+    if mentions is None:
+        return phrases.text(reply, item)
+    chosen, rule = _cause(reply, pair, mentions)
+    if chosen is None:
+        return Scored(0.0, None)
+    sentence = pair[chosen]
+    right = key(sentence) in {re.sub("^sentence [12] ", "", key(target)) for target in item.targets}
+    return Scored(float(right), sentence, rule)
+
+
+@lru_cache(maxsize=4096)
+def _sentences(asked: str) -> tuple[tuple[str, ...], re.Pattern[str] | None]:
+    """The two sentences of an input, and the pattern of their mentions in compared form: their words, number or place."""
+    found = re.fullmatch(r"Sentence 1: (.+?) Sentence 2: (.+)", asked.strip(), re.S)
+    if found is None:
+        return (), None
+    numbered = (
+        r"(?:the )?(?:(?:event|action|fact) in )?(?:sentence|statement|number|option|s|文|문장|satz|phrase|oración|frase) ?#?(?:{n}(?!\d)"
+        r"|{word}\b)|(?<=: ){n}(?!\d)"
+        r"|\bthe {place}(?: one| sentence| statement| event)?\b|\b{place} (?:one|sentence|statement|event)\b"
+    )
+    each = (
+        rf"(?P<o{i}>(?:\b(?:sentence|statement) {i + 1}\W*)?[\"'(]*{_loosely(found[i + 1])}[\"')]*"
+        rf"|{numbered.format(n=i + 1, place=place, word=word)})"
+        for i, (place, word) in enumerate((("(?:first|former)", "one"), ("(?:second|latter)", "two")))
+    )
+    return found.groups(), re.compile("|".join(each), re.I)
+
+
+def _loosely(sentence: str) -> str:
+    """A pattern of a sentence's words with any punctuation between and after them."""
+    named = re.findall(r"[\w']+", full(fold(sentence).casefold()))
+    return r"\b" + r"\W+".join(map(re.escape, named)) + r"\b(?:\.(?=[\"')]|\s*(?:→|[-=]>|\()))?"
+
+
+def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tuple[int | None, str]:
+    text = full((reply.corrected or reply.head).casefold())
+    if (chosen := by_role(text, mentions, _CAUSES)) is not None:
+        return chosen, "role"
+    concluded = [text] if reply.corrected else [full(reply.concluded.text.casefold())] if reply.concluded is not None else []
+    states = full((statement(reply.unremarked) or "").casefold())
+    for place in dict.fromkeys((*concluded, states, full(reply.unremarked.casefold()), full(reply.text.casefold()))):
+        marked = mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), place)
+        if _EITHER.search(marked):
+            return None, ""
+        named = set(re.findall("[\ue000\ue001]", marked))
+        if len(named) == 1 and (told := _RELATED.match(marked)) is not None and not _NUMBERED.match(place):
+            return (ord(told[1]) - 0xE000) ^ (told["because"] is not None), "role"
+        if (told := _REASONED.fullmatch(marked)) is not None and len(named) == 1 and not _NUMBERED.search(place):
+            return 1 - (ord(told[1]) - 0xE000), "role"
+        if _BECAUSE.match(marked):
+            named = {re.findall("[\ue000\ue001]", marked)[0]}
+        if not named and place.strip(" .()#") in ("1", "2"):
+            return int(place.strip(" .()#")) - 1, "whole"
+        if len(named) == 1 and not denies(place):
+            return ord(named.pop()) - 0xE000, "conclusion" if concluded and place == concluded[0] else "whole"
+    return None, ""

@@ -1,0 +1,184 @@
+"""Answers of several parts, in order or in any: letters, words, names, brackets."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+from promptlab.nouns.call import Scored
+from promptlab.nouns.item import Item
+from promptlab.scoring.answers.denials import denying
+from promptlab.scoring.answers.places import CONFIDENCE, Reply
+from promptlab.scoring.answers.text import fold, key
+from promptlab.scoring.metrics.strict import replies
+
+
+def letters(reply: Reply, item: Item) -> Scored:
+    """Single letters in order, however they are separated."""
+    wanted = key(item.targets[0]).split() or None
+    for reading, rule in replies.readings(reply):
+        for form in (reading, replies.NUMBERED.sub(" ", reading), replies.bulleted(reading)):
+            if (tokens := key(form).replace("-", " ").split()) == wanted:
+                return Scored(1.0, " ".join(tokens), rule)
+        single = [] if denying(reading) else [match.casefold() for match in _ONE_LETTER.findall(reading)]
+        if single == wanted:
+            return Scored(1.0, " ".join(single), rule)
+    concluded = reply.concluded.text if reply.concluded else reply.text
+    return Scored(0.0, key(concluded) or None, "conclusion" if reply.concluded else "whole")
+
+
+_ONE_LETTER = re.compile(r"(?<!\w)[A-Za-z](?!\w)")
+
+
+_JOINS = frozenset({"and", "then", "sorted", "first", "next", "last", "lastly", "finally", "followed", "by"})
+
+
+def sequence(reply: Reply, item: Item) -> Scored:
+    """Words in order, separated by spaces, commas or lines."""
+    wanted = _wanted(item.targets)
+    text = reply.text
+    given = set(_sortable(item.input.rpartition(":")[2] or item.input))
+    named = re.findall(r"[^\W_]+(?:['-][^\W_]+)*", reply.said.casefold())
+    strange = [
+        word for word in named if word not in given | _JOINS and len(word) > 1 and not word.isdigit() and len(named) <= len(given) + 3
+    ]
+    named = [word for word in named if word in given]
+    if given and not strange and len(wanted[0]) > 1 and len(named) in (len(given), 2 * len(given)) and named[-len(given) :] in wanted:
+        return Scored(1.0, " ".join(named[-len(given) :]), "in order")
+    # Readings take marks and words away: where a word of a target stands nowhere, no reading holds the target.
+    said = {form for word in (*_sortable(text), *_sortable(text.replace(":", " "))) for form in (word, word.strip("'_"))}
+    if text.isascii() and not any(said.issuperset(words) for words in wanted):
+        return Scored(0.0, text or None, "whole")
+    for reading, rule in replies.readings(reply):
+        for form in (reading, replies.NUMBERED.sub(" ", reading), replies.bulleted(reading)):
+            for said_so in (
+                form,
+                *([form.partition(":")[2]] if ":" in form and not replies.other_label(form.partition(":")[0] + ":") else []),
+                *([says["tail"]] if (says := replies.SAYS.match(form)) else []),
+            ):
+                if (tokens := _sortable(said_so)) and tokens in wanted:
+                    return Scored(1.0, " ".join(tokens), rule)
+    return Scored(0.0, text or None, "whole")
+
+
+@lru_cache(maxsize=4096)
+def _wanted(targets: tuple[str, ...]) -> tuple[list[str], ...]:
+    return tuple(_sortable(target) for target in targets)
+
+
+def _sortable(text: str) -> list[str]:
+    return [bare for raw in re.split(r"[\s,;]+|->|→", fold(text).casefold()) if (bare := _AROUND.sub("", raw))]
+
+
+_AROUND = re.compile(r"^\W+|\W+$")
+
+
+_MATH = re.compile(r"\\[()\[\]]")
+_TALK = re.compile(r"\([^()\n]*[A-Za-z]{2}[^()\n]*\)")
+_RUN = re.compile(r"[\[\]{}()<>](?:[\s,\"'`]*[\[\]{}()<>])*")
+_BRACKETS = re.compile(r"[\[\]{}()<>]")
+
+
+def brackets(reply: Reply, item: Item) -> Scored:
+    """Closing brackets in order; the whole sequence with its completion counts as well."""
+    if reply.concluded is not None and not reply.concluded.text:
+        return Scored(0.0, None, "denied")
+    text = re.sub("[-=]>", " ", CONFIDENCE.sub("", fold(_MATH.sub(" ", html.unescape(reply.aloud)))))
+    text = _TALK.sub(" ", text)
+    if (box := text.rfind("\\boxed{")) >= 0:  # its brackets need not be balanced
+        text = text[box + 7 :].rstrip(" $.").removesuffix("}")
+    wanted = ["".join(_BRACKETS.findall(target)) for target in item.targets]
+    asked = "".join(_BRACKETS.findall(item.input))
+    lines = text.split("\n")
+    places = [*lines, text.replace("\n", " ")] if reply.concluded is None else [reply.concluded.text, text.replace("\n", " "), *lines[:1]]
+    places += [reply.text] if reply.wrapper else []
+    if reply.concluded is None and not reply.denied:
+        places += [*_RUN.findall(text)[-1:], *re.split(r":|→|\bis\b|;|, because", text)[1:]]
+    for place in places:
+        read = "".join(_BRACKETS.findall(place))
+        if read and (read in wanted or read.removeprefix(asked) in wanted):
+            return Scored(1.0, " ".join(read), "brackets")
+    return Scored(0.0, text or None, "whole")
+
+
+def listed(reply: Reply, item: Item) -> Scored:
+    """The set of names in a list, in any order."""
+    wanted = [{key(part) for part in target.split(",")} for target in item.targets]
+    scored = _set(
+        reply,
+        wanted,
+        lambda reading: {key(replies.ARTICLE.sub("", part.strip(replies.OUTSIDE))) for part in replies.LISTED.split(reading) if key(part)},
+    )
+    if not scored.score and len(reply.text) < 2000 and "," in item.input:
+        named = _members(reply.said.casefold(), [fold(part).strip().casefold() for part in item.input.split(",")])
+        if {key(name) for name in named} in wanted:
+            return Scored(1.0, ", ".join(sorted(named)), "members")
+    return scored
+
+
+_MARKED = r"(?:\s(?:is|are)\b)?\W{0,4}(?:\([^()]*\)\W*)?(?:(?P<yes>yes|true|✅|✓|✔|(?:an? )?animal)|no|false|❌|✗|✘|not)(?!\w)"
+_OUT = re.compile(
+    r"\b(?:not (?:an? )?\w+|non[- ]?\w+|objects?|others?|other \w+|things|isn't|aren't|is not|are not|except|excluding|exclude"
+    r"|without|remaining)\b"
+)
+_PARTS = re.compile(r"(?:[.;](?=\s|$)|,? \b(?:whereas|while|but)\b|\()")
+
+
+_LEFT_OUT = re.compile(
+    r"^(?:excluding|except(?: for)?|apart from|leaving out|removing|besides|aside from)\b[^.\n]*?, (?=we|the|i|you|there|it)"
+)
+
+
+_SAID = re.compile(r"\b(?:is|are) (?:both |all |the |an? )?(?:only )?animals?\b")
+"""What says outright that the items of a clause belong; those of other clauses do not then."""
+
+
+def _members(text: str, items: list[str]) -> set[str]:
+    """The items that a text says belong: by marks after them, or named outside of what it excludes."""
+    one = re.compile(rf"(?<!\w)(?P<item>{'|'.join(re.escape(part) for part in sorted(items, key=len, reverse=True))})s?(?!\w)")
+    marks = list(re.finditer(one.pattern + _MARKED, text))
+    if len(marks) > 1:
+        return {match["item"] for match in marks if match["yes"]}
+    text = _LEFT_OUT.sub("", text)
+    found: set[str] = set()
+    said: set[str] = set()
+    out = False
+    for line in text.split("\n"):
+        for part in _PARTS.split(line):
+            named = {match["item"] for match in one.finditer(part)}
+            if named and any(re.fullmatch(r"\w+", chunk.strip(" *.")) and not one.search(chunk) for chunk in replies.LISTED.split(part)):
+                return set()
+            excludes = _OUT.search(part) is not None
+            if part.rstrip().endswith(":"):
+                out = excludes
+            elif named and not excludes and not out:
+                found |= named
+                said |= named if _SAID.search(part) else set()
+    return said or found
+
+
+def words(reply: Reply, item: Item) -> Scored:
+    """The set of words, in any order; an "and" between them counts only where it is requested."""
+    wanted = [set(key(target).split()) for target in item.targets]
+    return _set(reply, wanted, lambda reading: set(key(_ASIDES.sub(" ", reading)).split())) if wanted else Scored(0.0, None)
+
+
+_ASIDES = re.compile(r"\([^()]{0,40}\)|\S{1,40}\s?[❌✗✘]|[✅✓✔]")
+
+
+def _set(reply: Reply, wanted: Sequence[set[str]], parts: Callable[[str], set[str]]) -> Scored:
+    for raw, rule in replies.readings(reply):
+        plain = replies.bulleted(raw)
+        spans = [raw, plain, plain.replace("\n", ", ")]
+        spans += [replies.NUMBERED.sub(" ", raw), " ".join(replies.QUOTED.findall(raw))]
+        spans += [span[match.end() :] for span in spans if (match := replies.PREFIX.match(span)) and not replies.other_label(match[0])]
+        spans += [says["tail"] for span in spans if len(span) < 500 and (says := replies.SAYS.match(span))]
+        if ":" in raw.split("\n")[0] and not replies.other_label(raw.partition(":")[0] + ":"):
+            spans.append(replies.bulleted(raw.partition(":")[2].strip()).replace("\n", ", "))
+        for span in spans:
+            read = parts(span.strip(replies.OUTSIDE + ".!"))
+            if read in wanted or ("and" in read and read - {"and"} in wanted):
+                return Scored(1.0, span.strip(), rule)
+    return Scored(0.0, reply.text or None, "whole")
