@@ -61,7 +61,7 @@ class Manifest(Typed):
     updated_at: str = ""
     sessions: int = 0
     concurrency: int = 0
-    """The most calls that were under way at once; 0 where that is not known: several processes, batches, an earlier version."""
+    """The most calls in flight at once; 0 where that is not known: several processes, batches, an earlier version."""
     counts: Tally = field(default_factory=Tally)
     paid_usd: float = 0.0
     unsure_usd: float = 0.0

@@ -144,7 +144,7 @@ def _counted(run: Run, plan: Plan, trials: pd.DataFrame, n_sent: int) -> Iterato
     if np.nansum(recorded) > manifest.paid_usd + CENTS * len(trials):
         yield f"the trials cost ${np.nansum(recorded):.6f}, and the manifest says ${manifest.paid_usd:.6f}"
     if not manifest.concurrency:
-        return  # several processes, batches, or an earlier version: what was under way at the end is not known
+        return  # several processes, batches, or an earlier version: what was in flight at the end is not known
     if n_sent > manifest.counts.sent:
         yield f"the manifest counts {manifest.counts.sent:,} requests, and {n_sent:,} calls were sent"
     if manifest.sessions == 1 and manifest.state == "complete" and np.nansum(recorded) < manifest.paid_usd - CENTS * len(trials):
@@ -156,7 +156,7 @@ def _counted(run: Run, plan: Plan, trials: pd.DataFrame, n_sent: int) -> Iterato
     if manifest.state in ENDED and manifest.counts.sent and not (manifest.stopped or plan.looks or plan.confirm):
         most, holes = manifest.concurrency * manifest.sessions, int(trials["order"].max()) + 1 - len(trials) if len(trials) else 0
         if holes > most:
-            yield f"{holes:,} trials are missing among those that were sent before the end, when at most {most:,} were under way"
+            yield f"{holes:,} trials are missing among those that were sent before the end, when at most {most:,} were in flight"
 
 
 def _within_budget(reason: str, spent_usd: float) -> Iterator[str]:
@@ -164,6 +164,6 @@ def _within_budget(reason: str, spent_usd: float) -> Iterator[str]:
     if found := LIMIT.match(reason):
         limit, then, more = map(float, found.groups())
         if max(then, spent_usd) + more < limit - 1e-4:
-            yield f"the budget of ${limit:g} is said to be reached, and ${max(then, spent_usd):.4f} of it were spent"
+            yield f"the manifest names a budget of ${limit:g} as reached, and ${max(then, spent_usd):.4f} of it were spent"
         if spent_usd < then - 1e-4:
             yield f"the budget's end names ${then:.4f} spent, and the manifest ${spent_usd:.4f}"

@@ -369,10 +369,9 @@ def _best(rows: Sequence[SummaryRow], silent: bool) -> str:
     if len(judged) > 1 and best.corrected is not None:
         text += f". Corrected for choosing among {len(judged)}: {points(value)} ({interval(best.corrected_low, best.corrected_high)})"
     tied = [row for row in judged if row is not best and row.ci_high is not None and row.ci_high >= value]
-    others = len(judged) - 1
-    if others == 1:
-        return f"{text}; the other one {'may be' if tied else 'is not'} as good."
-    return f"{text}; {len(tied) or 'none'} of {others} others may be as good." if others else f"{text}."
+    n = len(judged) - 1
+    rest = f"the other one {'may be' if tied else 'is not'}" if n == 1 else f"{len(tied) or 'none'} of {n} others may be"
+    return f"{text}; {rest} as good." if n else f"{text}."
 
 
 def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:

@@ -154,8 +154,8 @@ class KeptManifest:
         self.served_at: Mapping[str, str] = before.served_at
         self.batches: Callable[[], Mapping[str, Any]] = lambda: before.batches
 
-    def under_way(self, most: int) -> None:
-        """Note how many calls are under way at once, 0 where that is not known of one session."""
+    def in_flight(self, most: int) -> None:
+        """Note how many calls may be in flight, 0 where that is not known of one session."""
         self.concurrency = max(most, self._before.concurrency) if most and (self._before.concurrency or not self._before.sessions) else 0
 
     def seen(self, model: str, version_: str | None) -> None:

@@ -257,7 +257,7 @@ class _Session:
         engine = engine_of(study, kept, budget, progress, self._how)
         engine.own = self._how.own or (own_in(study.path.parent) if self._how.cache == "replay" else {})
         manifest.effective = engine.effective()
-        manifest.under_way(0 if self._how.batch else self._how.concurrency)
+        manifest.in_flight(0 if self._how.batch else self._how.concurrency)
         manifest.spent = lambda: (budget.spent_usd, budget.spent_tokens)
         engine.payer.longest.update(self._recorded.longest)
         if not all(model.simulated for model in study.models) and not self._how.batch:
@@ -308,7 +308,7 @@ class _Session:
         from promptlab.running.fleet.hub import Hub, Limit
 
         study, how, manifest = self._study, self._how, self._manifest
-        manifest.under_way(0)
+        manifest.in_flight(0)
         most_usd, most_tokens = _limits(study, how)
         usd, tokens = Limit(most_usd, self._spent()[0]), Limit(most_tokens, self._spent()[1])
         hub = Hub(trials_an_item(study.design), how.workers, usd, tokens, lambda line: self._record([line]))

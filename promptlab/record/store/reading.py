@@ -121,7 +121,7 @@ class Run:
     def records(self, most_parts: int | None = None) -> Iterator[tuple[Row, list[Row]]]:
         """Every recorded trial with its calls, part by part: a large run is never in memory as a whole.
 
-        With `most_parts` those of so many parts at most, drawn anew each time, and of the journal.
+        With `most_parts` those of so many parts at most, drawn at random each time, and of the journal.
         """
         parts = self._parts("trials")
         for path in parts if most_parts is None else random.SystemRandom().sample(parts, min(most_parts, len(parts))):
