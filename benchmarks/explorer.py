@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,14 @@ PAGES = {
 VIEWS = {"grid": ("answers", "view=grid", "All arms"), "singles": ("answers", "view=all", "Every answer")}
 """Views of a page: its path, what its address holds, and the button that leads to it."""
 MORE = {
-    "drawer": ("demo_run", "?arm=emotionprompt%2FEP02", "Difference"), "answer": ("demo_run", "answers?view=all", "Click one to read it"),
+    "drawer": ("demo_run", "?arm=emotionprompt%2FEP02", "Difference"),
+    "answer": ("demo_run", "answers?view=all&trial=3fa032d15c1f63d44fd7", "Previous"),
     "rounds": ("demo_loops", "tasks?view=rounds", "Round by round"),
     "replication": ("demo_replication", "?more=replication", "Cell by cell"),
     "beside": ("demo_run", "?more=beside", "Nothing here is a verdict"), "texts": ("demo_run", "plan?view=texts", "Base prompt"),
     "nothing": ("demo_run", "answers?view=all&find=nosuchword", "Clear filters"),
+    "running": ("running", "", "the sweep continues"), "failed": ("running", "answers?view=all&outcome=error", "Last error"),
+    "error": ("damaged", "", "This run cannot be read"), "none": ("empty", "", "No runs yet"), "loading": ("demo_run", "", ""),
 }  # fmt: skip
 """Sections and states beside the pages, for pictures: the run, the address, and a text."""
 SIZES = {"wide": {"width": 1440, "height": 900}, "narrow": {"width": 390, "height": 844}}
@@ -254,9 +257,26 @@ def compared(asked: argparse.Namespace) -> None:
         print(f"console errors, {which}: {len(result['complaints'])} {result['complaints'][:3]}")
 
 
+@contextmanager
+def in_states(runs: Path) -> Iterator[None]:
+    """A run that is running, with a failed answer, and a damaged one, made of the demo run."""
+    from promptlab.record.store.files import held
+
+    for name in ("running", "damaged"):
+        shutil.copytree(runs / "demo_run", runs / name)
+    (runs / "damaged" / "plan.json").write_text("{", encoding="utf-8")
+    manifest = json.loads((runs / "running" / "manifest.json").read_text(encoding="utf-8"))
+    manifest |= {"state": "running", "last_error": "429: too many requests; the provider asks to wait 60 s"}
+    manifest["counts"] |= {"done": 2232, "errors": 3}
+    (runs / "running" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with held(runs / "running"):
+        yield
+
+
 def screenshots(asked: argparse.Namespace) -> None:
     """Every page and section at both sizes in light and dark, whole pages, as PNG; what axe and the console find is said."""
     from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import TimeoutError as TooLate
     from playwright.sync_api import sync_playwright
 
     into: Path = asked.screenshots
@@ -267,8 +287,9 @@ def screenshots(asked: argparse.Namespace) -> None:
         runs = Path(scratch) / "runs"
         for name in ("demo_run", "demo_loops", "demo_replication"):
             shutil.copytree(ROOT / "notebooks" / name, runs / name)
+        (empty := Path(scratch) / "empty").mkdir()
         complaints: list[str] = []
-        with served(runs) as (address, _), sync_playwright() as playwright:
+        with in_states(runs), served(runs) as (address, _), served(empty) as (nowhere, _), sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
             for size, scheme in [(size, scheme) for size in SIZES for scheme in ("light", "dark")]:
                 context = browser.new_context(viewport=SIZES[size], color_scheme=scheme)
@@ -277,9 +298,15 @@ def screenshots(asked: argparse.Namespace) -> None:
                 for name, (run, path, text) in shown.items():
                     if asked.only and name not in asked.only.split(","):
                         continue
-                    page.goto(f"{address}/{path}{'&' if '?' in path else '?'}run={run}")
-                    there(page, text)
-                    page.wait_for_timeout(1200)  # tables and charts are drawn after the page
+                    page.goto(f"{nowhere if run == 'empty' else address}/{path}{'&' if '?' in path else '?'}run={run}")
+                    if text:
+                        there(page, text)
+                        page.wait_for_timeout(1200)  # tables and charts are drawn after the page
+                    else:
+                        with suppress(TooLate):  # a run that is ready already is there at once
+                            page.wait_for_selector("[data-testid=stSkeleton]", timeout=3_000)
+                            page.screenshot(path=into / f"{name}-{size}-{scheme}.png")
+                        continue
                     for found in Axe().run(page).response["violations"]:
                         print(f"axe: {name} {size} {scheme}: {found['id']} {len(found['nodes'])} {found['nodes'][0]['html'][:160]}")
                     main = "document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight"

@@ -22,7 +22,7 @@ import pytest
 
 import servers
 from promptlab.cli import main
-from promptlab.nouns.call import Call, Model
+from promptlab.nouns.call import Call, Completion, Model
 from promptlab.nouns.errors import RunProblem, UsageProblem
 from promptlab.nouns.manifest import Spent
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS, EVIDENCE_COLUMNS
@@ -32,6 +32,8 @@ from promptlab.record.store import Run
 from promptlab.reporting.checked import failures
 from promptlab.running.batch import submission, waves
 from promptlab.running.batch.service import not_batched, price_share
+from promptlab.running.cache import Cache
+from promptlab.running.cache.rows import request_of
 from promptlab.running.gateway import RetryPolicy
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import Sweep, run_sweep
@@ -210,6 +212,21 @@ def test_answers_of_earlier_waves_are_kept_in_the_run_where_the_cache_may_not_be
     assert len(sent) == len(set(sent)) == lab.run().calls()["key"].nunique()
     again = run_sweep(lab.study(), tmp_path / "other", tmp_path / "cache-batch", Execution(), lambda _: None).progress
     assert (again.n_sent == 0) == (cache == "refresh"), "refresh overwrites the cache, off leaves it alone"
+
+
+def test_answers_in_a_run_folder_reach_no_other_run(tmp_path: Path) -> None:
+    """Whoever sends a run folder could plant answers to any request in it."""
+    call = Call("m", ({"role": "user", "content": "x"},), {}, 0, None)
+    (tmp_path / "run" / waves.BATCH_FOLDER).mkdir(parents=True)
+    planted, key = Cache(tmp_path / "run" / waves.BATCH_FOLDER / "answers"), call.key_as("openai/gpt-4o")
+    planted.put(key, Completion("planted", "ok"), request_of(call, "openai/gpt-4o"))
+    planted.close()
+    kept = waves.answers_of(tmp_path / "run", Cache(tmp_path / "cache"))
+    assert {found.text for found in (kept.get(key), kept.get_many([key])[key]) if found} == {"planted"}
+    kept.close()
+    cache = Cache(tmp_path / "cache")
+    assert cache.get(key) is None
+    cache.close()
 
 
 def test_half_the_price_in_plan_and_record_where_a_provider_is_known_to_give_it(

@@ -7,16 +7,22 @@ import gzip
 import io
 import json
 import sqlite3
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from promptlab.nouns.errors import FileProblems, did_you_mean
+from promptlab.planning.resolve import resolve
 from promptlab.running.cache import Cache
+from promptlab.sources.foreign import yaml_value
+from promptlab.sources.tables import read_sheet
 from runs import run
 
 MEGABYTE = 10**6
@@ -290,6 +296,42 @@ def test_other_zips(tmp_path: Path, make: Callable[[], bytes]) -> None:
     assert refused("import", tmp_path / "log.eval")
 
 
+def sheet(strings: bytes, rows: str) -> bytes:
+    """An Excel file with these shared texts and rows."""
+    book, sink, main = openpyxl.Workbook(), io.BytesIO(), "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    book.active.append(["input", "target"])
+    book.save(sink)
+    made = io.BytesIO()
+    with zipfile.ZipFile(sink) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
+        parts = {name: old.read(name) for name in old.namelist()}
+        kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+        named = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/></Types>'
+        parts["[Content_Types].xml"] = parts["[Content_Types].xml"].replace(b"</Types>", named.encode())
+        parts["xl/sharedStrings.xml"] = strings
+        parts["xl/worksheets/sheet1.xml"] = f'<worksheet xmlns="{main}"><sheetData>{rows}</sheetData></worksheet>'.encode()
+        for name, data in parts.items():
+            new.writestr(name, data)
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["shared texts", "entities in UTF-16"])
+def test_cells_that_show_more_than_a_sheet_holds(tmp_path: Path, kind: str) -> None:
+    row, main = '<row><c t="s"><v>0</v></c><c t="s"><v>0</v></c></row>', "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    strings = f'<sst xmlns="{main}"><si><t>{"word " * 20_000}</t></si></sst>'.encode()
+    if kind != "shared texts":
+        strings = f'<!DOCTYPE s [<!ENTITY a "{"a" * 1000}">]><sst xmlns="{main}"><si><t>{"&a;" * 9}</t></si></sst>'.encode("utf-16")
+    start = time.process_time()
+    with pytest.raises(FileProblems, match=r"characters, most of them shared|definitions of its own"):
+        read_sheet(tmp_path / "x.xlsx", sheet(strings, row * 30_000))
+    assert time.process_time() - start < 5
+
+
+def test_aliases_of_a_long_text() -> None:
+    with pytest.raises(ValueError, match="aliases stand for"):
+        yaml_value("a: &a '" + "x" * 100_000 + "'\nb:\n" + "- {q: *a}\n" * 10_000)
+    assert len(yaml_value("a: &a '" + "x" * 2_000 + "'\nb:\n" + "- {q: *a}\n" * 1_000)["b"]) == 1_000
+
+
 CSV = {
     "quotes": '"' * MEGABYTE, "open quotes": "a,b\n" + '"x' * (MEGABYTE // 2), "columns": "a" + "," * MEGABYTE + "\n",
     "rows": "a\n" * (MEGABYTE // 2), "heads": "input,target\n" * 70_000,
@@ -301,3 +343,15 @@ CSV = {
 def test_csv(tmp_path: Path, kind: str, ending: str) -> None:
     (tmp_path / f"t.{ending}").write_text(CSV[kind])
     assert refused("import", tmp_path / f"t.{ending}")
+
+
+def test_unknown_names_without_end(tmp_path: Path) -> None:
+    """Near names are looked for in reason: a thousand unknown names took seconds, and two long ones minutes."""
+    names = ",".join(f"emotionprompt/EP{n}" for n in range(3_000))
+    path = tmp_path / "x.yaml"
+    path.write_text(f"name: x\nquestion: q\ntasks: [sum]\nmodels: [sim/null]\nitems: 5\nstimuli: [{names}]\n", encoding="utf-8")
+    start = time.process_time()
+    with pytest.raises(FileProblems, match="EP2999' is not known"):
+        resolve(path)
+    assert did_you_mean("ab" * 50_000, ["ba" * 50_000] * 20 + [str(n) for n in range(20)]) == ""
+    assert time.process_time() - start < 5

@@ -127,3 +127,7 @@ def test_runs_that_were_sent_different_parameters_are_compared_by_force_alone(tw
     forced = runs.run("compare", str(two[0]), str(warm), "--force", "--json")
     assert forced.returncode == 0, forced.stderr
     assert any("sampling as sent" in note and "0.7" in note for note in json.loads(forced.stdout)["notes"])
+    manifest["effective"]["sim/planted"] = {**Run(two[1]).manifest.effective["sim/planted"], "seed": 99}
+    (warm / "manifest.json").write_text(json.dumps(manifest))
+    sides = [(run, side_of(run, None, "none", None)) for run in (Run(two[0]), Run(warm))]
+    assert compare(*sides[0], *sides[1]).rows, "the seed of a simulator is no parameter of a model"

@@ -24,6 +24,7 @@ from damage import MUTATIONS
 from promptlab.nouns import CIRCUMSTANCE_COLUMNS, EVIDENCE_COLUMNS, PromptlabError
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study
+from promptlab.record.ratings import Rating, add, ratings_of
 from promptlab.record.repair import repair
 from promptlab.record.store import Run, RunWriter
 from promptlab.record.store.files import line_of, whole_lines
@@ -147,6 +148,33 @@ def test_links_and_pipes_in_a_run_folder_are_not_followed(whole: tuple[Study, Pa
     assert before == (outside.stat().st_mtime_ns if outside.is_dir() else outside.read_bytes())
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["damaged", "damaged/journal.jsonl", "damaged/trials", "ratings", "ratings/r1.jsonl", "batches", "any", ".journal.jsonl.{pid}.tmp"],
+)
+def test_nothing_is_written_through_a_link(whole: tuple[Study, Path], tmp_path: Path, name: str) -> None:
+    """Damaged lines, ratings and temporary files are somebody else's text: a link would append them to any file of the user."""
+    study, untouched = whole
+    run, outside = tmp_path / untouched.name, tmp_path / "outside"
+    shutil.copytree(untouched, run)
+    with (run / "journal.jsonl").open("ab") as file:
+        file.write(b"touch /tmp/ran\n")
+    (run / "trials" / "part-00000.parquet").write_bytes(b"no part")
+    path = run / name.format(pid=os.getpid())
+    path.parent.mkdir(exist_ok=True)
+    outside.mkdir() if "." not in path.name else outside.write_text("mine")
+    path.symlink_to(outside)
+    rating = Rating("r1", "u1", "rate", {"": 4})
+    for write in (lambda: swept(study, tmp_path), lambda: add(run, rating), lambda: repair(run), lambda: add(run, rating)):
+        attempted(write)
+        assert list(outside.iterdir()) == [] if outside.is_dir() else outside.read_text() == "mine"
+    swept(study, tmp_path)
+    assert [dict(one.values) for one in ratings_of(run)][-1:] == [{"": 4}]
+    for mended, whole_frame in zip(frames(run), frames(untouched_and_complete(study, untouched)), strict=True):
+        pd.testing.assert_frame_equal(mended, whole_frame)
+    assert not repair(run).aside
+
+
 def test_every_flipped_bit_of_a_journal_line_is_seen(whole: tuple[Study, Path]) -> None:
     _, run = whole
     line = (run / "journal.jsonl").read_bytes().split(b"\n")[0]
@@ -162,11 +190,12 @@ def test_a_name_is_no_pattern(whole: tuple[Study, Path], tmp_path: Path) -> None
     from promptlab.reporting.prepared import Store
 
     _, untouched = whole
-    other = tmp_path / "aXb" / untouched.name
+    other = tmp_path / "aXb1c" / untouched.name
     run = tmp_path / "a*b[1]?" / untouched.name
     for folder in (other, run):
         shutil.copytree(untouched, folder)
     shutil.rmtree(other / "trials")
+    (other / "items.parquet").write_bytes(b"the neighbour's")
     store = Store.of(run)
     assert len(store.query("SELECT * FROM items")) == len(Run(run).items())
     assert len(store.query("SELECT * FROM trials")) == len(Run(run).trials())

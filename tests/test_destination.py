@@ -16,7 +16,7 @@ import pytest
 import runs
 import servers
 from conftest import ROOT
-from promptlab.nouns.call import Model
+from promptlab.nouns.call import Call, Model, in_body
 from promptlab.nouns.environment import ADDRESSES, PUBLIC, address_variables, ignored, located
 from promptlab.nouns.errors import FileProblems, UsageProblem
 from promptlab.nouns.redact import known_secrets
@@ -95,6 +95,27 @@ def test_what_else_decides_who_answers_is_part_of_the_run(tmp_path: Path, monkey
     assert len(ids) == 2
 
 
+@pytest.mark.parametrize(
+    ("model", "variable"),
+    [("bedrock/a", "AWS_REGION_NAME"), ("bedrock/a", "AWS_DEFAULT_REGION"), ("vertex_ai/a", "VERTEXAI_PROJECT"), ("watsonx/a", "WX_REGION"),
+     ("snowflake/a", "SNOWFLAKE_ACCOUNT_ID"), ("cloudflare/a", "CLOUDFLARE_ACCOUNT_ID"), ("azure/a", "AZURE_API_VERSION")],
+)  # fmt: skip
+def test_what_else_decides_who_answers_is_part_of_the_key_and_not_of_the_body(
+    model: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = set()
+    for value in (None, "one", "another"):
+        monkeypatch.setenv(variable, value) if value else monkeypatch.delenv(variable, raising=False)
+        asked = located(located(Model("m", model)))
+        assert asked.sampling == ({"environment": {variable: value}} if value else {})
+        assert in_body(asked.sampling) == {}
+        keys.add(Call("m", (), asked.sampling, 0, asked.api_base).key_as(model))
+    assert len(keys) == 3
+    monkeypatch.setenv(variable, "https://user:hunter2@host")
+    with pytest.raises(UsageProblem, match=variable):
+        located(Model("m", model))
+
+
 def test_the_variables_are_litellms() -> None:
     import importlib.util
 
@@ -108,6 +129,8 @@ def test_the_variables_are_litellms() -> None:
     no_chat = {"A2A_API_BASE", "LITELLM_PROXY_API_BASE"}
     assert len(read) > 30
     assert read - known - no_chat == set()
+    named = json.loads((folder / "llms" / "openai_like" / "providers.json").read_text())
+    assert {name for name, entry in named.items() if entry.get("api_base_env") not in (None, *address_variables(name))} == set()
 
 
 SPY = """

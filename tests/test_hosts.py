@@ -45,7 +45,9 @@ def test_every_route_checks_host_and_origin(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    view = start("view", "--runs", str(tmp_path / "runs"), "--port", str(port))
+    (tmp_path / ".streamlit").mkdir()
+    (tmp_path / ".streamlit" / "config.toml").write_text('[server]\nbaseUrlPath = "of/somebody/else"\n', encoding="utf-8")
+    view = start("view", "--runs", str(tmp_path / "runs"), "--port", str(port), cwd=tmp_path)
 
     def asked(path: str, **headers: str) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
@@ -67,6 +69,24 @@ def test_every_route_checks_host_and_origin(tmp_path: Path) -> None:
     finally:
         view.send_signal(signal.SIGINT)
         view.communicate(timeout=30)
+
+
+def test_an_early_interrupt_says_how_to_resume(monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    from promptlab.cli.main import app
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("promptlab.planning.resolve.resolve", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        done = CliRunner().invoke(app, ["sweep", "quickstart"])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done.exit_code == 130
+    assert "Resume with:" in done.output
 
 
 def test_two_interrupts_end_with_how_to_go_on(tmp_path: Path, server: Server) -> None:

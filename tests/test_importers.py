@@ -24,7 +24,7 @@ from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.errors import FileProblems, PromptlabError, UsageProblem
 from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.record.store import ID, Run
-from promptlab.reporting import Report, build, to_html, to_json, to_markdown
+from promptlab.reporting import Report, build, summaries, to_html, to_json, to_markdown
 
 HERE = Path(__file__).parent / "imported"
 PROMPTFOO = HERE / "promptfoo.json"
@@ -391,6 +391,19 @@ def test_the_run_is_a_normal_one(tmp_path: Path) -> None:
     report = build(run)
     for render in (to_html, to_markdown, to_json):
         assert "not frozen before the data" in render(report).replace("\\", "")
+
+
+def test_the_baseline_keeps_its_name(tmp_path: Path) -> None:
+    table = tmp_path / "ab.csv"
+    lines = [f"q{i},{arm},{int(i % 3 > 0 or arm == 'B')}" for i in range(30) for arm in "AB"]
+    table.write_text("\n".join(["item,arm,score", *lines]) + "\n", encoding="utf-8")
+    run = Run(bring([table], tmp_path / "runs", Options(baseline="A")).folder)
+    report = build(run)
+    [summary] = summaries(report)
+    assert {row.arm for row in summary.rows if row.incumbent} == {"A"}
+    assert (summary.against, run.manifest.paid) == ("A", "no price recorded")
+    assert "against A" in next(c.sentence for c in report.comparisons if c.diff is not None)
+    assert "no added text" not in to_markdown(report)
 
 
 def test_the_same_import_is_the_same_run(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from promptlab.reporting.judged_tables import judged_tables
 from promptlab.running.engine import Execution
 from promptlab.running.sweep import Sweep, run_sweep
 from promptlab.scoring.echo import masked, repeats
-from promptlab.scoring.judged import control_of, degraded, rubric
+from promptlab.scoring.judged import control_of, planted_copy, rubric
 from promptlab.scoring.pairwise import pairwise
 
 ITEM = next(item for n in range(99) if control_of(item := Item(f"i{n}", "q?", ("r",))) == "")
@@ -109,7 +109,7 @@ def test_the_baseline_is_the_control() -> None:
     assert (tie.score, dict(tie.parts)["identical"], len(asked)) == (0.5, 0, 1)
     worse, asked = driven(pairwise((J,)).steps("One. Two. Three. Four.", PLANTED, base), ["A", "B"])
     assert (worse.score, dict(worse.parts)["planted"]) == (0.5, 1)
-    assert dict(unfenced(asked[0].messages[0]["content"]))["answer_B"] == degraded("One. Two. Three. Four.")
+    assert dict(unfenced(asked[0].messages[0]["content"]))["answer_B"] == planted_copy("One. Two. Three. Four.")
     assert driven(pairwise((J,), controls=False).steps("a text.", SAME, base), [])[0].parts == ()
 
 

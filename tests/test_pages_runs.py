@@ -28,6 +28,7 @@ from promptlab.cli import view
 from promptlab.cli.home import RunLine, show_runs
 from promptlab.explorer import frame, load, runs
 from promptlab.explorer.filters import Filters
+from promptlab.nouns import paid_words
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.typed import fields_of
 from promptlab.record.store import Run
@@ -98,6 +99,12 @@ def test_names_that_are_cut_on_a_narrow_terminal_stay_apart(monkeypatch: pytest.
     show_runs([RunLine("complete", name, "1", "0", "$1", "3 h ago") for name in names])
     shown = capsys.readouterr().out.replace("\n", "")
     assert all(name in shown for name in names)
+
+
+def test_what_a_free_model_or_one_of_unknown_price_cost() -> None:
+    assert paid_words(0.0, 0.0, 0, 0, 1) == "nothing paid"
+    assert paid_words(0.0, 0.0, 3, 0, 1) == "price unknown (3 calls)"
+    assert paid_words(0.0, 0.5, 0, 0, 1) == "$0.0000 paid (at most $0.5000)"
 
 
 def test_only_some_models_are_simulated(tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ from promptlab.record.ratings import file_of as lines_of
 from promptlab.record.store import Run
 from promptlab.reporting.build import build
 from promptlab.reporting.decide import cautions
-from promptlab.reporting.judged import LEAST_RATED, people
-from promptlab.reporting.rating import ATTENTION, from_sheet, left, repeatability, schedule, sheet, units
+from promptlab.reporting.judged import LEAST_RATED
+from promptlab.reporting.people import ATTENTION, people
+from promptlab.reporting.rating import from_sheet, left, repeatability, schedule, sheet, units
 from test_browser import browser, viewed
 from test_judges import file_of, judge_of, sweep, verdict_of
 
@@ -120,6 +121,38 @@ def test_lines_are_durable_undone_by_later_ones_and_survive_a_cut(tmp_path: Path
         add(tmp_path, replace(one, rater="../x"))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 9999,
+        "[1]",
+        '{"rater": "r1"}',
+        '{"rater": "r1", "unit": {}, "kind": "rate", "values": {}}',
+        '{"rater": "r1", "unit": "u", "kind": "rate", "values": [1]}',
+        '{"rater": "r1", "unit": "u", "kind": "rate", "values": {"": [1]}}',
+        '{"rater": "r1", "unit": "u", "kind": "rate", "values": {"": 1}, "ms": "soon"}',
+    ],
+)
+def test_a_line_that_is_no_rating_is_left_out(line: str, tmp_path: Path) -> None:
+    add(tmp_path, Rating("r1", "u1", "rate", {"": 4}))
+    add(tmp_path, Rating("r1", "u1", "attention", {"": "x"}))
+    with lines_of(tmp_path, "r1").open("a") as file:
+        file.write(f"{line}\n")
+    assert [one.unit for one in ratings_of(tmp_path)] == ["u1", "u1"]
+    assert list(repeatability(tmp_path)["seen"]) == [1]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "no text", "none"])
+def test_what_is_no_file_of_ratings_is_refused(kind: str, own: Run, tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "no text":
+        path.write_bytes(b"\xff\xfe\x00")
+    done = runs.run("rate", str(own.folder), "--import", str(path))
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+
+
 def rated(run: Run, rater: str = "r1", n: int = 30) -> list[Rating]:
     return [
         unit.rating(rater, dict.fromkeys(unit.judging.rubrics, "tie" if unit.is_pair else 3), ms=900)
@@ -183,7 +216,7 @@ def test_by_command_simulated_raters_anchor_the_verdict(own: Run) -> None:
     from promptlab.reporting.rows import beside_tables
 
     assert "Agreement" in [table.title for table in beside_tables(report)]
-    seen = repeatability(own.folder)
+    seen = repeatability(own)
     assert list(seen["ratings"]) == [len(units(own, 40))] * 2
     table = own.folder.parent / "ratings.csv"
     assert runs.run("rate", str(own.folder), "--export", str(table), env=env).returncode == 0
@@ -191,8 +224,9 @@ def test_by_command_simulated_raters_anchor_the_verdict(own: Run) -> None:
 
 
 def test_too_few_ratings_decide_nothing(own: Run) -> None:
-    for one in rated(own, n=LEAST_RATED - 5):
-        add(own.folder, one)
+    for n, one in enumerate(rated(own, n=LEAST_RATED - 5)):
+        value = ("A", "tie")[n % 2] if one.trial_b else 3 + n % 2
+        add(own.folder, replace(one, values=dict.fromkeys(one.values, value)))
     found = verdict_of(own)
     assert found.method != "prediction-powered t"
     assert f"only {LEAST_RATED - 5} rated items" in found.sentence
@@ -205,7 +239,7 @@ def test_what_is_left_and_what_steadiness_shows(own: Run) -> None:
     assert len(left(order, made[:-3])) == 3
     for one in made:
         add(own.folder, one)
-    [row] = repeatability(own.folder).to_dict("records")
+    [row] = repeatability(own).to_dict("records")
     assert row["the same again"] == row["repeats"]
     assert row["seen"] == (2 if made[0].trial_b else 0), "all ties see equal answers, all 3s no spoilt one"
 

@@ -159,6 +159,10 @@ def test_text_from_outside_stays_text_in_html(hostile: Path) -> None:
     assert "".join(tags.words).count("<script>alert(1)</script>") >= 8
 
 
+def test_formulas_and_emojis_stay_text_in_markdown() -> None:
+    assert reports.formats.escaped(":smile: $x$ for $0.05: a") == r"\:smile: \$x\$ for $0.05: a"
+
+
 def test_text_from_outside_stays_text_in_markdown(hostile: Path) -> None:
     text = to_markdown(of(hostile))
     assert "<script" not in re.sub(r"\\<", "", text)
@@ -235,7 +239,7 @@ def test_without_placebos_the_report_says_what_that_means(tmp_path: Path) -> Non
 def test_an_unknown_price_is_unknown(tmp_path: Path, server: Server) -> None:
     path = experiment(tmp_path, tasks="sum", models=served(server.url), items=10)
     report = of(run_sweep(resolve(path), tmp_path / "runs", None, Execution(16), lambda progress: None).folder)
-    assert report.paid.endswith("the price of 40 calls is unknown")
+    assert report.paid == "price unknown (40 calls)"
     assert not report.simulated
     page = to_html(report)
     assert "SIMULATED" not in page

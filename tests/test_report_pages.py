@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from conftest import ROOT
 from promptlab import reporting
 from promptlab.nouns import UsageProblem
 from promptlab.record.store import Run
+from promptlab.reporting import one_page
 from promptlab.reporting.changed import MOST_SHOWN, changed
 from promptlab.reporting.grid import to_grid
 from promptlab.reporting.one_page import to_pdf, to_png
@@ -61,8 +63,6 @@ def test_items_that_changed_are_those_of_the_record(report: reporting.Report) ->
 
 
 def test_an_arm_that_also_helps_says_how_much_less(report: reporting.Report) -> None:
-    from dataclasses import replace
-
     [summary] = summaries(report)
     ship = next(row for row in summary.rows if row.decision == "ship")
     other = replace(ship, decision="runner-up", diff=(ship.diff or 0) - 0.063)
@@ -88,6 +88,22 @@ def test_one_page_as_pdf_and_png(report: reporting.Report) -> None:
     assert b"/MediaBox [0 0 842 595]" in pdf
     assert png.startswith(b"\x89PNG")
     assert int.from_bytes(png[16:20], "big") == 2 * 1123
+
+
+def test_a_picture_holds_every_arm_and_a_page_counts_the_rest(report: reporting.Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    [summary] = summaries(report)
+    many = replace(summary, rows=tuple(replace(summary.rows[0], arm=f"arm {n}") for n in range(90)))
+    monkeypatch.setattr(one_page, "summaries", lambda _: [many])
+    monkeypatch.setattr(one_page, "picture", lambda svg, _: svg)
+    shown, counted = to_png(report), to_pdf(report)
+    assert all(f">arm {n}<" in shown for n in range(90))
+    assert "more arms" in counted
+
+
+def test_what_is_folded_is_not_printed(report: reporting.Report) -> None:
+    for page in (reporting.to_html(report), to_grid(report)):
+        printed = page[page.rindex("@media print") :].split("</style>")[0]
+        assert "details:not([open]) { display: none; }" in printed
 
 
 def test_a_notebook_shows_the_verdicts_and_one_item(report: reporting.Report) -> None:

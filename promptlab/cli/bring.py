@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from promptlab.cli.common import AsJson, Runs, exit_json, print_table, say
-from promptlab.nouns import UsageProblem
+from promptlab.nouns import UsageProblem, inert
 
 if TYPE_CHECKING:
     from promptlab.importers import Brought, Explained
@@ -103,7 +103,7 @@ def _watch() -> Callable[[str, float], None]:
         nonlocal next_at
         if time.monotonic() >= next_at:
             next_at = time.monotonic() + QUIET_S
-            typer.echo(f"{what}: {100 * share:.0f} %", err=True)
+            typer.echo(f"{inert(what)}: {100 * share:.0f} %", err=True)
 
     return watch
 

@@ -6,10 +6,10 @@ import datetime
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -18,6 +18,7 @@ from promptlab.nouns import EXIT_INCOMPLETE, FileProblems, PromptlabError, Usage
 
 if TYPE_CHECKING:
     from promptlab.nouns import Trial
+    from promptlab.running.bundle import Exported
     from promptlab.running.cache import Cache, Stored, Use
     from promptlab.running.replay import Miss, Replayed
 
@@ -166,47 +167,7 @@ def export(
     allow_code: AllowCode = False,
 ) -> None:
     """Write the requests and answers of a run, or of an experiment from the cache, as plain files that others can import and replay."""
-    from promptlab.planning.resolve import resolve
-    from promptlab.record.store import Run
-    from promptlab.reporting import audited
-    from promptlab.reporting.remade import study_of
-    from promptlab.running import bundle
-    from promptlab.running.own_answers import own_of
-    from promptlab.running.replay import replayed
-    from promptlab.sources.foreign import files_read
-    from promptlab.sources.spec.user import consent
-
-    n_missing = 0
-
-    def counted(cache: Cache) -> Iterator[Replayed]:
-        nonlocal n_missing
-        for one in replayed(study, cache):
-            n_missing += one.missing is not None
-            yield one
-
-    files: dict[str, bytes] = {}
-    if source.is_dir():
-        run = Run(source)
-        about: dict[str, Any] = {"experiment": run.manifest.name, "run": run.id, **audited.about(run)}
-        path = source / "experiment.yaml"
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise UsageProblem(f"{path}: cannot be read: {error.strerror}; export the experiment file instead of the run") from None
-        try:
-            with files_read() as found_files:
-                files, others = bundle.own_files(study_of(run, consent(allow_code)), found_files)
-        except (PromptlabError, OSError) as problem:
-            others = [f"the experiment's own files, which cannot be read here ({first_line(problem)})"]
-        answers, n = bundle.of_run(run), run.manifest.counts.done
-        done = bundle.write(answers, n, text, about | {"elsewhere": others}, to, own=own_of(run), files=files)
-    else:
-        with files_read() as found_files:
-            study = resolve(source, consent=consent(allow_code))
-        files, others = bundle.own_files(study, found_files)
-        about = {"experiment": study.experiment.name, "run": study.run_id, "hashes": study.hashes, "elsewhere": others}
-        with _opened("replay") as found:
-            done = bundle.write(bundle.of_replay(counted(found)), study.design.n_trials, study.text, about, to, files=files)
+    done, files, others, n_missing = (_of_run if source.is_dir() else _of_experiment)(source, to, allow_code)
     say(f"exported:      {done.n_answers:,} answers to {to}{' (SIMULATED: promptlab made them up)' if done.simulated else ''}")
     if n_missing:
         say(f"missing:       {n_missing:,} trials need an answer that is not stored; sweep first, or `promptlab cache why {source}`")
@@ -221,6 +182,66 @@ def export(
     say(f"replay it:     promptlab cache import {to} && promptlab sweep {to / 'experiment.yaml'} --cache replay")
     if n_missing:
         raise typer.Exit(EXIT_INCOMPLETE)
+
+
+class _Exported(NamedTuple):
+    """What a bundle holds, the files with it, those that are not, and the trials whose answer is not stored."""
+
+    done: Exported
+    files: Mapping[str, bytes]
+    others: Sequence[str]
+    n_missing: int = 0
+
+
+def _of_run(source: Path, to: Path, allow_code: bool) -> _Exported:
+    from promptlab.record.store import Run
+    from promptlab.record.store.files import read_file
+    from promptlab.reporting import audited
+    from promptlab.reporting.remade import study_of
+    from promptlab.running import bundle
+    from promptlab.running.own_answers import own_of
+    from promptlab.sources.foreign import files_read
+    from promptlab.sources.spec.user import consent
+
+    run = Run(source)
+    path = source / "experiment.yaml"
+    try:
+        text = read_file(path).decode(errors="replace")
+    except OSError as error:
+        raise UsageProblem(f"{path}: cannot be read: {error.strerror}; export the experiment file instead of the run") from None
+    files: Mapping[str, bytes] = {}
+    try:
+        with files_read() as found_files:
+            files, others = bundle.own_files(study_of(run, consent(allow_code)), found_files)
+    except (PromptlabError, OSError) as problem:
+        others = [f"the experiment's own files, which cannot be read here ({first_line(problem)})"]
+    about = {"experiment": run.manifest.name, "run": run.id, **audited.about(run), "elsewhere": others}
+    done = bundle.write(bundle.of_run(run), run.manifest.counts.done, text, about, to, own=own_of(run), files=files)
+    return _Exported(done, files, others)
+
+
+def _of_experiment(source: Path, to: Path, allow_code: bool) -> _Exported:
+    from promptlab.planning.resolve import resolve
+    from promptlab.running import bundle
+    from promptlab.running.replay import replayed
+    from promptlab.sources.foreign import files_read
+    from promptlab.sources.spec.user import consent
+
+    n_missing = 0
+
+    def counted(cache: Cache) -> Iterator[Replayed]:
+        nonlocal n_missing
+        for one in replayed(study, cache):
+            n_missing += one.missing is not None
+            yield one
+
+    with files_read() as found_files:
+        study = resolve(source, consent=consent(allow_code))
+    files, others = bundle.own_files(study, found_files)
+    about = {"experiment": study.experiment.name, "run": study.run_id, "hashes": study.hashes, "elsewhere": others}
+    with _opened("replay") as found:
+        done = bundle.write(bundle.of_replay(counted(found)), study.design.n_trials, study.text, about, to, files=files)
+    return _Exported(done, files, others, n_missing)
 
 
 @cache.command("import")

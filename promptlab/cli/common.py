@@ -112,10 +112,10 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     from rich.text import Text
 
     rows = [list(row) for row in rows]
-    table = Table(title=title or None, title_justify="left", header_style="bold")
+    table = Table(title=Text(inert(title)) if title else None, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], int | float) or row[index] is None for row in rows) and bool(rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(inert(column)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
     console = Console()
@@ -123,7 +123,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         console = Console(width=WIDTH_OFF_TERMINAL)
     console.print(table)
     if note:
-        console.print(Text(note))
+        console.print(Text(inert_lines(note)))
 
 
 def print_lines(
@@ -190,5 +190,10 @@ def _cell(value: object) -> str:
 
 def say(text: str = "") -> None:
     """A line of plain text on stdout."""
-    sys.stdout.write(inert(text) + "\n" if "\n" not in text else "\n".join(inert(line) for line in text.split("\n")) + "\n")
+    sys.stdout.write(inert_lines(text) + "\n")
     sys.stdout.flush()
+
+
+def inert_lines(text: str) -> str:
+    """Text of several lines as a terminal shows it, and obeys nothing of it."""
+    return "\n".join(map(inert, text.split("\n")))

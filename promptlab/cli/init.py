@@ -38,6 +38,9 @@ def init(
     input_: Annotated[str | None, typer.Option("--input", help="The column that holds the input.", show_default=False)] = None,
     target: Annotated[str | None, typer.Option(help="The column of right answers.", show_default=False)] = None,
     metric: Annotated[str | None, typer.Option(help="What scores the answers: docs/own-tasks.md.", show_default=False)] = None,
+    rubric: Annotated[
+        str | None, typer.Option(help="A sentence on what a good answer is: a judge rates by it.", show_default=False)
+    ] = None,
     ask: Annotated[str | None, typer.Option(help="What the model should do, in a sentence.", show_default=False)] = None,
     prompt: Annotated[
         list[Path] | None, typer.Option(help="A file with a prompt of yours, the one in use first; give it twice.", show_default=False)
@@ -68,7 +71,7 @@ def init(
         from promptlab.sources.starting import Given, Wishes, propose, start
 
         looked = _looked(str(data), sheet, config, split)
-        wishes = Wishes(input_, target, metric)
+        wishes = Wishes(input_, target, metric, rubric)
         made = propose(looked, wishes)
         if not yes and sys.stdin.isatty() and sys.stdout.isatty():
             wishes, ask = _asked(looked, wishes, ask)
@@ -103,7 +106,7 @@ def _asked(looked: Looked, wishes: Wishes, ask: str | None) -> tuple[Wishes, str
     say(f"columns: {', '.join(looked.columns)}")
     wanted = typer.prompt("Which column holds the input?", default=made.input)
     right = typer.prompt("Which column holds the right answer ('none' for none)?", default=made.target or made.graded or "none")
-    wishes = Wishes(wanted, None if right == "none" and right not in looked.columns else right, wishes.metric)
+    wishes = Wishes(wanted, None if right == "none" and right not in looked.columns else right, wishes.metric, wishes.rubric)
     told = propose(looked, wishes)
     if ask is None and not told.is_chat:
         first = str(plain_prompt(told, None)).split("\n", 1)[0]

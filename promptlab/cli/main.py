@@ -14,6 +14,7 @@ import typer
 
 from promptlab import __version__
 from promptlab.cli import audit, bring, cache, data, export, gate, home, init, look, paper, plan, rate, report, sweep, view
+from promptlab.cli.common import inert_lines
 from promptlab.guard import refuse_poisoned
 from promptlab.nouns import EXIT_ERROR, PromptlabError
 
@@ -71,7 +72,7 @@ def main() -> None:
 
         found = remedy(error, sys.argv[1:])
         said = f"promptlab: {error}\n" + (f"try: {found}\n" if found else "")
-        sys.stderr.write(redact(said, known_secrets()))
+        sys.stderr.write(inert_lines(redact(said, known_secrets())))
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:  # `promptlab ... | head`
         sys.stderr.close()

@@ -31,6 +31,7 @@ def rate(
     from promptlab.record import ratings
     from promptlab.record.store import Run, write_whole
     from promptlab.reporting import rating
+    from promptlab.sources.tables import text_of
 
     ratings.file_of(run, rater)
     if export is not None:
@@ -40,16 +41,18 @@ def rate(
     if status:
         from promptlab.reporting.table import Table
 
-        show(Table("Ratings", "", rating.repeatability(run).fillna("-")))
+        show(Table("Ratings", "", rating.repeatability(Run(run)).fillna("-")))
         return
     sample = rating.units(Run(run), items, arm or (), model, mask)
     order = rating.schedule(sample, rater)
     for path in read or ():
-        text = path.read_text("utf-8-sig")
-        found = rating.from_sheet(path, text, sample) if path.suffix == ".json" else ratings.from_csv(path, text)
+        text = text_of(path)
+        is_sheet = path.suffix == ".json"
+        found = rating.from_sheet(path, text, sample) if is_sheet else ratings.from_csv(path, text)
+        found = found if is_sheet else rating.of_this_run(path, found, sample, Run(run))
         for one in found:
             ratings.add(run, one)
-        say(f"{path}: {len(found)} ratings taken in")
+        say(f"{path}: {len(found)} ratings imported")
     if sheet is not None:
         write_whole(sheet, rating.sheet(order, rater, "Rating").encode())
         say(f"{sheet}: {len(order)} units for {rater}; its answers come back with promptlab rate {run} --import FILE.json")

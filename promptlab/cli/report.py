@@ -231,18 +231,35 @@ def replicate(
 ) -> None:
     """Runs next to the paper's Table 1, row by row and cell by cell: average with average, never with the published best.
 
-    A model that the paper did not test is compared with the paper's average over its models.
+    A model that the paper did not test is compared with the paper's average over its models. Runs of EmotionPrompt's human study and of
+    TruthfulQA are shown next to those figures.
     """
     from dataclasses import asdict
 
     from promptlab.record.store import Run
     from promptlab.reporting import replicate as compare
+    from promptlab.reporting.replicate import benchmarks_of
+    from promptlab.reporting.studies import study_tables
 
     pairs = [part.partition("=") for part in same_as or ()]
     wrong = next((part for part, sign, name in pairs if not sign or not name), None)
     if wrong is not None:
         raise UsageProblem(f"--same-as takes MODEL=PAPERMODEL, as in --same-as gpt4=GPT-4; found {wrong!r}")
-    found = compare([Run(run) for run in runs], paper, {model: name for model, _, name in pairs})
+    every = [Run(run) for run in runs]
+    studies = [(run, found) for run in every for found in study_tables(run, paper)]
+    every = [run for run in every if not studies or benchmarks_of(run.plan)]
+    if studies and not as_json:
+        for run, shown in studies:
+            show(shown._replace(title=f"SIMULATED: {shown.title}" if run.manifest.simulated else shown.title))
+    if not every:
+        if as_json:
+            exit_json([
+                {"run": run.id, "simulated": run.manifest.simulated, "title": shown.title, "note": shown.note,
+                 "rows": shown.frame.to_dict("records")}
+                for run, shown in studies
+            ])  # fmt: skip
+        return
+    found = compare(every, paper, {model: name for model, _, name in pairs})
     if as_json:
         cells = [{**flat(c), "check": None if c.check is None else c.check._asdict()} for c in found.cells]
         exit_json({**asdict(found), "cells": cells})

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Collection, Iterable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,8 +25,19 @@ def main() -> None:
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     options = sys.argv[1 : sys.argv.index("--")]
     guard_every_route([name for flag, name in pairwise(options) if flag == "--server.allowedHosts"])
+    read_no_configuration_of(Path.cwd())
     sys.argv = ["streamlit", *sys.argv[1:]]
     runpy.run_module("streamlit", run_name="__main__", alter_sys=True)
+
+
+def read_no_configuration_of(folder: Path) -> None:
+    """Have Streamlit read the user's own configuration alone: a folder of somebody else could open an interface, or fetch fonts."""
+    from streamlit import config
+
+    files = config.get_config_files
+    config.get_config_files = lambda file_name: [
+        path for path in files(file_name) if Path(path).parent.parent != folder or folder == Path.home()
+    ]
 
 
 def guard_every_route(hosts: Collection[str]) -> None:

@@ -50,6 +50,18 @@ def check(experiment: ExperimentFile, allow_code: AllowCode = False) -> None:
     say(f"{experiment}: ok ({study.design.n_trials:,} trials, run {study.run_id})")
 
 
+@contextlib.contextmanager
+def _resumable() -> Iterator[None]:
+    """An interrupt that ends the command anywhere in the block ends it with what to type to continue."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a third one would cut the line off
+        say(f"interrupted; nothing that was recorded is lost. Resume with:    {me()} {' '.join(sys.argv[1:])}")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+@_resumable()
 def sweep(
     experiment: ExperimentFile,
     runs: RunsAnywhere = "runs",
@@ -135,7 +147,7 @@ def sweep(
     n_models = len(study.models)
     say(f"run {study.run_id}: {study.design.n_trials:,} trials, {len(study.design.models)} model(s), {len(study.design.tasks)} task(s)")
     started = time.monotonic()
-    with _resumable(), contextlib.ExitStack() as until_the_end:
+    with contextlib.ExitStack() as until_the_end:
         with _followed(runs, study.run_id, batch) as (folder, pusher):
             keep_serving = until_the_end.enter_context(beside(folder / study.run_id)) if view else None
             with watched("terminal" if sys.stdout.isatty() else "lines", say) as observe:
@@ -209,17 +221,6 @@ def _last_words(done: Sweep, pusher: Pusher | None, experiment: Path) -> int:
     else:
         say(f"incomplete; the same command asks only for what is missing:    {again}")
     return done.exit_code
-
-
-@contextlib.contextmanager
-def _resumable() -> Iterator[None]:
-    """An interrupt that ends the command anywhere in the block ends it with what to type to continue."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a third one would cut the line off
-        say(f"interrupted; nothing that was recorded is lost. Resume with:    {me()} {' '.join(sys.argv[1:])}")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 @contextlib.contextmanager

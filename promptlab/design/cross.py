@@ -149,6 +149,10 @@ def placebos_of(stimulus: Stimulus, placebos: Sequence[Stimulus], n_tokens: Mapp
     return tuple(p for p in placebos if p.of == stimulus.id or p.id in meant)
 
 
+SWAPPED = " swapped"
+"""What the id of an item ends in that shows its options in reverse."""
+
+
 @dataclass(frozen=True, slots=True)
 class Design:
     """Everything that is crossed: tasks (with their drawn items), arms, models, replicates."""
@@ -185,6 +189,7 @@ def draw(task: Task, n_items: int | None, n_demos: int, seed: int) -> Task:
     chosen, rest = _split(items, n_items, 0 if task.demos else n_demos)
     spare = task.demos or spare_demos(chosen, rest) if n_demos else ()
     pool = sorted(spare, key=lambda demo: (demo.input, demo.output))
+    chosen = [order for item in chosen for order in _both_orders(item)] if task.both_orders else chosen
     demos = random.Random(f"{seed}/{task.id}/demos").sample(pool, min(n_demos, len(pool)))
     return replace(task, items=tuple(chosen), demos=tuple(demos))
 
@@ -219,7 +224,13 @@ def screened(task: Task, confirm: float) -> tuple[Task, int]:
 
 def n_available(task: Task, n_demos: int) -> int:
     """How many items there are to ask where `n_demos` demonstrations are drawn."""
-    return len(_split(task.items, None, 0 if task.demos else n_demos)[0])
+    return (1 + task.both_orders) * len(_split(task.items, None, 0 if task.demos else n_demos)[0])
+
+
+def _both_orders(item: Item) -> tuple[Item, Item]:
+    """The item, and again with its options in reverse: a cluster of two."""
+    own = replace(item, cluster=item.cluster or item.id)
+    return own, replace(own, id=f"{item.id}{SWAPPED}", choices=item.choices[::-1], scores=item.scores[::-1])
 
 
 def _split(items: Sequence[Item], n_items: int | None, n_demos: int) -> tuple[Sequence[Item], Sequence[Item]]:

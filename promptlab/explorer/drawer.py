@@ -11,7 +11,7 @@ import streamlit as st
 
 from promptlab.explorer import plain, trial
 from promptlab.explorer.filters import OF_A_DRAWER, Filters, go
-from promptlab.nouns import CONTROLS, NONE_ARM, OUTCOMES, RunProblem
+from promptlab.nouns import NONE_ARM, OUTCOMES, RunProblem
 from promptlab.reporting import flips
 from promptlab.reporting.flips import KINDS, Side
 from promptlab.reporting.prepared import Store, records
@@ -58,7 +58,7 @@ def _closed() -> None:
 
 def said(side: Side) -> str:
     """What an arm is called in a sentence."""
-    return CONTROLS["none"].name if side.label == NONE_ARM else side.label
+    return side.store.plan.called(NONE_ARM) if side.label == NONE_ARM else side.label
 
 
 def _tasks(a: Side, b: Side) -> list[str]:
@@ -165,7 +165,7 @@ def _item(a: Side, b: Side, task: str, item: str) -> None:
         with column:
             _answer(side, row, name)
     one, two = both[0][1], both[1][1]
-    plain.line(f"Right: {trial.targets(one)}".replace("\n", "  or  "))
+    plain.line(f"Right answer: {trial.targets(one)}".replace("\n", "  or  "))
     with st.expander("The answers word by word"):
         plain.difference(str(two["answer"]), str(one["answer"]), "Both answers as one")
     for column, (side, row), name in zip(st.columns(2), both, "AB", strict=True):

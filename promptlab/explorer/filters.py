@@ -52,6 +52,10 @@ class Filters:
         """`n` places next to each other to draw widgets in."""
         return st.columns(n) if self.drawn else [None] * n
 
+    def folded(self, label: str) -> Place:
+        """A place that a click opens."""
+        return st.popover(label) if self.drawn else None
+
     def get(self, name: str) -> str | None:
         """The raw value, cut to a sane length."""
         if self._given is not None:
@@ -187,6 +191,8 @@ OF_A_PAIR = ("items", "item", "of", "trial", "n")
 
 def model_of(store: Store, filters: Filters, place: Place = None) -> str:
     """Which model."""
+    if len(store.models) == 1 and filters.drawn:
+        return store.models[0]
     words = {m.name: f"{m.name} (SIMULATED)" if m.simulated else m.name for m in store.plan.models}
     return filters.pick("Model", "model", store.models, store.models[0], words, drops=(*OF_A_PAIR, "model_b"), place=place)
 

@@ -1,4 +1,4 @@
-"""The frame around every page: the bar of pages, which run, how far it is, and one menu to take things along.
+"""The frame around every page: the bar of pages, which run, how far it is, and one menu of downloads.
 
 The bar is made of links of our own, because those of `st.navigation` drop the run and the model from the address.
 
@@ -90,6 +90,9 @@ pointer-events: none}} [data-testid=stHeader] * {{pointer-events: none}}
 [data-testid=stMain] :is(h1, h2, h3) {{letter-spacing: 0}} .pl-h1 {{font-size: 1.73rem; font-weight: 650; line-height: 1.25; margin: 0;
 padding: 0; overflow-wrap: anywhere}} @media (max-width: 640px) {{.pl-h1 {{font-size: 1.47rem; display: -webkit-box;
 -webkit-line-clamp: 3; -webkit-box-orient: vertical; overflow: hidden}}}}
+@media (max-width: 640px) {{.st-key-pages {{flex-wrap: wrap; gap: 0}} .st-key-pages a {{padding: 2px 6px}}
+.st-key-pages a :has(> [data-testid=stIconMaterial]), [data-testid=stColumn]:not(:has([data-testid=stElementContainer])) {{display: none}}
+.st-key-strip > :has(.badges) {{flex-basis: 100%}}}}
 .badges {{display: flex; flex-wrap: wrap; gap: 4px 8px; font-size: .87rem}} .badges > span {{border-radius: 6px; padding: 1px 8px;
 background: var(--panel); color: var(--soft); border: 1px solid var(--line)}} .badges .warning, .badges .good, .badges .simulated
 {{border-color: transparent}} .warning {{background: var(--warning-bg) !important; color: var(--warning) !important}}
@@ -117,7 +120,7 @@ def show(run: Path | None, runs: Path) -> None:
     found = {run.resolve().name: run} if run else load.folders(runs)
     filters = Filters()
     take.begin()
-    bar, strip = st.container(horizontal=True, key="pages"), st.container(horizontal=True, vertical_alignment="center")
+    bar, strip = st.container(horizontal=True, key="pages"), st.container(horizontal=True, vertical_alignment="center", key="strip")
     name = next(iter(found), None)
     if len(found) > 1:
         name = filters.pick("Run", "run", found, name or "", drops=OF_A_RUN, place=strip, width=320, label_visibility="collapsed")

@@ -81,15 +81,15 @@ def _chosen(store: Store, filters: Filters) -> tuple[str, Setting, str | None]:
 def _page(store: Store, filters: Filters, model: str, setting: Setting, task: str | None) -> Page:
     which = filters.switch("Which items", "which", WHICH, "all", drops=("n", *OF_A_DRAWER))
     values = [model, setting.id, task, task]
-    cells = CELLS.format(HAVING[which])
-    n = int(store.query(f"{cells}SELECT count(*) AS n FROM wanted", values)["n"].iloc[0])  # noqa: S608 (fixed texts)
-    n_pages = max(1, -(-n // PAGE_ROWS))
+    wanted = store.query(f"{CELLS.format(HAVING[which])}SELECT * FROM wanted ORDER BY place", values)  # noqa: S608 (fixed texts)
+    n_pages = max(1, -(-len(wanted) // PAGE_ROWS))
     number = filters.page_number("n", n_pages, drops=OF_A_DRAWER)
+    page = wanted.iloc[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
     listed = store.query(
-        f"{cells}, page AS (SELECT * FROM wanted ORDER BY place LIMIT ? OFFSET ?) SELECT page.task, page.item, page.place, cells.arm, "  # noqa: S608
-        "cells.mean FROM page JOIN cells USING (suite, task, item)",
-        [*values, PAGE_ROWS, (number - 1) * PAGE_ROWS],
-    )
+        "SELECT suite, task, item, arm, avg(score) AS mean FROM trials WHERE model = ? AND setting = ? AND list_contains(?, task) "
+        "AND list_contains(?, item) GROUP BY ALL",
+        [model, setting.id, page["task"].unique().tolist(), page["item"].tolist()],
+    ).merge(page, on=["suite", "task", "item"])
     means = store.query(
         "SELECT arm, avg(score) AS mean FROM trials WHERE model = ? AND setting = ? AND (? IS NULL OR task = ?) GROUP BY arm "
         "ORDER BY mean DESC NULLS LAST, arm", values,
@@ -98,7 +98,7 @@ def _page(store: Store, filters: Filters, model: str, setting: Setting, task: st
     rows = listed.set_index(["place", "task", "item", "arm"])["mean"].unstack("arm").sort_index().reset_index()
     columns = {name: rows[name].tolist() for name in (("task", "item") if len(store.tasks) > 1 and task is None else ("item",))}
     columns |= {arm: [_word(mean) for mean in rows[arm]] for arm in arms if arm in rows}
-    return Page(n, number, n_pages, rows["task"].tolist(), rows["item"].tolist(), arms=arms, frame=pd.DataFrame(columns))
+    return Page(len(wanted), number, n_pages, rows["task"].tolist(), rows["item"].tolist(), arms=arms, frame=pd.DataFrame(columns))
 
 
 def _word(mean: float) -> str:

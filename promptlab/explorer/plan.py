@@ -126,21 +126,22 @@ def _choices(store: Store | None, filters: Filters, known: Measured) -> Choices:
     asked = next(iter(own), models[0])
     over = filters.switch("Judged over", "over", OVER, "mean", drops=("comparisons",))
     one, two, three, four = filters.columns(4)
+    more = filters.folded("More: effect, flips, price")
     many = ("comparisons",)
     per_task = filters.number("Items a task", "per_task", 2, MOST_ITEMS, max(n_items, 2), place=one)
-    repeats = filters.number("Answers for each", "repeats", 1, 100, min(plan.replicates, 100), place=one)
-    tasks = filters.number("Tasks", "n_tasks", 1, len(names), n_tasks, drops=many, place=one)
-    effect = filters.number("True effect, points", "effect", 0.1, 50.0, 3.0, place=two)
     stimuli = filters.number("Added sentences", "n_stimuli", 1, len(sentences), n_stimuli, drops=many, place=two)
-    placebos = filters.number("Neutral sentences for each", "per_stimulus", 0, 20, placebos, place=two)
-    flips = filters.number("Items that flip, %", "flips", 0.1, 100.0, flips, place=three)
-    again = filters.number("Flip when sent again, %", "again", 0.0, 100.0, min(again, flips), place=three)
-    accuracy = filters.number("Baseline scores, %", "accuracy", 0.0, 100.0, _within(known.accuracy, ACCURACY), place=three)
+    tasks = filters.number("Tasks", "n_tasks", 1, len(names), n_tasks, drops=many, place=three)
+    repeats = filters.number("Answers for each", "repeats", 1, 100, min(plan.replicates, 100), place=four)
+    effect = filters.number("True effect, points", "effect", 0.1, 50.0, 3.0, place=more)
+    placebos = filters.number("Neutral sentences for each", "per_stimulus", 0, 20, placebos, place=more)
+    flips = filters.number("Items that flip, %", "flips", 0.1, 100.0, flips, place=more)
+    again = filters.number("Flip when sent again, %", "again", 0.0, 100.0, min(again, flips), place=more)
+    accuracy = filters.number("Baseline scores, %", "accuracy", 0.0, 100.0, _within(known.accuracy, ACCURACY), place=more)
     family = stimuli if over == "mean" else stimuli * tasks
-    comparisons = filters.number("Comparisons in the family", "comparisons", 1, 10_000, family, place=four)
+    comparisons = filters.number("Comparisons in the family", "comparisons", 1, 10_000, family, place=more)
     simulated = {m: f"{m} (SIMULATED)" for m in models if m.startswith("sim/")}
-    model = filters.pick("Model asked", "asked", models, asked, simulated, place=four)
-    under_way = filters.number("Calls in flight", "under_way", 1, 1_000, 16, place=four)
+    model = filters.pick("Model asked", "asked", models, asked, simulated, place=more)
+    under_way = filters.number("Calls in flight", "under_way", 1, 1_000, 16, place=more)
     return Choices(
         over="cell" if over == "cell" else "mean", per_task=per_task, repeats=repeats, effect=effect, flips=flips, again=again,
         accuracy=accuracy, n_tasks=tasks, n_stimuli=stimuli, comparisons=comparisons, model=model, per_stimulus=placebos,

@@ -14,7 +14,8 @@ from promptlab import __version__
 from promptlab.explorer import plain
 from promptlab.record.ratings import Rating, add, ratings_of
 from promptlab.record.store import Run
-from promptlab.reporting.rating import CHOICES, Unit, left, minutes_left, schedule, units
+from promptlab.reporting.rating import Unit, left, minutes_left, schedule, units
+from promptlab.scoring.judged import CHOICES
 
 KEYS: Mapping[Any, str] = {"A": "a", "tie": "t", "B": "b"}
 

@@ -13,7 +13,7 @@ from promptlab.explorer import drawer, plain, replication, take
 from promptlab.explorer.filters import OF_A_DRAWER, Filters, go, model_of
 from promptlab.explorer.load import kept_fresh
 from promptlab.explorer.table import ArmRow, draw, frame
-from promptlab.nouns import CONTROLS, VERDICTS, Comparison, Setting
+from promptlab.nouns import VERDICTS, Comparison, Setting
 from promptlab.reporting import charts, words
 from promptlab.reporting.build import unwhole, waiting
 from promptlab.reporting.decide import cautions, reason
@@ -21,7 +21,6 @@ from promptlab.reporting.flips import Side
 from promptlab.reporting.prepared import Store
 from promptlab.reporting.replicate import PAPERS, stimuli_of
 from promptlab.reporting.replicated import Figure
-from promptlab.reporting.summary import Summary
 from promptlab.reporting.table import Table
 from promptlab.stats import interval, points
 
@@ -62,7 +61,7 @@ def _choices(store: Store, filters: Filters) -> tuple[str, str]:
     """Model and control; each is shown only where there is a choice."""
     model = model_of(store, filters) if len(store.models) > 1 or not filters.drawn else store.models[0]
     names = [TODAY, *(name for name in store.controls if name not in ("none", "single"))] if _has_texts(store, model) else [TODAY]
-    said = {TODAY: _summary(store, model).against} | {name: CONTROLS[name].name for name in names if name in CONTROLS}
+    said = {TODAY: store.summaries[model].against} | {name: store.plan.called(name) for name in names}
     if len(names) == 1 and filters.drawn:
         return model, TODAY
     return model, filters.switch("Measured against", "control", said, TODAY, seen=True)
@@ -72,13 +71,9 @@ def _has_texts(store: Store, model: str) -> bool:
     return bool(store.report.of("stimulus", model))
 
 
-def _summary(store: Store, model: str) -> Summary:
-    return next(found for found in reporting.summaries(store.report) if found.model == model)
-
-
 def arm_rows(store: Store, model: str, control: str) -> list[ArmRow]:
     """The arms of a model by their estimate, measured against what is in use or against a control."""
-    found = _summary(store, model)
+    found = store.summaries[model]
     shared: dict[tuple[str, str, str | None], dict[str, Any]] = {
         (row.setting, row.text_of, row.prompt): {
             "items": row.items, "lost": row.truncated + row.empty + row.refused + row.failed, "usd": row.usd_per_1000,
@@ -124,8 +119,8 @@ def leading(rows: Sequence[ArmRow]) -> tuple[ArmRow | None, list[ArmRow]]:
 
 
 def _verdict(store: Store, model: str, control: str) -> None:
-    rows, found = arm_rows(store, model, control), _summary(store, model)
-    against = found.against if control == TODAY else CONTROLS[control].name
+    rows, found = arm_rows(store, model, control), store.summaries[model]
+    against = found.against if control == TODAY else store.plan.called(control)
     best, tied = leading(rows)
     n = sum(not row.incumbent for row in rows)
     if best is None or best.diff is None or best.verdict is None:
@@ -245,7 +240,7 @@ def _more(store: Store, filters: Filters, model: str, control: str) -> None:
 
 
 def _in_words(store: Store, model: str, control: str) -> None:
-    found = _summary(store, model)
+    found = store.summaries[model]
     for sentence in [*found.beside, *found.reasons, *reporting.headline(store.report)]:
         plain.line(f"•  {sentence}")
     shown = [c for c in store.report.of(None, model, None if control == TODAY else control) if c.task is None and c.scope != "aa"]
@@ -311,7 +306,7 @@ def tables(store: Store, filters: Filters) -> list[Table]:
     """The arms of a model, the papers' arithmetic next to them, and what accompanies the verdicts."""
     model, control = _choices(store, filters)
     shown = [c for c in store.report.of(None, model, None if control == TODAY else control) if c.task is None and c.scope != "aa"]
-    first = [reporting.summary_table(_summary(store, model))]
+    first = [reporting.summary_table(store.summaries[model])]
     published = [row for setting in store.plan.settings for row in published_beside_honest(store, model, setting)]
     beside = [*([Table("The papers' arithmetic next to it", "", pd.DataFrame(published))] if published else ())]
     return [*first, Table(OVER_TASKS, "", _verdicts(store, shown)), *beside, *reporting.arm_tables(store.report),
@@ -319,7 +314,9 @@ def tables(store: Store, filters: Filters) -> list[Table]:
 
 
 def _verdicts(store: Store, shown: Sequence[Comparison]) -> pd.DataFrame:
-    return words.verdict_table(shown, {name: arm.text for name, arm in store.arms.items()})
+    found = words.verdict_table(shown, {name: arm.text for name, arm in store.arms.items()})
+    found.insert(2, "against", [store.report.against(c) for c in shown])
+    return found
 
 
 def _about(store: Store) -> pd.DataFrame:

@@ -26,6 +26,8 @@ from promptlab.stats import points
 LIVE_S = 3.0
 OPENED = "runs_opened"
 COLUMNS = ("run", "state", "SIMULATED", "question", "best arm", "trials", "errors", "cost", "when", "warnings", "models", "updated", "name")
+DRAWN = ("run", "state", "SIMULATED", "best arm", "question", "errors", "cost", "when", "trials", "warnings", "models", "updated", "name")
+"""The same, in the order of the page: what a narrow screen shows comes first."""
 ABOUT = (
     "Newest first. A warning is something that may spoil a comparison or that is still open; "
     "no warning means only that nothing of the kind is recorded. The best arm is known once a run was opened. Click a row to open its run."
@@ -78,7 +80,7 @@ def _draw(runs: Table, warned: Table, broken: Table) -> None:
         st.caption("None of the runs here can be read.")
     else:
         plain.line(runs.note)
-        _choosable(runs.frame, "runs")
+        _choosable(runs.frame.loc[:, list(DRAWN)].assign(question=[plain.cell(q, 48) for q in runs.frame["question"]]), "runs")
         take.frame(runs.frame, "runs")
     if not warned.frame.empty:
         take.folded("Warnings one by one", warned, "warnings")

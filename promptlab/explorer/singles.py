@@ -77,7 +77,8 @@ def _sieve(store: Store, filters: Filters) -> tuple[Sieve, str]:
     every = {ALL: "all"}
     models = {m.name: f"{m.name} (SIMULATED)" for m in store.plan.models if m.simulated}
     one, two, three = filters.columns(3)
-    model = filters.pick("Model", "model", [ALL, *store.models], ALL, every | models, drops=DROPS, place=one)
+    one_model = len(store.models) == 1 and filters.drawn
+    model = ALL if one_model else filters.pick("Model", "model", [ALL, *store.models], ALL, every | models, drops=DROPS, place=one)
     outcome = filters.pick("Outcome", "outcome", [ALL, *OUTCOMES], ALL, every | OUTCOMES, drops=DROPS, place=one)
     task = filters.pick("Task", "task", [ALL, *store.tasks], ALL, every, drops=DROPS, place=two)
     result = filters.pick("Score", "result", RESULTS, ALL, RESULTS, drops=DROPS, place=two)

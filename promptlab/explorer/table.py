@@ -13,7 +13,7 @@ import streamlit as st
 from promptlab.explorer import plain
 from promptlab.nouns import VERDICTS, Verdict
 from promptlab.reporting.palette import Palette
-from promptlab.stats import p_figure
+from promptlab.stats import chance, p_figure
 
 ROW_PX = 38
 DRAWN_PX = 240
@@ -79,6 +79,7 @@ def draw(rows: Sequence[ArmRow], margin: float, key: str, choose: Callable[[int]
     shown = plain.clean(whole.drop(columns=["low", "high", "tokens"]))
     shown.insert(3, "effect", pictures)
     shown.insert(4, "95 %", [_ends(row) for row in rows])
+    shown["chance to be best, %"] = ["" if row.chance is None else chance(row.chance) for row in rows]
     shown["adjusted p"] = ["" if row.p is None else p_figure(row.p) for row in rows]
     shown = shown.loc[:, [name for name in shown if name in ALWAYS or (shown[name].notna().any() and (shown[name] != "").any())]]
 
@@ -97,7 +98,7 @@ def draw(rows: Sequence[ArmRow], margin: float, key: str, choose: Callable[[int]
             "verdict": column.TextColumn(width=98), "arm": column.TextColumn(width=wide), "points": number(format="%+.1f", width=70),
             "effect": column.ImageColumn(f"{100 * low:+.0f} to {100 * high:+.0f} points", width=DRAWN_PX + 24),
             "95 %": column.TextColumn(width=120), "adjusted p": column.TextColumn(width=84),
-            "chance to be best, %": number("P(best)", format="%.0f %%", width=70), "lost, %": number(format="%.1f", width=64),
+            "chance to be best, %": column.TextColumn("P(best)", width=70), "lost, %": number(format="%.1f", width=64),
             "USD for 1,000": number("$/1,000", format="$%.3f", width=80),
             "why not settled": column.TextColumn(width=300),
         },

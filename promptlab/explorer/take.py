@@ -109,17 +109,15 @@ def _list(file: str, made: Callable[[], Any], mime: str) -> None:
     st.session_state.setdefault(LISTED, {})[plain.cell(file, 80)] = (made, mime)
 
 
-def chart(drawn: Any, name: str, about: str, choose: Callable[[str], None] | None = None, wide: bool = False) -> None:  # noqa: ANN401
+def chart(drawn: Any, name: str, about: str, wide: bool = False) -> None:  # noqa: ANN401
     """A chart in the colours of the theme; `about` says in words what it shows, for screen readers.
 
-    `wide`: it fills the page, however narrow that is. A click on a cell of `charts.matrix` calls `choose` with what was clicked.
+    `wide`: it fills the page, however narrow that is.
     """
     spec = themed(drawn.to_dict(validate=False))  # the tests check the charts
     if wide:
         spec["autosize"] = {"type": "fit", "contains": "padding"}
-    key = f"chart/{_marked(name)}"
-    clicked: Any = {"key": key, "on_select": partial(_clicked, key, choose), "selection_mode": charts.PICKED} if choose else {}
-    st.vega_lite_chart(spec=spec, width="stretch" if wide else "content", theme=None, alt=plain.cell(about, 300), **clicked)
+    st.vega_lite_chart(spec=spec, width="stretch" if wide else "content", theme=None, alt=plain.cell(about, 300))
     drawing(drawn, name)
 
 
@@ -140,9 +138,3 @@ def themed(spec: Any) -> Any:  # noqa: ANN401 (Vega-Lite)
 
 DARKER = {"#0072B2": "#6CB8F5", "#000000": "#E8EBEE", "#222222": "#E8EBEE", "#D55E00": "#FF9D5C", "#009E73": "#5CD0A8"}
 """Colours of series that would be hard to see on a dark ground."""
-
-
-def _clicked(key: str, choose: Callable[[str], None]) -> None:
-    picked = st.session_state[key].selection.get(charts.PICKED) or []
-    if picked and isinstance(cell := picked[0].get("cell"), str):
-        choose(cell)

@@ -35,13 +35,13 @@ def show(store: Store, trial: str) -> None:
         calls = messages(store, row)
     with right:
         if calls.empty or str(calls["text"].iloc[-1]) == row["answer"]:
-            st.caption("What came back, as it came")
+            st.caption("The answer, as received")
         else:
-            st.caption("What was made of the replies; the replies are on the left, unchanged")
+            st.caption("The answer made of the replies; the replies are on the left, unchanged")
         plain.block(row["answer"])
-        st.caption("What the metric read in it")
+        st.caption("Read as")
         plain.block(read_in(row))
-        st.caption("What counts as right")
+        st.caption("Right answers")
         plain.block(targets(row))
         if not pd.isna(row["error"]):
             st.caption("Error")

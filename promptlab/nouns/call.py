@@ -12,8 +12,10 @@ from promptlab.nouns.identity import KEY_VERSION, _sampling_json, digest_of_text
 from promptlab.nouns.redact import MARK
 from promptlab.nouns.words import Outcome, Purpose
 
-CONNECTION = ("headers", "api_version", "region", "organisation", "chat_template")
-"""Sampling parameters that decide an answer and are not sent in the body of a request."""
+CONNECTION = ("headers", "api_version", "region", "organisation", "chat_template", "environment")
+"""Sampling parameters that decide an answer and are not sent in the body of a request; `environment` is no file's, but the variables that
+decide who answers.
+"""
 
 
 @dataclass(frozen=True, slots=True)

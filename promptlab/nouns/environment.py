@@ -37,6 +37,9 @@ ADDRESSES: Mapping[str, tuple[str, ...]] = {
     "volcengine": ("VOLCENGINE_API_BASE", "ARK_API_BASE"),
     "datarobot": ("DATAROBOT_ENDPOINT",),
     "gradient_ai": ("GRADIENT_AI_AGENT_ENDPOINT",),
+    "chatgpt": ("CHATGPT_API_BASE", "OPENAI_CHATGPT_API_BASE"),
+    "tensormesh": ("TENSORMESH_SERVERLESS_BASE_URL",),
+    "scx-ai": ("SCX_API_BASE",),
 }
 """Variables that hold a provider's address, the one that counts first; of other providers it is `PROVIDER_API_BASE`."""
 PUBLIC: Mapping[str, str] = {
@@ -48,11 +51,33 @@ PUBLIC: Mapping[str, str] = {
     "llamafile": "http://127.0.0.1:8080/v1",
 }
 """Where a request goes when nobody says anything else: a variable that holds this changes nothing."""
+WATSONX = (
+    "WATSONX_REGION", "WX_REGION", "WATSONX_PROJECT_ID", "WX_PROJECT_ID", "WATSONX_DEPLOYMENT_SPACE_ID", "WATSONX_SPACE_ID", "WX_SPACE_ID",
+    "WATSONX_IAM_URL",
+)  # fmt: skip
 SETTINGS: Mapping[str, tuple[str, ...]] = {
-    "azure": ("AZURE_API_VERSION", "AZURE_API_TYPE"),
+    "azure": ("AZURE_API_VERSION", "AZURE_API_TYPE", "AZURE_AUTHORITY_HOST", "AZURE_SCOPE"),
     "azure_ai": ("AZURE_AI_API_VERSION",),
-    "bedrock": ("AWS_REGION_NAME", "AWS_REGION"),
+    "bedrock": (
+        "AWS_REGION_NAME",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "ANTHROPIC_AWS_BASE_URL",
+        "ANTHROPIC_AWS_API_BASE",
+        "AWS_STS_ENDPOINT",
+    ),
+    "bedrock_mantle": ("BEDROCK_MANTLE_REGION", "AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"),
+    "sagemaker": ("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_STS_ENDPOINT"),
     "vertex_ai": ("VERTEXAI_LOCATION", "VERTEX_LOCATION", "VERTEXAI_PROJECT", "VERTEX_PROJECT"),
+    "watsonx": WATSONX,
+    "watsonx_text": WATSONX,
+    "snowflake": ("SNOWFLAKE_ACCOUNT_ID",),
+    "cloudflare": ("CLOUDFLARE_ACCOUNT_ID",),
+    "gigachat": ("GIGACHAT_AUTH_URL", "GIGACHAT_SCOPE"),
+    "github_copilot": ("GITHUB_COPILOT_API_KEY_URL", "GITHUB_COPILOT_ACCESS_TOKEN_URL"),
+    "predibase": ("PREDIBASE_TENANT_ID",),
+    "sap": ("AI_API_URL",),
+    "xai": ("XAI_OAUTH_API_BASE",),
 }
 """Variables besides the address without which a provider cannot be called, and which decide who answers."""
 IGNORED = re.compile(
@@ -70,19 +95,26 @@ def address_variables(provider: str) -> tuple[str, ...]:
 
 def located(model: Model) -> Model:
     """The model with the address that its requests go to, where the environment gives one; UsageProblem for one with a secret in it."""
+    if found := {name: _checked(model, name, value) for name, value in variables_of(model).items()}:
+        model = replace(model, sampling={"environment": found, **model.sampling})
     if model.api_base is not None or model.simulated:
         return model
     name = next(filter(os.environ.get, address_variables(model.provider)), None)
     address = os.environ[name].rstrip("/") if name else None
     if name is None or address in (None, PUBLIC.get(model.provider)):
         return model
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or "@" in parts.netloc or parts.query:
+    return replace(model, api_base=_checked(model, name, address, is_address=True), base_env=name)
+
+
+def _checked(model: Model, name: str, value: str, *, is_address: bool = False) -> str:
+    """The value of a variable, for the record; UsageProblem for an address that may hold a secret, or that is none."""
+    parts = urlsplit(value)
+    if (is_address or "://" in value) and (parts.scheme not in ("http", "https") or "@" in parts.netloc or parts.query):
         raise UsageProblem(
             f"the variable {name}, where {model.name!r} is called, must be an address (http or https) without user, password or query: "
             "it is written into the record"
         )
-    return replace(model, api_base=address, base_env=name)
+    return value
 
 
 def variables_of(model: Model) -> dict[str, str]:

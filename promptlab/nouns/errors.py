@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,11 @@ EXIT_INCOMPLETE = 3
 EXIT_BUDGET = 4
 EXIT_GATE = 5
 EXIT_INTERRUPTED = 130
+LONGEST_NAME = 200
+MOST_NAMES = 5_000
+PATIENCE_S = 1.0
+_looked = [0.0, 0.0]
+"""When near names were last looked for anew, and the seconds that it took since then."""
 
 
 class PromptlabError(Exception):
@@ -124,14 +130,30 @@ def full_name(name: str, known: Iterable[str]) -> str:
     return inside[0] if len(inside) == 1 else name
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint that ends a message about an unknown name: near names, else all of a short list."""
-    names = sorted(set(known))
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+def _near(name: str, names: Sequence[str]) -> list[str]:
+    """The names most like one; none where a file has so many unknown ones that this took `PATIENCE_S` within a minute."""
+    start, now = time.process_time(), time.monotonic()
+    if now - _looked[0] > 60:
+        _looked[:] = [now, 0.0]
+    if _looked[1] > PATIENCE_S:
+        return []
+    near = difflib.get_close_matches(name, [n for n in names if len(n) <= LONGEST_NAME], n=3, cutoff=0.6)
     if not near:  # names inside a library: "EP2" should find "emotionprompt/EP02"
-        short = {n.rsplit("/", 1)[-1]: n for n in names}
+        short = {n.rsplit("/", 1)[-1]: n for n in names if len(n) <= LONGEST_NAME}
         near = [short[s] for s in difflib.get_close_matches(name.rsplit("/", 1)[-1], list(short), n=3, cutoff=0.6)]
-    if near:
+    _looked[1] += time.process_time() - start
+    return near
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint that ends a message about an unknown name: near names, else all of a short list.
+
+    Thousands of names, and names as long as a text, get none: to compare them takes minutes.
+    """
+    names = sorted(set(known))
+    if len(name) > LONGEST_NAME or len(names) > MOST_NAMES:
+        return ""
+    if near := _near(name, names):
         return "did you mean " + " or ".join(repr(n) for n in near) + "?"
     if 0 < len(names) <= 12:
         return "known: " + ", ".join(repr(n) for n in names)

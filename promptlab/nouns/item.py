@@ -85,6 +85,8 @@ class Task:
     """What a scoring that is no plain metric is made with."""
     fixed_order: bool = False
     """Whether options keep the published order instead of one drawn by the seed."""
+    both_orders: bool = False
+    """Whether every item is sent twice, the second time with its options in reverse; both are one cluster."""
     labels: tuple[str, ...] = ()
     """The options of every item, in the order of its file."""
     columns: tuple[str, ...] = ()

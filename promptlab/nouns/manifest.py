@@ -105,6 +105,8 @@ class Manifest(Typed):
     @property
     def paid(self) -> str:
         """What the run cost so far, in words."""
+        if self.imported and not self.paid_usd:
+            return "no price recorded"
         return paid_words(self.paid_usd, self.unsure_usd, self.counts.unpriced, len(self.simulated_models), len(self.models))
 
     def plain(self) -> dict[str, Any]:
@@ -116,8 +118,10 @@ def paid_words(paid_usd: float, unsure_usd: float, n_unpriced: int, n_simulated_
     """What a run cost, in words: a simulated price is no money, and an unknown one is not 0."""
     if n_simulated_models == n_models:
         paid = f"${paid_usd:.4f} in simulated prices, nothing paid"
+    elif n_unpriced and not paid_usd and not unsure_usd:
+        return f"price unknown ({n_unpriced:,} calls)"
     else:
-        paid = f"{'at least ' if n_unpriced else ''}${paid_usd:.4f} paid"
+        paid = f"{'at least ' if n_unpriced else ''}${paid_usd:.4f} paid" if paid_usd or unsure_usd else "nothing paid"
         paid += f" (at most ${paid_usd + unsure_usd:.4f})" if unsure_usd > 0 else ""
         paid += ", simulated prices included" if n_simulated_models else ""
     return paid + (f"; the price of {n_unpriced:,} calls is unknown" if n_unpriced else "")

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 from promptlab.nouns.comparison import ArmRef, Comparison, Contrast, Hypothesis
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.typed import Typed, fields_of, key, typed
-from promptlab.nouns.words import AA_ARM, NONE_ARM, Control, Generalise, Role, Scorer, Suite
+from promptlab.nouns.words import AA_ARM, NONE_ARM, Control, Generalise, Role, Scorer, Suite, control_name
 
 FORMAT = 2
 """Of plan.json and manifest.json. Format 1 had no ids of settings, and left out what a run had none of."""
@@ -382,6 +382,11 @@ class Plan(Typed):
     def placebos_named(self) -> frozenset[str]:
         """Names of the arms that are placebos."""
         return frozenset(arm.name for arm in self.arms if arm.role == "placebo")
+
+    def called(self, control: str) -> str:
+        """What people read for a control; the baseline of imported results has the name that its file gives it."""
+        own = next((arm.imported_as for arm in self.arms if arm.name == control == NONE_ARM), None)
+        return control_name(control) if own in (None, NONE_ARM) else str(own)
 
     @property
     def baseline(self) -> tuple[str, ...]:

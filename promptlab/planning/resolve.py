@@ -216,10 +216,21 @@ class _Resolver:
                     usable = ", ".join(f"sim/{name}" for name, model in sims.items() if model.judges)
                     message = f"{task.id} is scored by {judge.litellm_name!r}, which is no simulated judge; known: {usable}"
                     self.problem(message, "task_files")
+                if judge.litellm_name in {model.litellm_name for model in models}:
+                    said = "judges its own answers and may prefer them; take a judge of another family"
+                    self.notes.append(f"{task.id}: {judge.litellm_name} {said}")
                 if known.setdefault(judge.name, judge) != judge:
                     message = f"{task.id} is scored by a model named {judge.name!r} as another one is; give it another 'name'"
                     self.problem(message, "task_files")
         return list(known.values())[tested:]
+
+    def opponents(self, tasks: Sequence[Task], *, has_texts: bool) -> None:
+        """Pairs have one opponent each, so what is compared with several baselines cannot be judged by them."""
+        e = self.experiment
+        if e.compare.models or ((len(e.prompts) > 1 or e.factors) and has_texts):
+            for task in (task for task in tasks if task_scoring(task, e.scorer).needs_opponent):
+                said = "is judged in pairs with one baseline, which cannot compare models, nor prompts or factors next to sentences"
+                self.problem(f"{task.id} {said}; judge it by 'rubric' in place of 'pairwise'", "task_files")
 
     def chosen(self, known: Mapping[str, Stimulus]) -> list[Stimulus]:
         """The stimuli of the experiment in its order: named ones, and stacks."""
@@ -432,6 +443,7 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
     plain = bool(stimuli or not looped)
     if plain and not stimuli:
         placebos = unshared = ()
+    resolver.opponents(tasks, has_texts=bool(stimuli or looped))
     only = None if stimuli and not experiment.prompts else _reference(experiment, settings)
     arms, before = ((*(cross(stimuli, chosen, settings, only) if plain else ()), *looped) for chosen in (placebos, unshared))
     if prompts:

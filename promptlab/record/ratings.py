@@ -12,13 +12,18 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns import FileProblems, Problem, UsageProblem, digest
+from promptlab.nouns import UNREADABLE, FileProblems, Problem, RunProblem, UsageProblem, digest
+from promptlab.nouns.typed import typed
+from promptlab.record.store.files import REMEDY
+from promptlab.scoring.judged import CHOICES
+from promptlab.sources.foreign import json_value, opened_to_write, read_bytes
 
 FOLDER = "ratings"
+LIMIT = 2**26
 CHAINED = "chained"
 """The key of a line that holds the hash of the line and of all before it."""
 RATER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
@@ -62,9 +67,12 @@ def add(folder: Path, rating: Rating) -> None:
     path.parent.mkdir(exist_ok=True)
     row = {**{k: v for k, v in asdict(rating).items() if k != "more"}, **rating.more}
     is_new = not path.exists()
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    before = _lines(folder, path)
     try:
-        before = b"" if is_new else path.read_bytes()
+        number = opened_to_write(path, os.O_APPEND, 0o600)
+    except OSError as error:
+        raise RunProblem(f"{path}: cannot be written: {error.strerror or error}") from None
+    try:
         cut = b"\n" if before and not before.endswith(b"\n") else b""  # a line that a power cut left half
         chained = digest([hashlib.sha256(before + cut).hexdigest(), json.loads(json.dumps(row))])
         os.write(number, cut + (json.dumps({**row, CHAINED: chained}, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
@@ -87,11 +95,11 @@ def unlike(folder: Path) -> list[str]:
     found = []
     for path in sorted((folder / FOLDER).glob("*.jsonl")):
         before, n_chained = hashlib.sha256(), 0
-        for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
+        for number, line in enumerate(_lines(folder, path).splitlines(keepends=True), 1):
             try:
-                row = json.loads(line)
+                row = json_value(line)
                 chained = row.pop(CHAINED, None)
-            except (ValueError, AttributeError):
+            except UNREADABLE:
                 chained = None if line.strip() else ""  # half a line, by a power cut
             if chained and chained != digest([before.hexdigest(), row]):
                 found.append(f"line {number} of {FOLDER}/{path.name} is not what was written there")
@@ -105,20 +113,34 @@ def unlike(folder: Path) -> list[str]:
 def ratings_of(folder: Path, rater: str | None = None) -> list[Rating]:
     """What holds: the last word of each rater on each unit and kind, in order; lines that cannot be read are left out."""
     found: dict[tuple[str, str, str], Rating] = {}
-    own = {f.name for f in fields(Rating)} - {"more"}
+    own = {f.name for f in fields(Rating)}
     for path in [file_of(folder, rater)] if rater else sorted((folder / FOLDER).glob("*.jsonl")):
-        for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else ():
+        for line in _lines(folder, path).split(b"\n"):
             try:
-                data = json.loads(line)
+                data = json_value(line)
                 data.pop(CHAINED, None)
-                one = Rating(**{k: v for k, v in data.items() if k in own}, more={k: v for k, v in data.items() if k not in own})
-            except (ValueError, TypeError, AttributeError):
+                one = replace(typed(Rating, data), more={k: v for k, v in data.items() if k not in own})
+                if not all(isinstance(value, str | int | float) for value in one.values.values()):
+                    continue
+            except UNREADABLE:
                 continue
             place = (one.rater, one.unit, one.kind)
             found.pop(place, None)
             if not one.undone:
                 found[place] = one
     return list(found.values())
+
+
+def _lines(folder: Path, path: Path) -> bytes:
+    """What a rater's file holds; RunProblem where it is no regular file of the run, or too large."""
+    try:
+        if path.parent.is_symlink():
+            raise OSError("a link, which is not followed")
+        return read_bytes(path, LIMIT, folder)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise RunProblem(f"{path}: cannot be read ({error.strerror or error}); {REMEDY.format(folder)}") from None
 
 
 def to_csv(ratings: Iterable[Rating]) -> str:
@@ -152,8 +174,13 @@ def from_csv(path: Path, text: str) -> list[Rating]:
         kind = (row.get("kind") or "rate").strip()
         rating = found.setdefault((rater, unit, kind), {"values": {}, "row": row})
         if value:
-            number = value.replace(".", "", 1).lstrip("-").isdecimal()
-            rating["values"][(row.get("rubric") or "").strip()] = float(value) if number else value
+            rubric, number = (row.get("rubric") or "").strip(), value.replace(".", "", 1).isdecimal()
+            read = float(value) if number else value
+            if not number and value not in CHOICES:
+                problems.append(Problem(path, reader.line_num, f"{value!r} is no rating: a number, A, B, tie, or nothing"))
+            elif rating["values"].setdefault(rubric, read) != read:
+                said = f"{rater} says {rating['values'][rubric]} and {value} of one answer ({unit})"
+                problems.append(Problem(path, reader.line_num, said.replace(".0 ", " ")))
     if problems:
         raise FileProblems(problems)
     return [

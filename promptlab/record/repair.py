@@ -17,6 +17,7 @@ from promptlab.record.store.files import (
     Row,
     clear,
     damaged_lines,
+    free,
     held,
     is_locked,
     journal_of,
@@ -25,6 +26,8 @@ from promptlab.record.store.files import (
     part_rows,
     parts_in,
     set_aside,
+    strangers,
+    way_aside,
     whole_lines,
     write_whole,
 )  # fmt: skip
@@ -32,6 +35,7 @@ from promptlab.record.store.reading import BATCH_FOLDER, BATCHES, batch_keys_in,
 from promptlab.record.store.writing import write_manifest
 
 FILES = (BATCHES, "manifest.json", "plan.json", "looks.json", "items.parquet", "experiment.yaml", "journal.jsonl", "lock", CHAIN)
+STRANGE = "it is a link, or no file of this kind"
 KINDS = {**dict.fromkeys(FILES, stat.S_ISREG), **dict.fromkeys((BATCH_FOLDER, "trials", "calls"), stat.S_ISDIR)}
 
 
@@ -68,16 +72,14 @@ def repair(folder: Path, dry_run: bool = False) -> Repair:
         raise RunProblem(f"{folder}: this folder is not a run; `promptlab runs ls` lists the runs")
     if os.access(folder / "lock", os.R_OK | os.W_OK) and is_locked(folder):
         raise RunProblem(f"{folder}: a process is writing this run, and repair would be in its way; wait for it or stop it")
-    aside = {path: why for name, right in KINDS.items() if (why := _strange(path := folder / name, right))}
+    if folder / DAMAGED in strangers(folder) and not dry_run:
+        way_aside(folder)
+    aside = dict.fromkeys(strangers(folder), STRANGE)
+    aside |= {path: STRANGE for name, right in KINDS.items() if os.path.lexists(path := folder / name) and not right(path.lstat().st_mode)}
     if not dry_run and aside.pop(folder / "lock", ""):
         move_aside(folder, folder / "lock")
     with contextlib.nullcontext() if dry_run else held(folder):
         return _repair(folder, aside, dry_run)
-
-
-def _strange(path: Path, right: Callable[[int], bool]) -> str:
-    """Why a file or folder of a run is not used as it is; empty where it is missing or of the right kind."""
-    return "it is a link, or no file of this kind" if os.path.lexists(path) and not right(path.lstat().st_mode) else ""
 
 
 def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
@@ -180,7 +182,10 @@ def _of_parts(folder: Path, aside: dict[Path, str], plan: Plan | None) -> _Found
             if why := _read(pair[1], CALL_COLUMNS)[1]:
                 aside[pair[1]] = why
             continue
-        (trials, of_trials), (calls, of_calls) = _read(pair[0], TRIAL_COLUMNS), _read(pair[1], CALL_COLUMNS)
+        columns = (TRIAL_COLUMNS, CALL_COLUMNS)
+        (trials, of_trials), (calls, of_calls) = (
+            ([], aside[path]) if path in aside else _read(path, of) for path, of in zip(pair, columns, strict=True)
+        )
         if not of_trials and not of_calls and (why := changed.get(name) or _unlike(trials, calls, plan)):
             of_trials = of_calls = why
         if not of_trials and not of_calls:
@@ -270,8 +275,4 @@ def _damage(read: Callable[..., object], *arguments: object) -> str:
 
 def move_aside(folder: Path, path: Path) -> None:
     """Move a damaged file of a run into its folder `damaged`, next to what is there."""
-    place = folder / DAMAGED / path.relative_to(folder)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    while os.path.lexists(place):
-        place = place.with_name(f"{place.name}.again")
-    path.rename(place)
+    path.rename(free(way_aside(folder, path.relative_to(folder).parent) / path.name))

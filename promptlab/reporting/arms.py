@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptlab.nouns import CONTROLS, control_name
 from promptlab.reporting.build import Report
 from promptlab.reporting.decide import Kind, lines, needed
 from promptlab.reporting.rows import CONTRAST, PLACE, named
 from promptlab.reporting.table import Table, table
-from promptlab.stats import ArmRow, Extra, Interval, decided, interval, p_text, points
+from promptlab.stats import ArmRow, Extra, Interval, chance, decided, interval, p_text, points
 
 DECISION_NOTE = (
     "Each sentence against what it would take the place of. Points are drawn towards those of the other sentences, because the largest of "
@@ -52,9 +51,9 @@ def decision_table(report: Report) -> Table:
         more = found["more_items"]
         rows.append(
             [
-                named(report, r.model), r.setting.words, r.treatment, control_name(r.control), points(r.diff),
+                named(report, r.model), r.setting.words, r.treatment, report.plan.called(r.control), points(r.diff),
                 f"{points(r.shrunk)} ({interval(r.ci_low, r.ci_high)})",
-                *(_chance(p) for p in (r.p_above_zero, r.p_above_margin, r.p_best)),
+                *(chance(p) for p in (r.p_above_zero, r.p_above_margin, r.p_best)),
                 _extra(r.cost, 1000, "{:+.4f}"), _extra(r.tokens, 1, "{:+.1f}"), _extra(r.seconds, 1, "{:+.2f}"),
                 "-" if r.usd_per_right is None else f"{r.usd_per_right:.6f}",
                 f"{found['decision']}: {more:,} items a task" if more else found["decision"],
@@ -72,10 +71,6 @@ def arm_tables(report: Report) -> list[Table]:
     """The decision, and what repeats say: the tables that have rows."""
     decision = decision_table(report)
     return [*([decision] if decision.rows else []), *repeat_tables(report)]
-
-
-def _chance(p: float) -> str:
-    return "> 99 %" if p > 0.99 else "< 1 %" if p < 0.01 else f"{100 * p:.0f} %"
 
 
 def _extra(e: Extra, scale: float, form: str) -> str:
@@ -111,7 +106,7 @@ def repeat_tables(report: Report) -> list[Table]:
             (*CONTRAST, "task", "item", "right", "points", "drawn", "largest, if nothing worked", "of questions", "p"),
             [
                 [
-                    named(report, r.model), r.setting.words, r.treatment, CONTROLS[r.control].name, r.task, r.item,
+                    named(report, r.model), r.setting.words, r.treatment, report.plan.called(r.control), r.task, r.item,
                     f"{r.right_control}/{r.asked_control} to {r.right_treatment}/{r.asked_treatment}", points(r.diff), points(r.shrunk),
                     f"{100 * r.null_median:.0f} (95 %: {100 * r.null_95:.0f})", str(r.n_items), p_text(r.p_largest),
                 ]

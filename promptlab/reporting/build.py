@@ -35,11 +35,13 @@ from promptlab.record.store import Run
 from promptlab.reporting.causes import loop_contrasts
 from promptlab.reporting.earlier import earlier_words, joined, n_old
 from promptlab.reporting.judged import ground, grounded
+from promptlab.reporting.judged_tables import judged_tables
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds, progress
 from promptlab.reporting.older import aged
 from promptlab.reporting.questions import Dependence, Key, dependences, questions
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
+from promptlab.reporting.table import Plain
 from promptlab.stats import (
     Looks,
     Saved,
@@ -86,6 +88,8 @@ class Judged:
     """How many answers of each arm are not whole."""
     standings: tuple[Standing, ...]
     """Each arm by itself: score, price, and how its answers ended."""
+    by_judge: tuple[Plain, ...] = ()
+    """The tables that accompany the verdicts of a judged run."""
     history: tuple[str, ...] = ()
     """What was known before the plan: its registration, other runs of the question, answers that are older."""
     failed: tuple[str, ...] = ()
@@ -147,6 +151,10 @@ class Report(Judged):
         parts = [words for words in c.setting.apart(self.plan.settings) if not (looped and words == c.strategy)]
         return f"{c.treated} [{', '.join(parts)}]" if parts else c.treated
 
+    def against(self, c: Comparison) -> str:
+        """What a comparison is measured against, in a table."""
+        return self.plan.called(c.control) if c.contrast is None else c.against.name
+
     @property
     def controls(self) -> list[str]:
         """The planned controls; neutral sentences and neutral feedback first: only those contrasts are the stimulus's own."""
@@ -174,6 +182,8 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         looks = Looks.thawed(plan, run.looks) if plan.looks else None
         ratings = tuple(ratings_of(run.folder))
         judged = grounded(analyse(trials, plan, looks.rows if looks else ()), trials, plan, ratings)
+        if plan.imported:
+            judged = [replace(c, sentence=c.sentence.replace("against no added text", f"against {plan.called(c.control)}")) for c in judged]
         comparisons, history = aged(run, plan, trials, tuple(judged))
         gaps = tuple(suite_gaps(run, trials, plan))
         calls = run.calls() if plan.loops else None
@@ -201,6 +211,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
             saved=saved(trials, looks) if looks else None,
             screening=tuple(screening.rows) if screening else (),
             folder=run.folder,
+            by_judge=tuple(one.plain for one in judged_tables(trials, plan, ratings)),
             ratings=ratings,
         )
 
@@ -290,8 +301,8 @@ def headline(report: Report) -> list[str]:
     if "none" in report.controls and "placebo" not in report.controls:
         reason = report.plan.no_placebo_reason or "none was requested"
         found.append(
-            f"There is no placebo arm ({reason}). A change against no added text may come from any added text, so none of it can be "
-            "attributed to what the sentences say."
+            f"There is no placebo arm ({reason}). A change against {report.plan.called('none')} may come from any added text, so "
+            "none of it can be attributed to what the sentences say."
         )
     return found
 
@@ -374,7 +385,7 @@ def _of_model(report: Report, model: str) -> list[str]:
         over_tasks, cells = report.of("stimulus", model, control), report.of("cell", model, control)
         groups = {verdict: [c for c in over_tasks if c.verdict == verdict] for verdict in VERDICTS}
         parts = [f"{VERDICTS[verdict].headline}: {_names(report, group, depends)}" for verdict, group in groups.items() if group]
-        against = f"{model}. Against {CONTROLS[control].name}"
+        against = f"{model}. Against {report.plan.called(control)}"
         found.append(f"{against}, {where}: {'; '.join(parts)}.")
         found += [f"{against}, task by task: {tally(cells)} of {len(cells)}."] if n_tasks > 1 else []
     found += [f"{model}. {said}" for said in questions(report.of(None, model))]

@@ -25,8 +25,6 @@ DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4]]
 ROW_PX = 30
 UNCHECKED = debug_mode(False)
 """Altair checks every part of a chart against its schema as it is made, which takes most of the time; the tests check whole charts."""
-PICKED = "picked"
-"""The name of a chart's selection: which cell was clicked, as `treatment`, a tab, `task`."""
 HATCH = "\u2571" * 5
 INK = "#1c1c1c"
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -50,15 +48,11 @@ def forest(comparisons: Sequence[Comparison], title: str, simulated: bool, names
     """
     rows: list[dict[str, Any]] = [
         {
-            "row": name,
-            "diff": None if c.diff is None else 100 * c.diff,
-            "low": None if c.ci_low is None else 100 * c.ci_low,
-            "high": None if c.ci_high is None else 100 * c.ci_high,
-            "verdict": c.verdict,
-            "words": _words(c),
+            "row": name, "verdict": c.verdict, "words": _words(c), "diff": None if c.diff is None else 100 * c.diff,
+            "low": None if c.ci_low is None else 100 * c.ci_low, "high": None if c.ci_high is None else 100 * c.ci_high,
         }
         for c, name in zip(comparisons, names or [_row_name(c, comparisons) for c in comparisons], strict=True)
-    ]
+    ]  # fmt: skip
     margin = max((100 * c.margin for c in comparisons), default=0.0)
     x = _around_zero(rows, "diff", max(margin, 5.0), "difference in points (right: more right answers)")
     present = [v for v in VERDICTS if any(row["verdict"] == v for row in rows)] or ["unclear"]
@@ -71,13 +65,8 @@ def forest(comparisons: Sequence[Comparison], title: str, simulated: bool, names
 
 
 @UNCHECKED
-def matrix(
-    comparisons: Sequence[Comparison], title: str, simulated: bool, chosen: tuple[str | None, str | None] = (None, None)
-) -> alt.LayerChart:
-    """Stimuli down, tasks across: the difference in points, its verdict as a sign and as a colour; grey where none was given.
-
-    `chosen` names the treatment and the task of a cell that gets a frame.
-    """
+def matrix(comparisons: Sequence[Comparison], title: str, simulated: bool) -> alt.LayerChart:
+    """Stimuli down, tasks across: the difference in points, its verdict as a sign and as a colour; grey where none was given."""
     rows: list[dict[str, Any]] = [
         {
             "stimulus": c.treated,
@@ -87,7 +76,6 @@ def matrix(
             "verdict": c.verdict,
             "judged": c.verdict != "refused",
             "hatch": HATCH if c.verdict in ("unclear", "refused") else "",
-            "cell": f"{c.treatment}\t{c.task}",
         }
         for c in comparisons
     ]
@@ -105,7 +93,6 @@ def matrix(
             alt.value("#E4E4E4"),
         )
     )
-    shaded = shaded.add_params(alt.selection_point(name=PICKED, fields=["cell"], toggle=False))
     hatch = base.mark_text(fontSize=20, opacity=0.22, fontWeight="normal", color="#000000", clip=True).encode(text=alt.Text("hatch:N"))
     text = base.mark_text(fontSize=12).encode(
         text=alt.Text("shown:N"),
@@ -113,9 +100,7 @@ def matrix(
     )
     signs = "▲ helps  ·  ▼ hurts  ·  ■ same  ·  ◆ less than the margin"
     legend = f"{signs}  ·  hatched: nothing can be concluded (○ unclear, ✕ no verdict)"
-    picked = base.transform_filter(alt.FieldEqualPredicate(field="cell", equal=f"{chosen[0]}\t{chosen[1]}"))
-    framed = picked.mark_rect(fill=None, stroke=INK, strokeWidth=3)
-    return _layered([shaded, hatch, text, framed], _title(title, simulated, legend), max(1, n_columns) * 96, max(1, n_rows) * ROW_PX)
+    return _layered([shaded, hatch, text], _title(title, simulated, legend), max(1, n_columns) * 96, max(1, n_rows) * ROW_PX)
 
 
 @UNCHECKED
@@ -237,7 +222,6 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
               axis=alt.Axis(format=",d", labelOverlap=True, values=_decades(min(ends), max(ends))))  # fmt: skip
     y = alt.Y("power:Q", title="runs that see the effect, %", scale=alt.Scale(domain=[0, 100]))
     colour = alt.Color("effect:N", sort=effects, scale=alt.Scale(range=LINES), legend=None)
-    dash = alt.StrokeDash("effect:N", sort=effects, legend=None)
     wanted = alt.Chart(_data([{"power": 80, "words": "80 %"}])).encode(y=y)
     goal = wanted.mark_rule(color="#888888", strokeDash=[4, 4])
     goal_words = wanted.mark_text(align="left", baseline="bottom", dx=3, fontSize=11, color=INK).encode(x=alt.value(0), text=WORDS)
@@ -246,7 +230,7 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
     here_words = chosen.mark_text(align="left", baseline="top", dx=4, fontSize=11, color=INK).encode(y=alt.value(2), text=WORDS)
     base = alt.Chart(_data(values))
     line = base.mark_line(interpolate="monotone").encode(
-        x=x, y=y, color=colour, strokeDash=dash, strokeWidth=alt.condition("datum.asked", alt.value(3.5), alt.value(1.5))
+        x=x, y=y, color=colour, strokeWidth=alt.condition("datum.asked", alt.value(3.5), alt.value(1.5))
     )
     there = base.transform_filter(f"datum.asked && datum.items == {n_items:d}")
     point = there.mark_point(filled=True, size=110, opacity=1).encode(x=x, y=y, color=colour)

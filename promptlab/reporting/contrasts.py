@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from promptlab.nouns import CONTROLS, FINDINGS, Comparison
+from promptlab.nouns import FINDINGS, Comparison
 from promptlab.reporting.build import Report
 from promptlab.reporting.questions import CONTRASTED, Parts, parts_of, verdict_words
 from promptlab.reporting.rows import cells, named
@@ -39,7 +39,7 @@ def contrast_tables(report: Report) -> list[Table]:
         if parts is not None:
             by_text.setdefault((c.model, c.setting.id, parts.control, parts.text), []).append((c, parts))
     rows = [
-        [named(report, c.model), parts.text, CONTROLS[parts.control].name, " - ".join(parts.prompts), *_figures(report, c)]
+        [named(report, c.model), parts.text, report.plan.called(parts.control), " - ".join(parts.prompts), *_figures(report, c)]
         for group in by_text.values()
         for c, parts in sorted(group, key=lambda one: one[0].scope)
     ]

@@ -84,7 +84,8 @@ def lines(report: Report) -> list[Line]:
 def _line(report: Report, c: Comparison, today: Comparison | None = None, text: str | None = None) -> Line:
     kind, do, because = _advice(report, c, today)
     return Line(
-        comparison=c, name=report.name(c), text=text, says=_says(c), against=c.against.phrase, kind=kind, do=do, because=because
+        comparison=c, name=report.name(c), text=text, says=_says(c), kind=kind, do=do, because=because,
+        against=report.against(c) if c.control == NONE_ARM else c.against.phrase,
     )  # fmt: skip
 
 
@@ -283,7 +284,7 @@ def winner(report: Report, model: str) -> Winner:
         decided += [c for c in own if c.control == control and c.verdict == "helps" and not c.oracle]
     if decided:
         best = max(decided, key=lambda c: c.diff or 0.0)
-        return Winner(best.treatment, best.setting, f"against {CONTROLS[best.control].name}: {best.sentence}")
+        return Winner(best.treatment, best.setting, f"against {report.plan.called(best.control)}: {best.sentence}")
     settings = report.plan.settings
     plain = next((setting for setting in settings if setting.strategy not in report.plan.looped), settings[0])
     return Winner(NONE_ARM, plain, f"no arm was found to help {model}, so this is the prompt without any added text")

@@ -10,8 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import ADJUSTMENTS, SCOPES, Manifest, Plan, PlannedModel, as_sent, merged
+from promptlab.nouns import ADJUSTMENTS, SCOPES, Manifest, Plan, PlannedModel, RunProblem, as_sent, merged
 from promptlab.planning.audit import UNKNOWN, Check, result
+from promptlab.record.store.files import read_file
 from promptlab.reporting import words
 from promptlab.reporting.frozen import experiment_of
 from promptlab.reporting.prepared import Store
@@ -28,7 +29,7 @@ def headline(store: Store, found: Sequence[Check], odd: Table) -> str:
     """What a reader should know first: whether anything changed since it was frozen, and whether anything deviates."""
     if store.plan.imported:
         return "Imported: nothing of this was frozen before the answers. Families and margins were fixed when the file was imported."
-    began = words.or_unknown(store.manifest.created_at or None)
+    began = f"{store.manifest.created_at[:16].replace('T', ' ')} UTC" if store.manifest.created_at else "unknown"
     parts = [f"The plan was written with the run, {began}, before the first call.", result(found)]
     n = int((odd.frame["says"] == DEVIATES).sum())
     parts.append(
@@ -271,8 +272,8 @@ def _model_words(model: PlannedModel, manifest: Manifest) -> str:
 def experiment_text(store: Store) -> str | None:
     """The experiment file of the run folder; None where there is none."""
     try:
-        return (store.folder / "experiment.yaml").read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        return read_file(store.folder / "experiment.yaml").decode(errors="replace")
+    except (OSError, RunProblem):
         return None
 
 

@@ -27,7 +27,8 @@ from promptlab.stats import ArmRow
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 HARMLESS = re.compile(r"[+-]?\d[\d,]*(\.\d+)?( to [+-]?\d[\d,]*(\.\d+)?)?( %)?")
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#!~])")
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#!~]|\$(?!\d)|:(?=[\w+-]+:))")
+"""What Markdown acts on; a formula and a short name of an emoji too, which a site may draw."""
 
 
 def to_json(report: Report) -> str:
@@ -110,7 +111,7 @@ def to_markdown(report: Report) -> str:
         lines += ["", *section(found.title, found.note, found.head, found.rows)]
     lines += ["", "## Why some got no verdict", ""]
     lines += [
-        f"- {escaped(c.model)}, {escaped(report.name(c))}, {escaped(c.task or 'over tasks')}, against {escaped(c.against.name)}: "
+        f"- {escaped(c.model)}, {escaped(report.name(c))}, {escaped(c.task or 'over tasks')}, against {escaped(report.against(c))}: "
         f"{escaped(c.sentence)}"
         for c in report.comparisons
         if c.scope != "aa" and (c.verdict == "refused" or (c.verdict == "unclear" and c.status != "ok"))

@@ -20,7 +20,6 @@ from promptlab.reporting.palette import DARK, LIGHT
 from promptlab.reporting.summary import Summary, SummaryRow, summaries
 from promptlab.reporting.summary_words import (
     axis_of,
-    chance,
     counts_words,
     decision_words,
     head_words,
@@ -28,7 +27,7 @@ from promptlab.reporting.summary_words import (
     shown_number,
     verdict_words,
 )
-from promptlab.stats import interval, points
+from promptlab.stats import chance, interval, points
 
 WIDE, HIGH, EDGE = 200, 22, 6
 """Pixels of the drawing of an interval, and of its free ends."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from promptlab.nouns import ADJUSTMENTS, CONTROLS, ROLES, Price, PromptlabError, as_sent, merged
+from promptlab.nouns import ADJUSTMENTS, ROLES, Price, PromptlabError, as_sent, merged
 from promptlab.record.store import Evidence, evidence_in
 from promptlab.reporting.build import Report
 from promptlab.reporting.planned import against_words
@@ -36,7 +36,7 @@ def design(report: Report) -> list[Table]:
 def facts(report: Report) -> list[tuple[str, str]]:
     """The single values of the plan, by name."""
     plan = report.plan
-    controls = ", ".join(CONTROLS[control].name for control in report.controls) or "none"
+    controls = ", ".join(report.plan.called(control) for control in report.controls) or "none"
     found = [
         ("suite", plan.suite),
         ("scorer in force", str(plan.scorer or "the tool that was imported from")),

@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from promptlab.nouns import CONTROLS, OF_TEXTS, SCOPES, Comparison, inert
+from promptlab.nouns import OF_TEXTS, SCOPES, Comparison, inert
 from promptlab.reporting import frozen, rows
 from promptlab.reporting.arms import decision_table, repeat_tables
 from promptlab.reporting.build import Report, headline, tally
@@ -139,7 +139,8 @@ def _groups(report: Report) -> list[dict[str, Any]]:
         parts: dict[tuple[Any, ...], list[Comparison]] = {}
         for c in members:
             parts.setdefault((c.model, c.control, report.name(c)), []).append(c)
-        named = [(f"{model}: {name}, against {CONTROLS[control].name}: {tally(of)}", of) for (model, control, name), of in parts.items()]
+        called = report.plan.called
+        named = [(f"{model}: {name}, against {called(control)}: {tally(of)}", of) for (model, control, name), of in parts.items()]
         found.append({"title": title, "parts": named})
     return found
 
@@ -194,7 +195,7 @@ def _matrices(report: Report) -> list[dict[str, Any]]:
         tasks, names = (list(dict.fromkeys(values)) for values in ((str(c.task) for c in each), (c.treated for c in each)))
         names.sort(key=lambda name: -over.get(name, 0.0))
         by = {(str(c.task), c.treated): c for c in each}
-        title = f"{model}, against {CONTROLS[control].name}" + (f" ({setting.words})" if len(report.plan.settings) > 1 else "")
+        title = f"{model}, against {report.plan.called(control)}" + (f" ({setting.words})" if len(report.plan.settings) > 1 else "")
         title = f"{'SIMULATED: ' if model in report.manifest.simulated_models else ''}{title}"
         found.append({"title": title, "names": names, "rows": [(task, [by.get((task, name)) for name in names]) for task in tasks]})
     return found

@@ -13,7 +13,9 @@ import pandas as pd
 
 from promptlab.nouns import AA_ARM, NONE_ARM, Plan
 from promptlab.record.ratings import Rating
-from promptlab.reporting.judged import PAIR_VALUES, People, controls, judged_tasks, judgings, people
+from promptlab.reporting.judged import controls, judged_tasks
+from promptlab.reporting.people import PAIR_VALUES, People, contrasts, differences, incumbents, judgings, people
+from promptlab.reporting.raters import rater_table
 from promptlab.reporting.table import Table, table
 from promptlab.scoring.assertions import words_of
 from promptlab.scoring.echo import repeats
@@ -63,6 +65,7 @@ def judged_tables(trials: pd.DataFrame, plan: Plan, ratings: Sequence[Rating]) -
             _strengths(trials, plan),
             _echoes(trials, plan),
             *_agreement(trials, plan, found),
+            *rater_table(trials, plan, found),
         ]
     return [one for one in tables if len(one.frame)]
 
@@ -107,26 +110,25 @@ def _length(trials: pd.DataFrame, plan: Plan) -> Table:
     mine = trials[trials["task"].isin(judged_tasks(plan))]
     pairs = {name for name, how in judgings(plan).items() if how.kind == "pairwise"}
     lengths = item_tables(mine.assign(score=[math.log(max(1, words_of(str(answer)))) for answer in mine["answer"]]))
-    for place, of_task in item_tables(mine).items():
-        for task, scores in of_task.items():
-            long = lengths[place][task]
-            for arm in scores.arms:
-                if arm in (NONE_ARM, AA_ARM):
-                    continue
-                diff = scores.mean([arm]) - scores.mean([NONE_ARM])
-                ratio = long.mean([arm]) - long.mean([NONE_ARM])
-                both = np.isfinite(diff) & np.isfinite(ratio)
-                clusters = None if scores.clusters is None else list(scores.clusters[both])
-                try:
-                    a = length_adjusted(diff[both], ratio[both], clusters, reach=0.5 if task in pairs else 1.0)
-                except ValueError:
-                    continue
-                rows.append([
-                    place[0], task, arm, str(a.n), f"{100 * (math.exp(float(ratio[both].mean())) - 1):+.0f} %", points(a.raw),
-                    interval(*a.raw_interval), *(("-",) * 3 if a.adjusted is None or a.adjusted_interval is None or a.slope is None else
-                    (points(a.adjusted), interval(*a.adjusted_interval), points(a.slope * math.log(2)))),
-                ])  # fmt: skip
-    heads = ("model", "task", "arm", "items", "longer by", "raw", "95 % CI", "at equal length", "95 % CI ", "per doubling")
+    scored = item_tables(mine)
+    for task in dict.fromkeys(map(str, mine["task"])):
+        table_ = next(of[task] for of in scored.values() if task in of)
+        clusters = {} if table_.clusters is None else dict(zip(table_.items, table_.clusters, strict=True))
+        for name, contrast in contrasts(plan).items():
+            diff, ratio = differences(contrast, task, scored), differences(contrast, task, lengths)
+            items = [item for item in diff if item in ratio]
+            own = [clusters[item] for item in items] if clusters else None
+            longer = [ratio[item] for item in items]
+            try:
+                a = length_adjusted([diff[item] for item in items], longer, own, reach=0.5 if task in pairs else 1.0)
+            except ValueError:
+                continue
+            rows.append([
+                task, name, str(a.n), f"{100 * (math.exp(float(np.mean(longer))) - 1):+.0f} %", points(a.raw),
+                interval(*a.raw_interval), *(("-",) * 3 if a.adjusted is None or a.adjusted_interval is None or a.slope is None else
+                (points(a.adjusted), interval(*a.adjusted_interval), points(a.slope * math.log(2)))),
+            ])  # fmt: skip
+    heads = ("task", "arm", "items", "longer by", "raw", "95 % CI", "at equal length", "95 % CI ", "per doubling")
     note = (
         "Differences to the baseline in points; at equal length: where both answers have as many words, by a logistic regression; a dash "
         "where nearly all answers of one side are longer, so that nothing is known of it."
@@ -138,7 +140,12 @@ def _strengths(trials: pd.DataFrame, plan: Plan) -> Table:
     """Bradley and Terry's strength of each arm of a pairwise task, against the baseline, errors by item."""
     rows = []
     pairwise_ = [task for task, how in judgings(plan).items() if how.kind == "pairwise"]
-    mine = trials[trials["task"].isin(pairwise_) & trials["score"].notna() & (trials["arm"] != NONE_ARM)]
+    mine = trials[trials["task"].isin(pairwise_) & trials["score"].notna()]
+    if set(mine["arm"]) - {NONE_ARM, AA_ARM}:
+        mine = mine[mine["arm"] != NONE_ARM]
+    else:  # prompts and settings, against the incumbent
+        mine = mine[~mine["trial"].isin(incumbents(trials))]
+        mine = mine.assign(arm=mine["base_prompt"].astype(str).where(mine["arm"] == NONE_ARM, mine["arm"].astype(str)))
     for (model, setting, task), group in mine.groupby(["model", "setting", "task"], sort=False, observed=True):
         arms = [str(arm) for arm in group["arm"]]
         try:
@@ -188,9 +195,9 @@ def _agreement(trials: pd.DataFrame, plan: Plan, found: People) -> list[Table]:
             shared = [key for key in keys if key in of_a and key in of_b]
             kappa = _or_nan(lambda: cohen_kappa([of_a[k] for k in shared], [of_b[k] for k in shared], weights="quadratic"))  # noqa: B023
             rows.append([f"{a} and {b}", "quadratic kappa", str(len(shared)), _figure(kappa)])
-    arms = dict(zip(trials["trial"], trials["arm"], strict=True))
-    ties = {one.trial_b if arms.get(one.trial_b) == NONE_ARM else one.trial_a for one in found.ratings if one.trial_b}  # the baseline's 0.5
-    pairs = [(label, scores[trial]) for trial, label in found.by_trial.items() if not pd.isna(scores.get(trial)) and trial not in ties]
+    pairs = [
+        (label, scores[trial]) for trial, label in found.by_trial.items() if not pd.isna(scores.get(trial)) and trial not in found.bases
+    ]
     if len(pairs) > 2:
         people_, judge_ = (np.array(column, dtype=float) for column in zip(*pairs, strict=True))
         rows.append(["people and judge", "correlation", str(len(pairs)), _figure(_or_nan(lambda: np.corrcoef(people_, judge_)[0, 1]))])

@@ -22,7 +22,9 @@ NAME, DRAWN, POINTS, ENDS, DO = 150, 430, 730, 745, 880
 """Where the columns begin; that of the points ends."""
 DRAWN_TO = 660
 SMALLEST = 2.0
-"""A page holds so many times the usual size; arms beyond that are counted."""
+"""A PDF page holds so many times the usual size; arms beyond that are counted."""
+MOST_DRAWN = 8_000
+"""The same of a picture, in pixels."""
 FONT = "'Source Sans 3', 'Source Sans Pro', 'DejaVu Sans', 'Noto Sans', 'Noto Sans CJK SC', sans-serif"
 SHAPES = {
     "triangle-up": "M0 -5L5.5 5H-5.5z", "triangle-down": "M0 5L5.5 -5H-5.5z", "square": "M-4.5 -4.5H4.5V4.5H-4.5z",
@@ -33,7 +35,7 @@ SHAPES = {
 
 def to_pdf(report: Report) -> bytes:
     """The page as PDF, A4 across; NotDrawn where it cannot be drawn."""
-    parts, height = _page(report)
+    parts, height = _page(report, SMALLEST * HIGH)
     times = max(1.0, height / HIGH)
     left = (times - 1) * WIDE / 2
     box = f"{-left:.0f} 0 {WIDE * times:.0f} {HIGH * times:.0f}"
@@ -42,7 +44,7 @@ def to_pdf(report: Report) -> bytes:
 
 def to_png(report: Report) -> bytes:
     """The page as a picture as high as it needs to be, at twice its size; NotDrawn where it cannot be drawn."""
-    parts, height = _page(report)
+    parts, height = _page(report, MOST_DRAWN)
     return picture(_svg(parts, str(WIDE), str(height), f"0 0 {WIDE} {height}"), "png")
 
 
@@ -53,8 +55,8 @@ def _svg(parts: Sequence[str], width: str, height: str, box: str) -> str:
     return f"{head}{ground}{''.join(parts)}</svg>"
 
 
-def _page(report: Report) -> tuple[list[str], int]:
-    """Everything drawn, and how high it is."""
+def _page(report: Report, highest: float) -> tuple[list[str], int]:
+    """Everything drawn, and how high it is; at about `highest` pixels, further arms are counted."""
     found = summaries(report)
     parts: list[str] = []
     y = MARGIN
@@ -62,7 +64,7 @@ def _page(report: Report) -> tuple[list[str], int]:
         y = _lines(parts, y, ["SIMULATED: promptlab makes up the answers; they say nothing about any real model."], 13, LIGHT.simulated.ink)
     y = _lines(parts, y + 8, _wrapped(report.manifest.question, 24), 24, weight=700)
     y = _lines(parts, y, _wrapped(f"{report.manifest.name} · {status_words(report)}", 13), 13, LIGHT.soft)
-    each = max(4, int((SMALLEST * HIGH - 260) / max(1, len(found)) - 150) // ROW)
+    each = max(4, int((highest - 260) / max(1, len(found)) - 150) // ROW)
     for summary in found:
         y = _model(parts, y + 10, report, summary, each)
     for text in cautions(report):

@@ -164,7 +164,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
 
     UsageProblem where the two were sent different sampling parameters, unless forced.
     """
-    sent = [run.manifest.effective.get(side.model) for run, side in ((run_a, a), (run_b, b))]
+    sent = [_sent(run, side.model) for run, side in ((run_a, a), (run_b, b))]
     if sent[0] != sent[1] and None not in sent and not force:
         raise UsageProblem(
             f"{a.run} and {b.run} were sent different sampling parameters ({sent[0]} and {sent[1]}), "
@@ -270,12 +270,18 @@ def _texts(run: Run) -> dict[tuple[str, str], tuple[Any, ...]]:
     return {(r["task"], r["item"]): (r["input"], tuple(r["choices"]), tuple(r["targets"]), suites.get(r["task"])) for r in rows}
 
 
+def _sent(run: Run | Report, model: str) -> dict[str, Any] | None:
+    """The sampling parameters that a model was sent; the seed of a simulator is none of them. None where they are not known."""
+    simulated, sent = model in run.manifest.simulated_models, run.manifest.effective.get(model)
+    return None if sent is None else {name: value for name, value in sent.items() if not (simulated and name == "seed")}
+
+
 def differences(a: Run | Report, model_a: str, setting_a: Setting, b: Run | Report, model_b: str, setting_b: Setting) -> list[str]:
     """What else differs between two runs, so that a difference is not attributed to the arm alone."""
     sides = [
         {
             **{name: getattr(run.plan, name) for name in ("seed", "replicates", "defects")},
-            "sampling as sent": run.manifest.effective.get(model),
+            "sampling as sent": _sent(run, model),
             "served by": ", ".join(run.manifest.served.get(model, ())) or "nobody said",
         }
         for run, model in ((a, model_a), (b, model_b))

@@ -40,12 +40,7 @@ class Palette:
     def css(self) -> str:
         """The colours as CSS variables: `--ink`, `--helps`, `--helps-bg` and so on."""
         plain = {name: getattr(self, name) for name in ("page", "panel", "ink", "soft", "line", "accent", "band", "zero")}
-        tints: dict[str, Tint] = {
-            "simulated": self.simulated,
-            "warning": self.warning,
-            "good": self.good,
-            **{str(name): tint for name, tint in self.verdicts.items()},
-        }
+        tints = {"simulated": self.simulated, "warning": self.warning, "good": self.good} | {str(n): t for n, t in self.verdicts.items()}
         plain |= {name: tint.ink for name, tint in tints.items()} | {f"{name}-bg": tint.ground for name, tint in tints.items()}
         return " ".join(f"--{name}: {colour};" for name, colour in plain.items())
 

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,6 +27,7 @@ from pydantic import BaseModel, ConfigDict
 
 from promptlab.nouns import (
     AA_ARM,
+    CONTROLS,
     NONE_ARM,
     UNREADABLE,
     Comparison,
@@ -43,13 +45,14 @@ from promptlab.record.store import Run, write_trials
 from promptlab.record.store.files import is_alive
 from promptlab.reporting.build import Judged, Report, build
 from promptlab.reporting.checked import failures
+from promptlab.reporting.summary import Summary, summaries
 from promptlab.sources.foreign import LARGEST_PART, check_regular, make_private, read_bytes
 from promptlab.stats import Screening
 
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = 7
+VERSION = 8
 """Raised when what is kept changes, so that older files are recreated."""
 OWN_PROCESS_FROM = 50_000
 """Trials from which a run is prepared by a process of its own."""
@@ -57,7 +60,8 @@ JUDGED_LIMIT = 2**30
 VIEWS, WRITABLE = "the folder of prepared runs", "what it holds need not be what was found"
 MOST_KEPT = 12
 """Runs that are kept ready; the one looked at longest ago goes first."""
-MOST_ROWS_HELD = 3_000
+MOST_ROWS_HELD, MOST_ROWS_IN_ALL = 50_000, 200_000
+"""Rows of one answer to a query that are kept, and of all of them."""
 MOST_ANSWERS_HELD = 100
 RIGHT = 0.5
 """An answer counts as right from this score on; graded metrics give scores in between."""
@@ -134,7 +138,7 @@ class Store:
         if len(found) <= MOST_ROWS_HELD:
             with _one_at_a_time:
                 self._found[asked] = found
-                while len(self._found) > MOST_ANSWERS_HELD:
+                while len(self._found) > MOST_ANSWERS_HELD or sum(map(len, self._found.values())) > MOST_ROWS_IN_ALL:
                     del self._found[next(iter(self._found))]
             return found.copy(deep=False)
         return found
@@ -147,6 +151,11 @@ class Store:
             return Run(self.folder).calls_of(trial, part)
         except UNREADABLE as error:
             raise RunProblem(f"{self.folder / 'calls'}: the calls of trial {trial} cannot be read ({first_line(error)})") from None
+
+    @cached_property
+    def summaries(self) -> Mapping[str, Summary]:
+        """The first screen of each model; made once, since every part of a page asks for it."""
+        return {summary.model: summary for summary in summaries(self.report)}
 
     @property
     def n_trials(self) -> int:
@@ -194,7 +203,9 @@ class Store:
     def arm_words(self) -> dict[str, str]:
         """How each arm is shown in a list: its name and the beginning of its text."""
         words = {name: f"{name}{' (neutral)' if arm.role == 'placebo' else ''}: {arm.text}" for name, arm in self.arms.items()}
-        plain = {NONE_ARM: "the prompt without any added text", AA_ARM: "the same again, to see how much answers vary by themselves"}
+        base = self.plan.called(NONE_ARM)
+        unchanged = "the prompt without any added text" if base == CONTROLS[NONE_ARM].name else base
+        plain = {NONE_ARM: unchanged, AA_ARM: "the same again, to see how much answers vary by themselves"}
         return words | {name: f"{name}: {said}" for name, said in plain.items() if name in words}
 
     def comparisons(self, model: str, setting: Setting, control: str | None, scopes: Sequence[str]) -> list[Comparison]:
@@ -224,14 +235,16 @@ def is_kept(folder: Path) -> bool:
 
 def stamp(folder: Path) -> Stamp:
     """What the folder holds now: names, times and sizes of everything that decides what is shown."""
-    paths = [folder / name for name in ("plan.json", "looks.json", "items.parquet", "journal.jsonl")]
+    names = ["plan.json", "looks.json", "items.parquet", "journal.jsonl"]
+    for part, first, last in (("trials", "part-", ""), ("ratings", "", ".jsonl")):
+        with contextlib.suppress(OSError):
+            listed = os.listdir(folder / part)  # a long run has hundreds of parts, and every page looks at them
+            names += sorted(f"{part}/{name}" for name in listed if name.startswith(first) and name.endswith(last))
     found = []
-    for path in [*paths, *sorted(folder.glob("trials/part-*")), *sorted(folder.glob("ratings/*.jsonl"))]:
-        try:
-            stat = path.stat()
-        except OSError:
-            continue  # between two reads a journal becomes a part
-        found.append((str(path.relative_to(folder)), stat.st_mtime_ns, stat.st_size))
+    for name in names:
+        with contextlib.suppress(OSError):  # between two reads a journal becomes a part
+            stat = os.stat(f"{folder}/{name}")
+            found.append((name, stat.st_mtime_ns, stat.st_size))
     return tuple(found)
 
 

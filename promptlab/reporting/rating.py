@@ -16,20 +16,18 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import NONE_ARM, FileProblems, UsageProblem, digest_of_text, full_name, inert, plain_json
+from promptlab.nouns import AA_ARM, NONE_ARM, FileProblems, Plan, Problem, UsageProblem, digest_of_text, full_name, inert, plain_json
 from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
-from promptlab.reporting.judged import judgings
+from promptlab.reporting.people import ATTENTION, WINDOW, careless, drawn, incumbents, judgings, noticed
 from promptlab.reporting.rescore import item_of
 from promptlab.scoring.echo import masked
 from promptlab.scoring.judged import Judging, degraded
+from promptlab.sources.foreign import json_value
 
-WINDOW = 10
-"""Units within which the order is a rater's own: whoever stops early has still rated a random part."""
 REPEAT_EVERY = 10
 REPEATED_AFTER = 8
-ATTENTION = 2
-CHOICES = ("A", "tie", "B")
+MOST_SHOWN = 10
 SECONDS = 20.0
 """What a rating takes until a rater has shown how long it takes."""
 
@@ -59,8 +57,7 @@ class Unit:
     def rating(self, rater: str, values: Mapping[str, Any], **more: Any) -> Rating:  # noqa: ANN401 (fields of a rating)
         """What a rater says of it; ValueError for a value that is not one."""
         for rubric, value in values.items():
-            known = value in CHOICES if self.is_pair else type(value) in (int, float) and self.judging.low <= value <= self.judging.high
-            if rubric not in self.judging.rubrics or not known:
+            if rubric not in self.judging.rubrics or not self.judging.allows(value, self.is_pair):
                 raise ValueError(f"{value!r} is no rating of {rubric or 'the answer'}")
         a, b = (*self.trials, "")[:2]
         return Rating(rater, self.id, self.kind, dict(values), a, b, digest=self.digest, **more)
@@ -69,36 +66,55 @@ class Unit:
 def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = None, mask: bool = False) -> list[Unit]:
     """A random sample of `n_items` items of each judged task, by the run's own seed: the same call gives the same, a larger n more.
 
-    Of each item the answers of the baseline and of `arms` (all stimuli when left out), the first draw of the first setting of `model`
-    (the first when left out). With `mask` an answer is shown without the words that it repeats of its arm's sentence, which would tell
+    Of each item the answers of the baseline and of `arms` (when left out all stimuli, else all prompts and settings), the first draw of
+    `model` (the first when left out). With `mask` an answer is shown without the words that it repeats of its arm's sentence, which tell
     a rater the arm. UsageProblem where no task is judged, or an arm is not known.
     """
     plan, trials = run.plan, run.trials()
     judging = judgings(plan)
     if not judging:
         raise UsageProblem(f"{run.id}: no task of it is scored by a judge alone; ratings are of tasks with the metric rubric or pairwise")
-    known = [arm.name for arm in plan.arms if arm.name != NONE_ARM]
+    name = model or next(iter(plan.model_of))
+    mine = trials[(trials["model"] == name) & (trials["replicate"] == 0) & (trials["arm"] != AA_ARM)]
+    if mine.empty:
+        raise UsageProblem(f"the run has no answers of a model {name!r}; it has {', '.join(plan.model_of)}")
+    mine, base, known, usual = _cells(plan, mine, incumbents(trials))
     arms = [full_name(arm, known) for arm in arms]
     if wrong := [arm for arm in arms if arm not in known]:
         raise UsageProblem(f"the run has no arm {wrong[0]!r}; it has {', '.join(known)}")
-    chosen = list(arms) or [arm.name for arm in plan.arms if arm.role == "stimulus"]
-    name = model or next(iter(plan.model_of))
-    mine = trials[(trials["model"] == name) & (trials["replicate"] == 0) & (trials["setting"] == plan.settings[0].id)]
-    mine = mine[mine["outcome"] != "error"].drop_duplicates(["task", "item", "arm"])
-    if mine.empty:
-        raise UsageProblem(f"the run has no answers of a model {name!r}; it has {', '.join(plan.model_of)}")
+    chosen = list(arms) or usual
+    mine = mine[mine["outcome"] != "error"].drop_duplicates(["task", "item", "cell"])
     if mask:
         said = {arm.name: tuple(filter(None, (arm.text, *arm.wordings))) for arm in plan.arms}
         mine = mine.assign(answer=[_masked(text, said[arm]) for text, arm in zip(mine["answer"], mine["arm"], strict=True)])
     items = {(str(row["task"]), str(row["item"])): row for row in run.each_item()}
-    answers = {(str(t.task), str(t.item), str(t.arm)): t for t in mine[["task", "item", "arm", "trial", "answer"]].itertuples()}
-    of_task = []
+    answers = {(str(t.task), str(t.item), str(t.cell)): t for t in mine[["task", "item", "cell", "trial", "answer"]].itertuples()}
+    of_task, have = [], {(task, item) for task, item, _ in answers}
     for task, how in judging.items():
-        order = sorted({item for name, item, _ in answers if name == task})
-        random.Random(f"{run.id}/{task}/ratings").shuffle(order)
-        each = [(item, [answers.get((task, item, arm)) for arm in (NONE_ARM, *chosen)]) for item in order]
+        order = [item for item in drawn(plan, task, map(str, trials.loc[trials["task"] == task, "item"])) if (task, item) in have]
+        each = [(item, [answers.get((task, item, arm)) for arm in (base, *chosen)]) for item in order]
         of_task.append([_of_item(items[task, item], found, how) for item, found in each])
     return [unit for rank in range(n_items) for each in of_task if rank < len(each) for unit in each[rank]]
+
+
+def _cells(plan: Plan, mine: pd.DataFrame, incumbent: frozenset[str]) -> tuple[pd.DataFrame, str, list[str], list[str]]:
+    """Trials with a name of what is rated in each, the name of the baseline, all other names, and those that are rated by default.
+
+    Added texts are rated in the first setting and the incumbent's prompt, next to the baseline there. Without any, the baselines of
+    prompts and settings are rated next to the incumbent's.
+    """
+    texts = [arm.name for arm in plan.arms if arm.role not in ("baseline", "aa")]
+    if texts:
+        prompts = [*filter(None, [plan.incumbent]), *plan.base_prompts]
+        place = mine["base_prompt"].map({prompt: i for i, prompt in reversed(list(enumerate(prompts)))}).fillna(0)
+        first = place == place.groupby(mine["task"], observed=True).transform("min")
+        mine = mine[first & (mine["setting"] == plan.settings[0].id)]
+        return mine.assign(cell=mine["arm"]), NONE_ARM, texts, [arm.name for arm in plan.arms if arm.role == "stimulus"]
+    several = mine["setting"].nunique() > 1
+    cell = mine["base_prompt"].astype(str) + (" " + mine["setting"].astype(str) if several else "")
+    mine = mine.assign(cell=cell.mask(mine["trial"].isin(incumbent), NONE_ARM))
+    names = [name for name in dict.fromkeys(sorted(mine["cell"])) if name != NONE_ARM]
+    return mine, NONE_ARM, names, names
 
 
 def _masked(answer: str, sentences: Sequence[str]) -> str:
@@ -177,7 +193,7 @@ def sheet(order: Sequence[Unit], rater: str, title: str) -> str:
 def from_sheet(path: Path, text: str, sample: Sequence[Unit]) -> list[Rating]:
     """The ratings that a sheet saved; FileProblems where it is not one, or of other answers than those of this run."""
     try:
-        data = json.loads(text)
+        data = json_value(text)
         rater, rows = data["rater"], data["ratings"]
         by_place = {(unit.id, unit.kind): unit for unit in schedule(sample, rater)}
         found = []
@@ -197,22 +213,47 @@ def from_sheet(path: Path, text: str, sample: Sequence[Unit]) -> list[Rating]:
     return found
 
 
-def repeatability(folder: Path) -> pd.DataFrame:
-    """For each rater: ratings, share of repeats that say the same, attention units that were seen, median seconds."""
+def of_this_run(path: Path, found: Sequence[Rating], sample: Sequence[Unit], run: Run) -> list[Rating]:
+    """Ratings of a table as this run has them, with the trials of units that name none; FileProblems for what cannot count."""
+    judging, by_unit = judgings(run.plan), {unit.id: unit for unit in sample}
+    trials = run.trials(compact=True)
+    task_of = dict(zip(trials["trial"], trials["task"], strict=True))
+    kept, wrong = [], []
+    for one in found:
+        unit = by_unit.get(one.unit)
+        a, b = (one.trial_a, one.trial_b) if one.trial_a or unit is None else (*unit.trials, "")[:2]
+        how = judging.get(str(task_of.get(a or one.unit)))
+        if how is None or (how.kind == "pairwise") != bool(b) or (b and b not in task_of):
+            wrong.append(f"{one.unit}: names no answer of this run; give trial_a (and of pairs trial_b) as `--export` does")
+        elif bad := [value for rubric, value in one.values.items() if rubric not in how.rubrics or not how.allows(value, bool(b))]:
+            wrong.append(f"{one.unit}: {bad[0]!r} is no rating on the scale of its task, or its rubric is none of {', '.join(how.rubrics)}")
+        else:
+            kept.append(replace(one, trial_a=a or one.unit, trial_b=b))
+    if wrong:
+        raise FileProblems([Problem(path, 1, said) for said in wrong[:MOST_SHOWN]])
+    return kept
+
+
+def repeatability(run: Run) -> pd.DataFrame:
+    """For each rater: ratings, repeats that say the same, attention units that were noticed, median seconds, and whether they count."""
     rows = []
-    every = ratings_of(folder)
+    every, judging = ratings_of(run.folder), judgings(run.plan)
+    trials = run.trials(compact=True)
+    task_of = {trial: task for trial, task in zip(trials["trial"], trials["task"], strict=True) if task in judging}
+    every, lowest = [one for one in every if one.trial_a in task_of], {name: how.low for name, how in judging.items()}
+    left_out = careless(every, lowest, task_of)
     for rater in dict.fromkeys(one.rater for one in every):
         mine = [one for one in every if one.rater == rater]
         first = {one.unit: one for one in mine if one.kind == "rate"}
         again = [(first[one.unit], one) for one in mine if one.kind == "repeat" and one.unit in first]
         same = [_as_rated(a) == _as_rated(b) for a, b in again]
-        seen = [_seen(one, first.get(one.unit)) for one in mine if one.kind == "attention" and one.values]
+        seen = [noticed(one, first.get(one.unit), lowest[task_of[one.trial_a]]) for one in mine if one.kind == "attention" and one.values]
         times = sorted(one.ms / 1000 for one in mine if one.ms)
         judged = sum(bool(one.values) for one in first.values())
         rows.append({
             "rater": rater, "ratings": judged, "cannot judge": len(first) - judged,
             "repeats": len(same), "the same again": sum(same), "attention": len(seen), "seen": sum(seen),
-            "median s": round(times[len(times) // 2], 1) if times else None,
+            "median s": round(times[len(times) // 2], 1) if times else None, "counts": left_out.get(rater, "yes"),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -223,10 +264,3 @@ def _as_rated(one: Rating) -> tuple[Any, ...]:
     if one.trial_b and choice in ("A", "B"):
         return ("wins", one.trial_a if choice == "A" else one.trial_b)
     return tuple(sorted(one.values.items()))
-
-
-def _seen(one: Rating, first: Rating | None) -> bool:
-    """Whether an attention unit was seen through: equal answers tie, and a spoilt one is rated no better than the whole."""
-    if one.trial_b:
-        return one.values.get("") == "tie"
-    return first is not None and sum(map(float, one.values.values())) < sum(map(float, first.values.values()))

@@ -48,7 +48,7 @@ SPREADS = """
     SELECT arm, quantile_disc(input_tokens, [0.5, 0.95]) AS input_tokens, quantile_disc(output_tokens, [0.5, 0.95]) AS output_tokens,
         quantile_disc(latency_s, [0.05, 0.5, 0.95]) FILTER (WHERE outcome <> 'error') AS latency_s,
         count(input_tokens) AS n_input_tokens, count(output_tokens) AS n_output_tokens,
-        count(*) FILTER (WHERE outcome <> 'error') AS n_latency_s
+        count(latency_s) FILTER (WHERE outcome <> 'error') AS n_latency_s
     FROM trials WHERE model = ? AND setting = ? GROUP BY arm
 """
 AGAIN = """

@@ -8,11 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import BAD_ENDS, CONTROLS, NONE_ARM, SCORERS, Comparison, LookRow
+from promptlab.nouns import BAD_ENDS, NONE_ARM, SCORERS, Comparison, LookRow
 from promptlab.reporting.build import Report, by_arm, looks_words, tally
 from promptlab.reporting.causes import UNITS, causes
 from promptlab.reporting.decide import DECISIVE
-from promptlab.reporting.judged_tables import judged_tables
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.reporting.suites import CAVEAT
 from promptlab.reporting.table import Table, table
@@ -45,7 +44,7 @@ def cells(report: Report, c: Comparison) -> list[str]:
     lost = f"{100 * (c.missing_treatment or 0):.1f} % / {100 * (c.missing_control or 0):.1f} %"
     hidden = not c.n_missing and (c.missing_treatment or c.missing_control)  # answers, of items that keep another one
     return [
-        c.model, report.name(c), where, c.against.name, str(c.n_pairs), lost if hidden else str(c.n_missing),
+        c.model, report.name(c), where, report.against(c), str(c.n_pairs), lost if hidden else str(c.n_missing),
         points(c.diff) if c.diff is not None else "-", ci, flips, p, c.verdict,
     ]  # fmt: skip
 
@@ -91,7 +90,7 @@ def paired_protocol(report: Report) -> list[Table]:
         p = row.protocol
         mine = [c for c in report.comparisons if c.model == row.model and c.setting == row.setting]
         control = next((name for name in DECISIVE if any(c.control == name for c in mine)), "none")
-        against = f"against {CONTROLS[control].name}"
+        against = f"against {report.plan.called(control)}"
         in_tasks = [c for c in mine if c.scope == "cell" and c.control == control]
         over = [c for c in mine if c.scope == "stimulus" and c.diff is not None]
         first = max((c for c in over if c.control == "none"), key=lambda c: c.diff or 0.0, default=None)
@@ -242,7 +241,7 @@ def beside_tables(report: Report) -> list[Table]:
         return [named(report, r.model), r.setting.words]
 
     def pair(r: Contrast) -> list[str]:
-        return [*place(r), r.treatment, CONTROLS[r.control].name]
+        return [*place(r), r.treatment, report.plan.called(r.control)]
 
     tables = [
         screening_table(report),
@@ -312,7 +311,7 @@ def beside_tables(report: Report) -> list[Table]:
             ],
         ),
     ]  # fmt: skip
-    return [*judged_tables(report.trials, report.plan, report.ratings), *(found for found in tables if len(found.frame))]
+    return [*(table(*one) for one in report.by_judge), *(found for found in tables if len(found.frame))]
 
 
 def screening_table(report: Report) -> Table:

@@ -12,10 +12,10 @@ from rich.text import Text
 from promptlab.nouns import VERDICTS, inert
 from promptlab.reporting.build import Report, looks_words, unwhole, waiting
 from promptlab.reporting.decide import NO_NEUTRAL, NOT_ASKED, cautions
+from promptlab.reporting.judged import basis
 from promptlab.reporting.summary import OPEN, Summary, SummaryRow, summaries
 from promptlab.reporting.summary_words import (
     axis_of,
-    chance,
     head_words,
     lost_words,
     percent_range,
@@ -23,7 +23,7 @@ from promptlab.reporting.summary_words import (
     status_words,
     verdict_words,
 )
-from promptlab.stats import points
+from promptlab.stats import chance, points
 
 GAP = 2
 NARROWEST = 40
@@ -80,7 +80,14 @@ def _beside(report: Report, advice: str) -> list[str]:
     """What planned interim analyses did, answers that are not whole, and cautions that the advice does not give itself."""
     found = [looks_words(report)] if report.saved else []
     against = [text for text in cautions(report) if not (text.startswith(NO_NEUTRAL) and NOT_ASKED in advice)]
-    return [*report.history, *found, *waiting(report), *unwhole(report), *(f"Caution: {text}" for text in against)]
+    return [
+        *basis(report.comparisons),
+        *report.history,
+        *found,
+        *waiting(report),
+        *unwhole(report),
+        *(f"Caution: {text}" for text in against),
+    ]
 
 
 def _say_model(summary: Summary, width: int, console: Console, margin: float) -> None:

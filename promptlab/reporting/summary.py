@@ -292,9 +292,9 @@ def _name(report: Report, s: Standing) -> str:
     if of_arms(plan):
         labels = [f"{f.name} {f.of[s.setting.id]}" for f in plan.factors if not f.random and s.setting.id in f.of]
         parts = [*([s.prompt] if s.prompt else []), *([s.arm] if s.arm != NONE_ARM else [])]
-        return " + ".join([*parts, *labels]) or CONTROLS["none"].name
+        return " + ".join([*parts, *labels]) or plan.called(NONE_ARM)
     words = [words for words in s.setting.apart(plan.settings) if not (looped and words == s.strategy)]
-    name = CONTROLS["none"].name if s.arm == NONE_ARM else CONTROLS["single"].name if s.arm == "single" else s.arm
+    name = plan.called(NONE_ARM) if s.arm == NONE_ARM else CONTROLS["single"].name if s.arm == "single" else s.arm
     oracle = looped and s.arm not in PLAIN and plan.looped[s.strategy].oracle
     return f"{name}{' (with oracle)' if oracle else ''}" + (f" [{', '.join(words)}]" if words else "")
 
@@ -360,7 +360,10 @@ def _best(rows: Sequence[SummaryRow], silent: bool) -> str:
     if len(judged) > 1 and best.corrected is not None:
         text += f". Corrected for choosing among {len(judged)}: {points(value)} ({interval(best.corrected_low, best.corrected_high)})"
     tied = [row for row in judged if row is not best and row.ci_high is not None and row.ci_high >= value]
-    return text + (f"; {len(tied) or 'none'} of {len(judged) - 1} others may be as good." if len(judged) > 1 else ".")
+    others = len(judged) - 1
+    if others == 1:
+        return f"{text}; the other one {'may be' if tied else 'is not'} as good."
+    return f"{text}; {len(tied) or 'none'} of {others} others may be as good." if others else f"{text}."
 
 
 def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:

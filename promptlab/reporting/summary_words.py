@@ -10,7 +10,7 @@ from promptlab.reporting.build import Report
 from promptlab.reporting.decide import about
 from promptlab.reporting.summary import OPEN, Summary, SummaryRow
 from promptlab.reporting.table import Table, table
-from promptlab.stats import points
+from promptlab.stats import chance, points
 
 HEADS = (
     "verdict", "arm", "score, %", "95 %", "points", "95 % interval", "P(best)", "USD for 1,000 answers", "tokens", "seconds",
@@ -36,7 +36,7 @@ def summary_table(summary: Summary) -> Table:
 def head_words(summary: Summary) -> str:
     """Model, tasks, items, and what the points are measured against."""
     model = f"SIMULATED {summary.model} (made-up answers)" if summary.simulated else summary.model
-    twice = "" if summary.with_its_repeat is None else f" (twice: {100 * summary.with_its_repeat:.1f})"
+    twice = "" if summary.with_its_repeat is None else f" (repeated: {100 * summary.with_its_repeat:.1f})"
     return f"{model}: {summary.where}; points against {summary.against}{twice}"
 
 
@@ -54,11 +54,6 @@ def verdict_words(row: SummaryRow) -> str:
     if row.incumbent:
         return "· incumbent"
     return f"{VERDICTS[row.verdict].sign} {row.verdict}" if row.verdict else "- not planned"
-
-
-def chance(p: float | None) -> str:
-    """A chance as a whole percentage."""
-    return "-" if p is None else "> 99 %" if p > 0.99 else "< 1 %" if p < 0.01 else f"{100 * p:.0f} %"
 
 
 def lost_words(row: SummaryRow) -> str:

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+Plain = tuple[str, str, tuple[str, ...], tuple[tuple[str, ...], ...]]
+
 
 class Table(NamedTuple):
     """Rows with a title and what to know of them.
@@ -18,6 +20,11 @@ class Table(NamedTuple):
     note: str
     frame: pd.DataFrame
     formats: Mapping[str, str] = {}
+
+    @property
+    def plain(self) -> Plain:
+        """Title, note, columns and rows, each cell as text."""
+        return self.title, self.note, tuple(self.head), tuple(tuple(map(str, row)) for row in self.rows)
 
     @property
     def head(self) -> list[str]:

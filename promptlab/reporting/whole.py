@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from promptlab.nouns import CONTROLS, FINDINGS, VERDICTS, Comparison, RunProblem, Scorer, filled, inert
+from promptlab.nouns import FINDINGS, VERDICTS, Comparison, RunProblem, Scorer, filled, inert
 from promptlab.record.store import Run
 from promptlab.reporting import formats
 from promptlab.reporting.arms import arm_tables
@@ -21,12 +21,12 @@ from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import reason
 from promptlab.reporting.fragments import Shown, item, opened, verdict_html
 from promptlab.reporting.html import to_html
-from promptlab.reporting.judged_tables import judged_tables
 from promptlab.reporting.older import keep_results
 from promptlab.reporting.one_page import to_pdf, to_png
 from promptlab.reporting.rows import PLACE, cells, gap_table, screening_table
 from promptlab.reporting.screen import first_screen, fitted, print_fitted
 from promptlab.reporting.table import Table as Found
+from promptlab.reporting.table import table
 
 COLUMNS = ("sentence", "task", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict")
 WIDTH_OFF_TERMINAL = 132
@@ -116,7 +116,7 @@ def _details(report: Judged, console: Console) -> None:
             found = [c for c in every if c.verdict in FINDINGS]
             n_hidden += len(every) - len(found)
             mark = "SIMULATED " if report.simulated and model in report.manifest.simulated_models else ""
-            _say_table(report, console, f"{mark}{model}, against {CONTROLS[control].name}", shown + found)
+            _say_table(report, console, f"{mark}{model}, against {report.plan.called(control)}", shown + found)
             for line in _reasons(report, shown, [c for c in every if c not in found]):
                 console.print(Text(line))
     if report.gaps:
@@ -128,7 +128,7 @@ def _details(report: Judged, console: Console) -> None:
     for of_arms in arm_tables(report):
         narrowed = narrow(of_arms)
         _print(console, narrowed._replace(title=f"{simulated}{narrowed.title}"))
-    for judged in judged_tables(report.trials, report.plan, report.ratings):
+    for judged in (table(*one) for one in report.by_judge):
         _print(console, judged, judged.note)
     if n_hidden:
         console.print(Text(f"{n_hidden} rows without a finding are not listed; report.html and --format csv have all."))

@@ -41,6 +41,10 @@ class FirstCalls:
         """By model name: what arms without parameters of their own send."""
         self._shared: dict[tuple[str, int, str], Shared] = {}
         self._baselines = {arm.setting: arm for arm in design.arms if arm.role == "baseline"}
+        repeated = [self._baselines[arm.setting] for arm in design.arms if arm.role == "aa" and arm.setting in self._baselines]
+        only_prompts = all(arm.role in ("baseline", "aa") for arm in design.arms)
+        self._reference = repeated[0] if only_prompts and len(repeated) == 1 else None
+        """Where prompts or settings are compared: the baseline of all of them, the incumbent's."""
 
     def shared(self, trial: Trial) -> Shared:
         """What this trial has in common with others."""
@@ -65,9 +69,13 @@ class FirstCalls:
         return stimulus_text(trial.arm.stimulus, self._tasks[trial.task], trial.item) or ""
 
     def opponent(self, trial: Trial) -> Callable[[], Steps[Answer]] | None:
-        """The baseline's answer to the same item in the same setting, by the calls of its own trial; None for that trial itself."""
-        arms = self._baselines
-        arm = arms.get(trial.arm.setting) or next((arm for arm in arms.values() if arm.setting.prompt == trial.arm.setting.prompt), None)
+        """The baseline's answer to the same item, by the calls of its own trial; None for that trial itself.
+
+        The baseline is that of the same setting; where prompts or settings are compared, that of the incumbent.
+        """
+        own = trial.arm.setting
+        arm = self._reference or self._baselines.get(own)
+        arm = arm or next((arm for setting, arm in self._baselines.items() if setting.prompt == own.prompt), None)
         if arm is None or arm is trial.arm:
             return None
         other = replace(trial, arm=arm)

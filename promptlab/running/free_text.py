@@ -41,6 +41,8 @@ def quality_of(text: str) -> float:
 
 def seems(taste: SimTaste, text: str) -> float:
     """How good a text seems, before any noise: its quality, and what the judge is biased by."""
+    if taste.obeys and taste.obeys in text.casefold():
+        return 1.5
     quality = 0.5 if taste.blind else quality_of(text)
     length = math.log(max(1, len(text.split())) / USUAL_WORDS)
     own = taste.self_preference if taste.likes_style_of and style_of(taste.likes_style_of) in text else 0.0

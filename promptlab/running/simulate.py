@@ -212,7 +212,7 @@ def with_logprobs(answer: Reply, shown: Shown) -> Reply:
     choices = shown.item.choices
     lettered = "{letter}" in shown.arm.placement.choice and shown.arm.placement.options != "none"
     tokens = [LETTERS[i % len(LETTERS)] if lettered else choice for i, choice in enumerate(choices)]
-    named = next((i for i, choice in enumerate(choices) if choice == answer.text), None)
+    named = max((i for i, choice in enumerate(choices) if choice in answer.text), key=lambda i: len(choices[i]), default=None)
     if named is None:
         return answer
     rest = (1 - FAVOURED) / max(1, len(tokens) - 1)

@@ -28,6 +28,7 @@ SMALL = 2_000_000
 SMALL_BYTES = 256 * 2**20
 """What any file may unpack to; more needs a file of an eighth of it."""
 LARGEST_PART = 2**30
+CHARS = 64
 LARGEST_YAML = 32 * 2**20
 ENCODINGS = frozenset({"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "DELTA_BINARY_PACKED", "BYTE_STREAM_SPLIT"})
 """Ways in which Parquet writes values that unpack to a size that is known, or of which each different value is written out once."""
@@ -72,6 +73,15 @@ def read_bytes(path: Path, limit: int, within: Path | None = None) -> bytes:
     if len(content) > limit:
         raise OSError(f"more than the limit of {limit // 2**20} MB")
     return content
+
+
+def opened_to_write(path: Path, how: int, mode: int = 0o666) -> int:
+    """A regular file opened to be written (`os.O_APPEND`, `os.O_TRUNC`), made where it is missing; OSError for a link, a pipe, a folder."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | how, mode)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError("not a regular file")
+    return handle
 
 
 def sha256_of(path: Path) -> str:
@@ -207,9 +217,9 @@ def yaml_value(text: str) -> Any:  # noqa: ANN401
 
 
 def _expanded(value: object, known: dict[int, int]) -> int:
-    """How many values there are, each alias counted as what it stands for."""
+    """How many values there are, each alias counted as what it stands for; a text counts once for each `CHARS` of it."""
     if not isinstance(value, dict | list):
-        return 1
+        return 1 + (len(value) // CHARS if isinstance(value, str) else 0)
     if id(value) not in known:
         known[id(value)] = SMALL * SMALL  # what an alias inside itself would stand for
         known[id(value)] = 1 + sum(_expanded(part, known) for part in (value.values() if isinstance(value, dict) else value))

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from promptlab.nouns import DataMissing, FileProblems
-from promptlab.sources.foreign import SMALL, json_value, parquet_table, read_bytes
+from promptlab.sources.foreign import CHARS, SMALL, json_value, parquet_table, read_bytes
 
 SIZE_LIMIT = 256 * 2**20
 """Bytes of a file; larger ones are refused unread."""
@@ -72,6 +72,11 @@ def content_of(path: Path) -> bytes:
         raise FileProblems.one(path, "there is no such file") from None
     except OSError as error:
         raise FileProblems.one(path, f"cannot be read: {error.strerror or error}") from None
+
+
+def text_of(path: Path) -> str:
+    """The text of a file of bounded size; FileProblems where it cannot be read, or is not UTF-8."""
+    return _decoded(path, content_of(path))
 
 
 def _decoded(path: Path, content: bytes) -> str:
@@ -261,13 +266,19 @@ def sheet_rows(path: Path, content: bytes, wanted: str | None = None) -> list[tu
 
 
 def _cells(sheet: Any, most: int) -> Iterator[tuple[int, tuple[Any, ...]]]:  # noqa: ANN401
-    """The rows of a sheet that hold anything, without empty cells at their ends; ValueError for more cells than `most`."""
-    n_cells = 0
+    """The rows of a sheet that hold anything, without empty cells at their ends; ValueError for more cells than `most`.
+
+    Cells may share one text, which a file holds once: each counts for what it shows.
+    """
+    n_cells = n_chars = 0
     sheet.reset_dimensions()
     for line, row in enumerate(sheet.iter_rows(values_only=True), 1):
         n_cells += 1 + len(row)
         if n_cells > most:
             raise ValueError(f"it holds more than {most:,} cells")
+        n_chars += sum(len(cell) for cell in row if isinstance(cell, str))
+        if n_chars > CHARS * most:
+            raise ValueError(f"its cells hold more than {n_chars:,} characters, most of them shared")
         while row and (row[-1] is None or row[-1] == ""):
             row = row[:-1]  # noqa: PLW2901
         if row:
@@ -284,7 +295,8 @@ def check_zipped(path: Path, content: bytes) -> None:
             for info in archive.infolist():
                 with archive.open(info) as entry:
                     part = entry.read(info.file_size + 1)
-                if len(part) > info.file_size or b"<!ENTITY" in part or b"<!DOCTYPE" in part:
+                plain = part.replace(b"\0", b"")  # as UTF-16 writes it
+                if len(part) > info.file_size or b"<!ENTITY" in plain or b"<!DOCTYPE" in plain:
                     raise FileProblems.one(
                         path, "no Excel file as a spreadsheet program writes it: damaged, or with definitions of its own"
                     )

@@ -6,6 +6,7 @@ from promptlab.stats.best import *
 from promptlab.stats.components import *
 from promptlab.stats.contrasts import *
 from promptlab.stats.core import *
+from promptlab.stats.crossed import *
 from promptlab.stats.decision import *
 from promptlab.stats.intervals import *
 from promptlab.stats.judging import *

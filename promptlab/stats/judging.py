@@ -54,12 +54,22 @@ class Anchored(NamedTuple):
     human_estimate: float
     human_low: float
     human_high: float
+    n_moved: int
+    """Labelled items (or clusters) in which people saw a difference, of `n_units`; `step` is the largest that they saw, else 1."""
+    n_units: int
+    step: float
 
     def p_tost(self, margin: float) -> float:
-        """p of the two one-sided tests that the mean lies within the margin."""
+        """p of the two one-sided tests that the mean lies within the margin.
+
+        Not below the binomial probability of so few differences where the mean is the margin: few labels without a difference show little.
+        """
+        few = float(st.binom.cdf(self.n_moved, self.n_units, min(1.0, margin / self.step))) if self.n_moved < self.n_units else 0.0
         if not self.se:
-            return float(abs(self.estimate) >= margin)
-        return max(float(st.t.sf((self.estimate + margin) / self.se, self.df)), float(st.t.sf((margin - self.estimate) / self.se, self.df)))
+            return max(few, float(abs(self.estimate) >= margin))
+        return max(
+            few, float(st.t.sf((self.estimate + margin) / self.se, self.df)), float(st.t.sf((margin - self.estimate) / self.se, self.df))
+        )
 
 
 def anchored(tasks: Sequence[Labels], alpha: float = 0.05) -> Anchored:
@@ -78,13 +88,31 @@ def anchored(tasks: Sequence[Labels], alpha: float = 0.05) -> Anchored:
     half = float(st.t.ppf(1 - alpha / 2, df)) * se
     human, human_se, human_df = _over_tasks(alone)
     human_half = float(st.t.ppf(1 - alpha / 2, human_df)) * human_se
-    p = float(2 * st.t.sf(abs(estimate) / se, df)) if se > 0 else float(estimate == 0)
+    p = float(2 * st.t.sf(abs(estimate) / se, df)) if se > 0 else 1.0
     n_human = sum(len(labels.human) for labels in tasks)
+    units = [_units(labels) for labels in tasks]
+    n_units, n_moved = sum(map(len, units)), sum(int(np.count_nonzero(unit)) for unit in units)
+    step = max((float(np.abs(unit).max()) for unit in units), default=0.0) or 1.0
+    if not se:  # all labels are alike: the share of items that may differ (Clopper and Pearson) times a step, and a sign test
+        half = step * (1 - (alpha / 2) ** (1 / n_units))
+        human_half, p = half, min(1.0, 2 * 0.5**n_units) if estimate else 1.0
     return Anchored(
         estimate, se, df, ci_low=estimate - half, ci_high=estimate + half, p_value=p, n_human=n_human,
         n_judge=n_human + sum(len(labels.judge_only) for labels in tasks), judge_weight=sum(weight for *_, weight in each) / k,
         human_estimate=human, human_low=human - human_half, human_high=human + human_half,
+        n_moved=n_moved, n_units=n_units, step=step,
     )  # fmt: skip
+
+
+def _units(labels: Labels) -> Array:
+    """The largest difference that people saw in each labelled item, or cluster."""
+    y = np.abs(np.asarray(labels.human, dtype=np.float64))
+    if labels.clusters is None:
+        return y
+    codes = np.unique(np.asarray(labels.clusters, dtype=str), return_inverse=True)[1]
+    found = np.zeros(codes.max() + 1)
+    np.maximum.at(found, codes, y)
+    return found
 
 
 def _task(labels: Labels) -> tuple[float, float, float, float]:

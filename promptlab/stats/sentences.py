@@ -41,6 +41,11 @@ def p_figure(p: float | None) -> str:
     return p_text(p).removeprefix("p ").removeprefix("= ")
 
 
+def chance(p: float | None) -> str:
+    """A chance as a whole percentage."""
+    return "-" if p is None else "> 99 %" if p > 0.99 else "< 1 %" if p < 0.01 else f"{100 * p:.0f} %"
+
+
 def points(value: float | None) -> str:
     """A fraction as signed points with one decimal; with as many as its sign needs where it is nearly 0."""
     if value is None:

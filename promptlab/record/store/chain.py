@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from promptlab.nouns import RunProblem, digest
-from promptlab.record.store.files import AFTER, DAMAGED, journal_of, parts_in, read_file, sync, write_whole
+from promptlab.record.store.files import AFTER, journal_of, parts_in, read_file, sync, way_aside, write_whole
 from promptlab.sources.foreign import json_value, sha256_of
 
 CHAIN = "chain.jsonl"
@@ -114,8 +114,7 @@ def _repaired(folder: Path) -> list[dict[str, Any]]:
     links, broken = links_in(folder)
     path = folder / CHAIN
     if broken or (path.exists() and not path.read_bytes().endswith(b"\n")):
-        (folder / DAMAGED).mkdir(exist_ok=True)
-        path.rename(folder / DAMAGED / CHAIN)
+        path.rename(way_aside(folder) / CHAIN)
         write_whole(path, b"".join(json.dumps(link).encode() + b"\n" for link in links))
     return links
 

@@ -9,9 +9,10 @@ import fcntl
 import json
 import os
 import re
+import stat
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from promptlab.nouns import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, CallRow, RunProblem, Setting, TrialRow
-from promptlab.sources.foreign import check_regular, json_value, parquet_table, read_bytes
+from promptlab.sources.foreign import check_regular, json_value, opened_to_write, parquet_table, read_bytes
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 DAMAGED = "damaged"
@@ -47,7 +48,7 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write to a temporary name, make it durable, rename: readers see the old file or the new one, never half of one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with open(opened_to_write(temporary, os.O_TRUNC), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -213,9 +214,40 @@ def damaged_lines(data: bytes) -> list[bytes]:
 def set_aside(folder: Path, lines: Sequence[bytes]) -> None:
     """Keep damaged lines next to the run: nothing that could be read by a person is thrown away."""
     if lines:
-        (folder / DAMAGED).mkdir(exist_ok=True)
-        with (folder / DAMAGED / "journal.jsonl").open("ab") as file:
+        path = way_aside(folder) / "journal.jsonl"
+        with open(opened_to_write(free(path) if _is_strange(path) else path, os.O_APPEND), "ab") as file:
             file.write(b"".join(line + b"\n" for line in lines))
+
+
+def way_aside(folder: Path, place: Path = Path()) -> Path:
+    """The folder for what repair moves out of a folder of the run; a link or a file on the way there is renamed, never followed."""
+    way = folder / DAMAGED
+    for part in (way, *(way / parent for parent in reversed((place / "x").parents[:-1]))):
+        if os.path.lexists(part) and (part.is_symlink() or not part.is_dir()):
+            part.rename(free(part))
+    (way / place).mkdir(parents=True, exist_ok=True)
+    return way / place
+
+
+def free(path: Path) -> Path:
+    """The path, or where something lies there one like it."""
+    while os.path.lexists(path):
+        path = path.with_name(f"{path.name}.again")
+    return path
+
+
+def strangers(folder: Path) -> list[Path]:
+    """The links, pipes and devices in a run folder, besides those that repair moved aside: no writer meets one."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        found += [path for name in (*folders, *files) if _is_strange(path := Path(place, name), stat.S_ISREG, stat.S_ISDIR)]
+        folders[:] = [name for name in folders if Path(place, name) != folder / DAMAGED]
+    return sorted(found)
+
+
+def _is_strange(path: Path, *right: Callable[[int], bool]) -> bool:
+    """Whether there is something of another kind than these; by default, than a file."""
+    return os.path.lexists(path) and not any(is_right(path.lstat().st_mode) for is_right in right or (stat.S_ISREG,))
 
 
 def _fits(row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:

@@ -33,6 +33,7 @@ from promptlab.record.store.files import (
     schema,
     set_aside,
     space_left,
+    strangers,
     sync,
     whole_lines,
     write_whole,
@@ -57,6 +58,8 @@ class RunWriter:
             if sub != folder and os.path.lexists(sub) and (sub.is_symlink() or not sub.is_dir()):
                 raise RunProblem(f"{sub}: no folder of this run, but a link or a file; {REMEDY.format(folder)}")
             sub.mkdir(parents=True, exist_ok=True)
+        if strange := strangers(folder):
+            raise RunProblem(f"{strange[0]}: a link or a pipe, which no run has; {REMEDY.format(folder)}")
         self._lock = locked(folder)
         clear(leftovers(folder))
         self.chain = Chain(folder)

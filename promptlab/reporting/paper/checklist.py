@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from promptlab.nouns import CONTROLS
 from promptlab.reporting.build import Report
-from promptlab.reporting.judged import judgings
 from promptlab.reporting.paper.cited import UNSTATED, licences
 from promptlab.reporting.paper.flow import Flow
 from promptlab.reporting.paper.methods import moment
+from promptlab.reporting.people import judgings
 from promptlab.reporting.table import Table, table
 
 AUTHORS = "AUTHORS"
@@ -54,7 +53,7 @@ def checklist(report: Report, flow: Flow) -> Table:
     placebo = "placebo" in report.controls or "neutral_feedback" in report.controls or "neutral_paraphrase" in report.controls
     texts = any(arm.role in ("stimulus", "loop") for arm in plan.arms)
     add("Is there a control of the same length or form?", placebo if texts else NONE,
-        ", ".join(CONTROLS[control].name for control in report.controls) or "no control of this kind")  # fmt: skip
+        ", ".join(report.plan.called(control) for control in report.controls) or "no control of this kind")  # fmt: skip
     add("Are uncertainties given for every effect?", all(c.ci_low is not None for c in report.comparisons if c.diff is not None),
         "95 % intervals by item or cluster")  # fmt: skip
     add("Are all comparisons corrected for?", bool(plan.hypotheses), f"{len(plan.hypotheses):,} planned hypotheses in frozen families")

@@ -99,7 +99,7 @@ def paired_table(report: Report) -> Table:
     """How many pairs each comparison over the tasks was planned to have, has, and has lost."""
     rows = [
         [
-            named(report, c.model), report.name(c), c.against.name, f"{c.n_planned:,}", f"{c.n_pairs:,}", f"{c.n_planned - c.n_pairs:,}",
+            named(report, c.model), report.name(c), report.against(c), f"{c.n_planned:,}", f"{c.n_pairs:,}", f"{c.n_planned - c.n_pairs:,}",
             *(f"{100 * (share or 0):.1f}" for share in (c.missing_treatment, c.missing_control)), c.status.replace("_", " "),
         ]
         for c in _over(report)

@@ -12,9 +12,10 @@ from promptlab.nouns import ADJUSTMENTS, CONTROLS, OUTCOMES
 from promptlab.record.ratings import Rating
 from promptlab.reporting.build import Report
 from promptlab.reporting.frozen import parameters
-from promptlab.reporting.judged import ANCHORED, controls, judgings
+from promptlab.reporting.judged import ANCHORED, controls
 from promptlab.reporting.paper.cited import keys_of, sources_of
 from promptlab.reporting.paper.flow import Flow
+from promptlab.reporting.people import judgings
 from promptlab.stats import adjustment_of
 
 Part = tuple[str, list[str]]
@@ -252,7 +253,7 @@ def _power(report: Report) -> Iterator[str]:
             if value is not None
         ]
         found = f"the smallest detectable difference is {listed(seen)}" if seen else "no difference could be detected"
-        against = CONTROLS[row.control].name if row.control in report.controls else "the control"
+        against = report.plan.called(row.control) if row.control in report.controls else "the control"
         yield f"Against {against}, if {100 * row.discordance:g} % of answers change, {found}."
 
 

@@ -40,10 +40,8 @@ def answers_of(folder: Path, cache: Cache | None) -> Cache:
     if cache is None or cache.use != "use":
         own.parent.mkdir(mode=0o700, exist_ok=True)
         return Cache(own)
-    if own.is_dir():  # an earlier session went without the cache
-        before = Cache(own)
-        cache.put_many([(row.key, row.completion, row.request) for row in before.stored() if row.completion is not None])
-        before.close()
+    if own.is_dir():  # an earlier session went without the cache, or somebody else did: no other run may get these answers
+        cache.beside = Cache(own, "replay")
     return cache
 
 

@@ -102,6 +102,8 @@ class Cache:
         self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_LIMIT)
         self.claims = Claims(folder) if use in ("use", "imported") else None
         """Requests in flight in other processes; a cache that sends again, or only reads, waits for none."""
+        self.beside: Cache | None = None
+        """Where answers are looked up that are not here."""
 
     def get(self, key: str) -> Completion | None:
         """The stored answer; None when there is none, or when the row is damaged (with a warning)."""
@@ -109,7 +111,8 @@ class Cache:
             return None
         if self._also_imported and (found := next(self._answers(_SELECT_ONE, (IMPORTED + key,)), None)):
             return found[1]
-        return next((completion for _, completion in self._answers(_SELECT_ONE, (key,))), None)
+        found = next(self._answers(_SELECT_ONE, (key,)), None)
+        return found[1] if found else self.beside.get(key) if self.beside is not None else None
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Completion]:
         """The stored answers of those keys that have one; a damaged row is left out, with a warning."""
@@ -121,7 +124,7 @@ class Cache:
             if self._also_imported:
                 imported = self._answers(_select(len(block)), [IMPORTED + key for key in block])
                 found.update({key.removeprefix(IMPORTED): completion for key, completion in imported})
-        return found
+        return {**self.beside.get_many(key for key in wanted if key not in found), **found} if self.beside is not None else found
 
     def put(self, key: str, completion: Completion, request: Request | None = None) -> None:
         """Keep an answer, durable before this returns; outcome `error` is not an answer. `request` is what `key` is the digest of."""
@@ -200,6 +203,8 @@ class Cache:
         """Release the file."""
         self._db.close()
         self._adding.close()
+        if self.beside is not None:
+            self.beside.close()
         if self.claims is not None:
             self.claims.close()
         self._store.close()

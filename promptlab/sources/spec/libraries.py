@@ -137,8 +137,8 @@ def load_cues(path: Path) -> CueLibrary:
 def is_cue_file(path: Path) -> bool:
     """Whether a library holds cues for loops, and not stimuli; False for a file that cannot be read."""
     try:
-        return b"cue" in path.read_bytes() and bool(read(path).value.get("role") == "cue")
-    except (FileProblems, OSError):
+        return bool(read(path).value.get("role") == "cue")
+    except FileProblems:
         return False
 
 
@@ -223,6 +223,7 @@ class SimTaste(Part):
     self_preference: Annotated[float, Field(ge=-2, le=2, description="for texts of the model `likes_style_of`")] = 0.0
     likes_style_of: str = ""
     blind: Annotated[bool, Field(description="sees no quality at all")] = False
+    obeys: Annotated[str | None, Field(description="words that make an answer seem perfect", exclude_if=is_unset)] = None
 
 
 class SimModel(Part):
@@ -340,10 +341,7 @@ def _human(value: object) -> object:
 class TaskFile(Part):
     """A task in four lines: items, columns, metric, base_prompts (unless the experiment has whole prompts). The rest has defaults."""
 
-    items: Annotated[
-        str,
-        Field(min_length=1, description="CSV, TSV, JSON, JSON lines, Parquet or Excel, path from this file; or hf:owner/name"),
-    ]
+    items: Annotated[str, Field(min_length=1, description="CSV, TSV, JSON, JSON lines, Parquet, Excel, from this file; or hf:owner/name")]
     columns: Columns
     metric: Annotated[
         str | dict[str, dict[str, Any]],
@@ -365,6 +363,7 @@ class TaskFile(Part):
     target_is: Annotated[
         Literal["text", "index", "letter"], Field(description="what 'target' holds: the answer, or its place among the options")
     ] = "text"
+    both_orders: Annotated[bool, Field(description="send every item twice, the second time with its options in reverse")] = False
     demos: Annotated[str, Field(min_length=1, description="a file like 'items' to draw worked examples from")] | None = None
     config: Annotated[str, Field(pattern=NAME, description="the configuration of an hf: dataset")] = "default"
     split: Annotated[str, Field(pattern=NAME, description="the split of an hf: dataset")] = "test"
@@ -391,10 +390,10 @@ class TaskFile(Part):
             raise ValueError(f"{ANSWERS}; only assertions and judges do without")
         if self.demos and not (columns.target or columns.target_scores):
             raise ValueError("worked examples need right answers: name their column under columns: target")
-        if self.labels and (columns.choices or columns.target_scores):
-            raise ValueError("options come from 'labels' or from a column, not from both")
+        if self.labels and (columns.choices or columns.target_scores or self.both_orders):
+            raise ValueError("options come from 'labels' or from a column, not from both; both_orders needs a column")
         if self.target_is != "text" and not (self.labels or columns.choices):
             raise ValueError(f"target_is: {self.target_is} needs options: 'labels', or 'choices' under columns")
-        if self.metric == "choice" and not (self.labels or columns.choices or columns.target_scores):
+        if (self.both_orders or self.metric == "choice") and not (self.labels or columns.choices or columns.target_scores):
             raise ValueError("metric: choice needs options: 'labels', or 'choices' or 'target_scores' under columns")
         return self

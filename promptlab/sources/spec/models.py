@@ -187,7 +187,7 @@ class ModelEntry(Sent):
     def resolved(self) -> Model:
         """The entry as the noun that the rest of promptlab uses."""
         price = filled(Price, self.price, source="experiment file") if self.price else None
-        own = {name: value for name in CONNECTION if not is_unset(value := getattr(self, name))}
+        own = {name: value for name in CONNECTION if not is_unset(value := getattr(self, name, None))}
         own |= {"headers": {name: entry.model_dump() for name, entry in self.headers.items()}} if self.headers else {}
         sampling = merged(self.sampling.asked(), self.sent(), own)
         return filled(Model, self, name=self.name or self.model, litellm_name=self.model, sampling=sampling, price=price)

@@ -46,6 +46,7 @@ class Wishes:
     input: str | None = None
     target: str | None = None
     metric: str | None = None
+    rubric: str | None = None
 
 
 @dataclass(slots=True)
@@ -249,11 +250,8 @@ def _last_turns(made: Proposal, columns: dict[str, Column]) -> None:
 
 def _free(made: Proposal, wishes: Wishes) -> None:
     made.kind = "free text without right answers"
-    made.rubric = ANYTHING
-    made.notes.append(
-        "no column of right answers was found, so a judge rates the answers; say in the rubric what a good one is, or name the column "
-        "with --target"
-    )
+    made.rubric = wishes.rubric or ANYTHING
+    made.notes += [] if wishes.rubric else ["no column of right answers: a judge rates by --rubric TEXT; or name the column with --target"]
     if wishes.metric:
         raise UsageProblem(f"--metric {wishes.metric} needs right answers; name their column with --target")
 
@@ -264,6 +262,9 @@ def _answers(made: Proposal, columns: Mapping[str, Column], wishes: Wishes) -> N
     column = columns[target]
     if not column.n:
         raise UsageProblem(f"{made.looked.source}: the column {made.target!r} holds no answer; name another with --target")
+    if wishes.rubric:
+        made.kind, made.rubric = "free text with a reference", wishes.rubric
+        return
     if column.is_list and all(len(listed(value) or ()) == 1 for value in column.values):
         _rewrite(made, target, [(listed(value) or [""])[0] for value in column.values], f"has lists of one answer each in {target!r}")
         column = Column(target, [row.get(target) for row in made.rows])
