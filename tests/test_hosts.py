@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from promptlab.cli.serve import is_asked_rightly
+from promptlab.explorer.serve import is_asked_rightly
 from promptlab.record.store import Run, runs_in
 from runs import experiment, run, served, start, wait_until
 from servers import Server

@@ -268,7 +268,7 @@ def test_40_ratings_by_keyboard_and_none_is_lost_when_the_server_is_killed(own: 
         assert not any(word in html for word in HIDDEN), [word for word in HIDDEN if word in html]
         for line in Path("/proc").glob("[0-9]*/cmdline") if Path("/proc").is_dir() else ():
             with_it = line.read_bytes() if line.exists() else b""
-            if b"promptlab.cli.serve" in with_it and str(own.folder).encode() in with_it:
+            if b"promptlab.explorer.serve" in with_it and str(own.folder).encode() in with_it:
                 os.kill(int(line.parent.name), signal.SIGKILL)
         page.close()
     assert len(ratings_of(own.folder, "r1")) == 20

@@ -147,7 +147,7 @@ def _started(host: str, port: int, where: list[str], *, quiet: bool = False, als
     known = dict.fromkeys(["localhost", LOOPBACK, *(_names_of_this_machine() if host in EVERY_ADDRESS else [host]), *also])
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]
     flags += [part for name in known for part in ("--server.allowedHosts", name)]  # no rebinding of another name
-    command = [sys.executable, "-P", "-m", "promptlab.cli.serve", "run", str(shipped("app.py")), *flags, "--", *where]
+    command = [sys.executable, "-P", "-m", "promptlab.explorer.serve", "run", str(shipped("app.py")), *flags, "--", *where]
     output = subprocess.DEVNULL if quiet else None
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, start_new_session=quiet)  # noqa: S603
 

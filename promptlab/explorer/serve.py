@@ -22,7 +22,7 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 def main() -> None:
-    """`python -m promptlab.cli.serve ARGUMENTS-OF-STREAMLIT`."""
+    """`python -m promptlab.explorer.serve ARGUMENTS-OF-STREAMLIT`."""
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     options = sys.argv[1 : sys.argv.index("--")]
     guard_every_route([name for flag, name in pairwise(options) if flag == "--server.allowedHosts"])
