@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -18,12 +19,14 @@ from promptlab.design.cross import screened, trials
 from promptlab.nouns import Item, Task
 from promptlab.nouns.errors import FileProblems
 from promptlab.planning.plan import make_plan
+from promptlab.planning.rebuilt import problems
 from promptlab.planning.resolve import resolve
+from promptlab.planning.study import as_recorded
 from promptlab.record.store import Run
 from promptlab.reporting import build, to_html, to_json, to_markdown
 from promptlab.reporting.gate import gate
 from promptlab.running.progress import Execution
-from promptlab.running.sweep import Sweep, run_sweep
+from promptlab.running.sweep import Sweep, arun_sweep, run_sweep
 from promptlab.stats import Screening
 
 TEXTS = """
@@ -178,6 +181,43 @@ def test_a_budget_and_a_kill_stop_it_anywhere_and_the_choice_stays(tmp_path: Pat
     swept(tmp_path, PROMPTS)
     assert Run(whole.folder).looks == frozen
     assert {row.treatment for row in build(Run(whole.folder)).screening if row.chosen} == {"fourth"}
+
+
+def test_a_sweep_that_ends_between_the_parts_confirms_the_same_items_and_sends_nothing_twice(tmp_path: Path) -> None:
+    few = PROMPTS.replace("items: 60", "items: 40")
+    whole = swept(tmp_path, few, cache="off")
+    study, ours = resolve(tmp_path / "confirm.yaml"), Run(whole.folder).trials().sort_values("order")
+    confirm = Run(whole.folder).plan.confirm
+    assert confirm is not None
+
+    async def stopped(name: str, at: int) -> Sweep:
+        stop, how = asyncio.Event(), Execution(cache="off", concurrency=1)
+        return await arun_sweep(study, tmp_path / name, None, how, lambda p: stop.set() if p.n_done >= at else None, stop=stop)
+
+    for name, at in (("before the choice", confirm.order), ("after it", confirm.order + 3)):
+        first = asyncio.run(stopped(name, at))
+        assert first.state == "interrupted"
+        assert bool(Run(first.folder).looks) is (at > confirm.order)
+        done = swept(tmp_path, few, name, cache="off")
+        assert (done.folder, done.state) == (first.folder, "complete")
+        theirs = Run(done.folder).trials().sort_values("order")
+        assert list(ours["trial"]) == list(theirs["trial"])
+        assert first.progress.n_sent + done.progress.n_sent == whole.progress.n_sent == theirs["attempts"].sum()  # some fail once
+        assert Run(done.folder).looks == Run(whole.folder).looks
+
+
+def test_another_seed_between_the_parts_is_another_run(tmp_path: Path) -> None:
+    """So no item that has screened can confirm: the split of a run is in its plan, and its folder's name holds the seed's hash."""
+    short = swept(tmp_path, PROMPTS, max_tokens=1_500)
+    (tmp_path / "confirm.yaml").write_text(PROMPTS.replace("seed: 3", "seed: 4"), encoding="utf-8")
+    other = resolve(tmp_path / "confirm.yaml")
+    ours, theirs = Run(short.folder).plan.confirm, make_plan(other).confirm
+    assert ours is not None
+    assert theirs is not None
+    assert set(ours.screening["sentiment"]) != set(theirs.screening["sentiment"])
+    assert as_recorded(other, tmp_path / "runs").run_id != short.folder.name
+    (short.folder / "experiment.yaml").write_text(other.text, encoding="utf-8")  # the same by hand, in the folder
+    assert any("experiment" in said for said in problems(Run(short.folder)))
 
 
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
