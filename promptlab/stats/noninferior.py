@@ -117,13 +117,13 @@ def items_of_gate(discordance: float, margin: float, alpha: float = 0.05, power:
 
 def passing(n: int, gained: float, lost: float, margin: float, alpha: float = 0.05) -> float:
     """The share of gates of `n` single answers that pass, by trinomial law, where such shares of the answers are gained and lost."""
-    z, end, deviation = float(ndtri(1 - alpha)), n * lost, 8 * math.sqrt(n * lost) + 8
-    share, least, given = 0.0, 0, gained / (1 - lost)
-    for x in range(max(0, int(end - deviation)), min(n, int(end + deviation)) + 1):
+    z, middle, far = float(ndtri(1 - alpha)), n * lost, 8 * math.sqrt(n * lost) + 8
+    share, least = 0.0, 0
+    for x in range(max(0, int(middle - far)), min(n, int(middle + far)) + 1):
         while least <= n - x and tango_score(least, x, n, -margin) <= z:
             least += 1
-        too_few = max(FEW - x, 1) if bdtri(x, n, alpha) >= margin else 0
-        at_least = max(least, too_few)
-        if at_least <= n - x:
-            share += (bdtr(x, n, lost) - (bdtr(x - 1, n, lost) if x else 0.0)) * (bdtrc(at_least - 1, n - x, given) if at_least else 1.0)
+        need = max(least, max(FEW - x, 1) if bdtri(x, n, alpha) >= margin else 0)
+        if need <= n - x:
+            chance = bdtr(x, n, lost) - (bdtr(x - 1, n, lost) if x else 0.0)
+            share += float(chance * (bdtrc(need - 1, n - x, gained / (1 - lost)) if need else 1.0))
     return share
