@@ -15,6 +15,7 @@ import pytest
 
 from conftest import ROOT
 from promptlab.cli.home import ago
+from promptlab.nouns import EXIT_INTERRUPTED
 from promptlab.record.store import Run
 from promptlab.sources.spec.experiment import experiment_schema
 from runs import experiment, run, served
@@ -247,3 +248,16 @@ def test_a_shell_completes_runs_tasks_and_arms(tmp_path: Path) -> None:
     assert completed("plan", "sm", cwd=tmp_path) == ["small.yaml"]
     assert completed("plan", "quick", cwd=tmp_path) == ["quickstart"]
     assert completed("compare", "nothing", "--arm", "", cwd=tmp_path) == []
+
+
+def test_an_interrupt_before_a_command_runs_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from promptlab import __main__, cli
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "main", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        __main__.main()
+    assert ended.value.code == EXIT_INTERRUPTED
+    assert capsys.readouterr().err.startswith("promptlab: interrupted; ")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,12 +19,14 @@ from promptlab.design.cross import screened, trials
 from promptlab.nouns import Item, Task
 from promptlab.nouns.errors import FileProblems
 from promptlab.planning.plan import make_plan
+from promptlab.planning.rebuilt import problems
 from promptlab.planning.resolve import resolve
+from promptlab.planning.study import as_recorded
 from promptlab.record.store import Run
 from promptlab.reporting import build, to_html, to_json, to_markdown
 from promptlab.reporting.gate import gate
 from promptlab.running.progress import Execution
-from promptlab.running.sweep import Sweep, run_sweep
+from promptlab.running.sweep import Sweep, arun_sweep, run_sweep
 from promptlab.stats import Screening
 
 TEXTS = """
@@ -55,11 +59,15 @@ def swept(folder: Path, text: str, name: str = "runs", **how: Any) -> Sweep:
     return run_sweep(resolve(path), folder / name, folder / "cache", Execution(**how), lambda _: None)
 
 
+def of_items(name: str, items: tuple[Item, ...], source: str = "") -> Task:
+    return Task(name=name, suite="own", benchmark="own", metric="exact", strict="", base_prompts={}, items=items, source=source)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.one_of(st.none(), st.integers(0, 12)), min_size=1, max_size=60), st.floats(0.05, 0.95))
 def test_parts_keep_clusters_whole_and_every_item_once(clusters: list[int | None], share: float) -> None:
     items = tuple(Item(f"i{n}", str(n), ("a",), (), None if c is None else f"c{c}") for n, c in enumerate(clusters))
-    task, n = screened(Task(name="t", suite="own", benchmark="own", metric="exact", strict="", base_prompts={}, items=items), share)
+    [(task, n)] = screened([of_items("t", items)], share)
     first, rest = task.items[:n], task.items[n:]
     assert sorted(item.id for item in (*first, *rest)) == sorted(item.id for item in items)
     assert not {item.cluster for item in first if item.cluster} & {item.cluster for item in rest if item.cluster}
@@ -72,11 +80,36 @@ def test_items_that_ask_the_same_are_not_on_both_sides(tmp_path: Path) -> None:
     texts = [text for n in range(30) for text in (f"Ticket {n}", f"ticket  {n} ", f"Ticket {n}")]
     for clusters in ([None] * 90, [f"user {n % 7}" if n > 60 else None for n in range(90)]):
         items = tuple(Item(f"i{n}", text, ("a",), (), cluster) for n, (text, cluster) in enumerate(zip(texts, clusters, strict=True)))
-        task, n = screened(Task(name="t", suite="own", benchmark="own", metric="exact", strict="", base_prompts={}, items=items), 0.5)
+        [(task, n)] = screened([of_items("t", items)], 0.5)
         first, rest = ({" ".join(item.input.casefold().split()) for item in part} for part in (task.items[:n], task.items[n:]))
         assert first
         assert rest
         assert not first & rest
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40), st.floats(0.2, 0.8), st.randoms(use_true_random=False))
+def test_a_text_of_two_tasks_is_on_one_side_in_both(both: int, one: int, other: int, share: float, random: Random) -> None:
+    """What helped to choose an arm in one task does not confirm it in another; each task, and what both share, is split alike."""
+    texts = [[*range(both), *range(100, 100 + one)], [*range(both), *range(200, 200 + other)]]
+    parts = []
+    for name, numbers in zip("ab", texts, strict=True):
+        random.shuffle(numbers)
+        parts.append(of_items(name, tuple(Item(f"{name}{n}", f"Ticket  {n}" if name == "a" else f"ticket {n}", ("x",)) for n in numbers)))
+    found = screened(parts, share)
+    first, rest = ([{item.id[1:] for item in task.items[at(n)]} for task, n in found] for at in (slice, lambda n: slice(n, None)))
+    assert not set.union(*first) & set.union(*rest)
+    for (task, n), numbers in zip(found, texts, strict=True):
+        assert len(task.items) == len(numbers)
+        assert abs(len(numbers) - n - share * len(numbers)) <= 1
+    assert abs(len(rest[0] & rest[1]) - share * both) <= 1
+
+
+def test_rows_of_one_source_are_on_one_side_whatever_column_a_task_reads() -> None:
+    title, body = (of_items(name, tuple(Item(f"{n}", f"{name} {n}", ("x",)) for n in range(40)), "tickets of May") for name in "tb")
+    (one, n), (other, m) = screened([title, body], 0.5)
+    assert (n, m) == (20, 20)
+    assert {item.id for item in one.items[:n]} == {item.id for item in other.items[:m]}
 
 
 def test_dropped_arms_are_not_sent_to_confirm_and_figures_come_from_the_confirming_items_alone(tmp_path: Path) -> None:
@@ -148,6 +181,43 @@ def test_a_budget_and_a_kill_stop_it_anywhere_and_the_choice_stays(tmp_path: Pat
     swept(tmp_path, PROMPTS)
     assert Run(whole.folder).looks == frozen
     assert {row.treatment for row in build(Run(whole.folder)).screening if row.chosen} == {"fourth"}
+
+
+def test_a_sweep_that_ends_between_the_parts_confirms_the_same_items_and_sends_nothing_twice(tmp_path: Path) -> None:
+    few = PROMPTS.replace("items: 60", "items: 40")
+    whole = swept(tmp_path, few, cache="off")
+    study, ours = resolve(tmp_path / "confirm.yaml"), Run(whole.folder).trials().sort_values("order")
+    confirm = Run(whole.folder).plan.confirm
+    assert confirm is not None
+
+    async def stopped(name: str, at: int) -> Sweep:
+        stop, how = asyncio.Event(), Execution(cache="off", concurrency=1)
+        return await arun_sweep(study, tmp_path / name, None, how, lambda p: stop.set() if p.n_done >= at else None, stop=stop)
+
+    for name, at in (("before the choice", confirm.order), ("after it", confirm.order + 3)):
+        first = asyncio.run(stopped(name, at))
+        assert first.state == "interrupted"
+        assert bool(Run(first.folder).looks) is (at > confirm.order)
+        done = swept(tmp_path, few, name, cache="off")
+        assert (done.folder, done.state) == (first.folder, "complete")
+        theirs = Run(done.folder).trials().sort_values("order")
+        assert list(ours["trial"]) == list(theirs["trial"])
+        assert first.progress.n_sent + done.progress.n_sent == whole.progress.n_sent == theirs["attempts"].sum()  # some fail once
+        assert Run(done.folder).looks == Run(whole.folder).looks
+
+
+def test_another_seed_between_the_parts_is_another_run(tmp_path: Path) -> None:
+    """So no item that has screened can confirm: the split of a run is in its plan, and its folder's name holds the seed's hash."""
+    short = swept(tmp_path, PROMPTS, max_tokens=1_500)
+    (tmp_path / "confirm.yaml").write_text(PROMPTS.replace("seed: 3", "seed: 4"), encoding="utf-8")
+    other = resolve(tmp_path / "confirm.yaml")
+    ours, theirs = Run(short.folder).plan.confirm, make_plan(other).confirm
+    assert ours is not None
+    assert theirs is not None
+    assert set(ours.screening["sentiment"]) != set(theirs.screening["sentiment"])
+    assert as_recorded(other, tmp_path / "runs").run_id != short.folder.name
+    (short.folder / "experiment.yaml").write_text(other.text, encoding="utf-8")  # the same by hand, in the folder
+    assert any("experiment" in said for said in problems(Run(short.folder)))
 
 
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:

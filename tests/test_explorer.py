@@ -6,6 +6,7 @@ import ast
 import html
 import io
 import json
+import os
 import random
 import re
 import shutil
@@ -675,7 +676,7 @@ def test_the_rule_has_teeth() -> None:
 # --- around it ------------------------------------------------------------------------------------------------------
 
 
-def test_the_explorer_never_loads_a_model_client(demo: Path) -> None:
+def test_the_explorer_never_loads_a_model_client_and_opens_no_cache(demo: Path, tmp_path: Path) -> None:
     code = f"""
 import json, sys
 sys.argv = ["app.py", "--runs", {str(demo)!r}]
@@ -685,11 +686,14 @@ for page in {PAGES!r}:
     app = AppTest.from_file("app.py", default_timeout=60)
     app.query_params["page"] = page
     assert not app.run().exception
-print(json.dumps(sorted(name for name in sys.modules if name.split(".")[0] in ("litellm", "openai", "dspy", "diskcache"))))
+print(json.dumps(sorted(name for name in sys.modules if name.split(".")[0] in ("litellm", "openai", "dspy"))))
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    env = {**os.environ, "PROMPTLAB_HOME": str(tmp_path / "home")}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout.splitlines()[-1]) == []
+    assert (tmp_path / "home").is_dir()
+    assert not (tmp_path / "home" / "cache").exists()
 
 
 def test_the_explorer_writes_nothing_into_a_run(opened: Any, tmp_path: Path) -> None:

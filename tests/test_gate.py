@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import multinomial
 
 import promptlab
 from promptlab.nouns import ArmRef, Plan, UsageProblem
@@ -17,7 +18,8 @@ from promptlab.record.store import Run
 from promptlab.reporting import build
 from promptlab.reporting import gate as gates
 from promptlab.reporting.gate import gate, to_junit, to_markdown, worst
-from promptlab.stats.noninferior import NonInferiority, items_of_gate, non_inferiority
+from promptlab.stats.core import Pairs, infer
+from promptlab.stats.noninferior import NonInferiority, items_of_gate, non_inferiority, passing
 from runs import run
 
 
@@ -146,24 +148,53 @@ def test_hostile_names_leave_reports_for_machines_well_formed(name: str) -> None
 
 
 def test_the_items_of_a_gate_are_those_of_its_own_bounds() -> None:
-    assert [items_of_gate(c, m) for c, m in ((0.1, 0.02), (0.1, 0.05), (0.05, 0.05), (0.01, 0.1))] == [1578, 274, 200, 35]
+    found = [(c, m, items_of_gate(c, m)) for c, m in ((0.1, 0.02), (0.1, 0.05), (0.05, 0.05), (0.01, 0.1))]
+    assert [n for *_, n in found] == [1578, 274, 208, 35]
+    for changed, margin, n in found:
+        assert 0.8 <= passing(n, changed / 2, changed / 2, margin) < 0.87
+        assert passing(n, changed / 2, changed / 2 + margin, margin) <= 0.05
 
 
-@pytest.mark.parametrize(("loss", "least", "most"), [(0.0, 0.8, 1.0), (0.02, 0.0, 0.05), (0.05, 0.0, 0.0)])
-def test_error_rates_at_the_planned_size(tmp_path: Path, loss: float, least: float, most: float) -> None:
-    """1,550 items with 10 % changed answers pass a margin of 2 points four times in five where nothing changes."""
-    rng, runs, n = np.random.default_rng(3), 150, 1550
+def test_false_passes_at_the_margin_are_5_percent_by_exact_sums() -> None:
+    """Over sizes, margins and shares of changed answers where a gate has any use; also where the new arm gains nothing."""
+    worst = useful = 0.0
+    for n, margin in ((100, 0.05), (200, 0.1), (275, 0.05), (800, 0.03), (1200, 0.02), (1550, 0.02)):
+        for gained in (0.0, 0.002, 0.01, 0.03, 0.07, 0.15):
+            false, changed = passing(n, gained, gained + margin, margin), gained + margin / 2
+            worst = max(worst, false)
+            if passing(n, changed, changed, margin) >= 0.8:
+                useful = max(useful, false)
+    assert worst <= 0.0515
+    assert useful <= 0.0503
+
+
+def test_the_exact_sums_are_those_of_the_gate_itself() -> None:
+    n, margin, gained, lost = 24, 0.3, 0.15, 0.35
+    total = 0.0
+    for up in range(n + 1):
+        for down in range(n + 1 - up):
+            control, treated = (np.repeat([1.0, *both, 1.0], [0, up, down, n - up - down]) for both in ((0.0, 1.0), (1.0, 0.0)))
+            ends = infer([Pairs("t", treated, control, None, n)]).equivalence(margin, 0.05)
+            if ends is not None and ends[1] > -margin:
+                total += float(multinomial.pmf([up, down, n - up - down], n, [gained, lost, 1 - gained - lost]))
+    assert total == pytest.approx(passing(n, gained, lost, margin), abs=1e-12)
+
+
+def test_outcomes_at_the_planned_size(tmp_path: Path) -> None:
+    """Tables of 1,578 items at a margin of 2 points: passes and failures are where the ends say so, and about as often as planned."""
+    rng, n, margin = np.random.default_rng(3), 1578, 0.02
     plan = Run(imported(tmp_path, 0.0, n)).plan
-    passes = fails = 0
-    for _ in range(runs):
-        right = rng.random(n) < 0.8
-        new = np.where(right, rng.random(n) >= (0.1 + loss) / 1.6, rng.random(n) < (0.1 - loss) / 0.4)
-        frame = frame_of(plan, {"none": right, "new": new}, {})
-        sides = [[ArmRef(model=plan.models[0].name, setting=plan.settings[0].id, arm=arm)] for arm in ("new", "none")]
-        found = non_inferiority(frame, plan, sides[0], sides[1], margin=0.02)
-        passes, fails = passes + (found.outcome == "pass"), fails + (found.outcome == "fail")
-    error = 3 * (0.05 * 0.95 / runs) ** 0.5
-    assert passes / runs >= least - 0.02
-    assert passes / runs <= (most + error if most < 1 else 1)
-    if loss == 0.05:
-        assert fails / runs >= 0.8
+    new, old = ([ArmRef(model=plan.models[0].name, setting=plan.settings[0].id, arm=arm)] for arm in ("new", "none"))
+    said: dict[float, list[str]] = {0.0: [], 0.05: []}
+    for loss, outcomes in said.items():
+        for _ in range(8):
+            right = rng.random(n) < 0.8
+            treated = np.where(right, rng.random(n) >= (0.1 + loss) / 1.6, rng.random(n) < (0.1 - loss) / 0.4)
+            found = non_inferiority(frame_of(plan, {"none": right, "new": treated}, {}), plan, new, old, margin=margin)
+            assert found.low is not None
+            assert found.high is not None
+            assert (found.outcome == "pass") is (found.low > -margin)
+            assert (found.outcome == "fail") is (found.low <= -margin and found.high < 0)
+            outcomes.append(found.outcome)
+    assert said[0.0].count("pass") >= 5
+    assert said[0.05] == ["fail"] * 8

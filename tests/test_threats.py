@@ -51,6 +51,7 @@ from promptlab.nouns.errors import FileProblems, RunProblem
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study
+from promptlab.record.repair import repair
 from promptlab.record.store import Run, RunWriter, runs_in
 from promptlab.reporting import build, headline
 from promptlab.running.budget import Budget
@@ -625,6 +626,10 @@ def test_a_run_that_links_elsewhere_writes_nothing_there(tmp_path: Path, server:
     folder = tmp_path / "runs" / resolve(path).run_id
     folder.mkdir(parents=True)
     (folder / "manifest.json").symlink_to(victim)
+    with pytest.raises(RunProblem, match="a link or a pipe, which no run has"):
+        sweep(path, tmp_path / "runs")
+    assert victim.read_text(encoding="utf-8") == "untouched"
+    repair(folder)
     done, _ = sweep(path, tmp_path / "runs")
     assert done.state == "complete"
     assert victim.read_text(encoding="utf-8") == "untouched"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import random
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -194,11 +195,12 @@ def draw(task: Task, n_items: int | None, n_demos: int, seed: int) -> Task:
     return replace(task, items=tuple(chosen), demos=tuple(demos))
 
 
-def screened(task: Task, confirm: float) -> tuple[Task, int]:
-    """The task with the items that screen before those that confirm, and how many screen; both in their drawn, random order.
+def screened(tasks: Sequence[Task], confirm: float) -> list[tuple[Task, int]]:
+    """Each task with the items that screen before those that confirm, and how many screen; both in their drawn, random order.
 
-    Whole clusters make up the share `confirm`, in the order of their first items, as long as that comes nearer to it. Items whose
-    inputs differ only in case and space stay together, and so do the clusters that hold them.
+    Whole clusters make up the share `confirm` of each task, in the order of their first items, as long as that comes nearer to it. Items
+    whose inputs differ only in case and space stay together, also in different tasks (as do rows of own tasks of one source), and so do
+    the clusters that hold them: no text that helped to choose an arm in one task may confirm it in another.
     """
     above: dict[str, str] = {}
 
@@ -207,19 +209,34 @@ def screened(task: Task, confirm: float) -> tuple[Task, int]:
             above[mark] = mark = above[other]
         return mark
 
-    asked = [f"input {' '.join(item.input.casefold().split())}" for item in task.items]
-    for item, mark in zip(task.items, asked, strict=True):
+    places = [(number, item) for number, task in enumerate(tasks) for item in task.items]
+    asked = [f"input {' '.join(item.input.casefold().split())}" for _, item in places]
+    for (number, item), mark in zip(places, asked, strict=True):
+        task = tasks[number]
         if item.cluster:
             above[top(mark)] = top(f"cluster {item.cluster}")
-    groups: dict[str, list[Item]] = {}
-    for item, mark in zip(task.items, asked, strict=True):
-        groups.setdefault(top(mark), []).append(item)
-    want, taken = confirm * len(task.items), set[str]()
+        if task.suite == "own" and task.source:
+            above[top(mark)] = top(f"row {item.id} of {task.source}")
+    groups: dict[str, list[tuple[int, str]]] = {}
+    for (number, item), mark in zip(places, asked, strict=True):
+        groups.setdefault(top(mark), []).append((number, item.id))
+    alike: dict[frozenset[int], list[list[tuple[int, str]]]] = {}
     for group in groups.values():
-        if abs(len(taken) + len(group) - want) < abs(len(taken) - want):
-            taken |= {item.id for item in group}
-    items = sorted(task.items, key=lambda item: item.id in taken)
-    return replace(task, items=tuple(items)), len(items) - len(taken)
+        alike.setdefault(frozenset(number for number, _ in group), []).append(group)
+    seen, taken, chosen = Counter[int](), Counter[int](), set[tuple[int, str]]()
+    for shared in sorted(alike, key=len, reverse=True):
+        seen.update(number for number, _ in itertools.chain(*alike[shared]))
+        for group in alike[shared]:
+            sizes = Counter(number for number, _ in group)
+            if sum(abs(taken[n] + size - confirm * seen[n]) - abs(taken[n] - confirm * seen[n]) for n, size in sizes.items()) < 0:
+                taken += sizes
+                chosen.update(group)
+    found = []
+    for number, task in enumerate(tasks):
+        own = {item for n, item in chosen if n == number}
+        items = sorted(task.items, key=lambda item: item.id in own)
+        found.append((replace(task, items=tuple(items)), len(items) - taken[number]))
+    return found
 
 
 def n_available(task: Task, n_demos: int) -> int:

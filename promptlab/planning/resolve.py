@@ -289,7 +289,7 @@ class _Resolver:
             return list(tasks), ()
         if looks > 1:
             self.problem("a run stops early by looks or screens and confirms; leave 'confirm' out, or the looks (--sequential)", "confirm")
-        split = [screened(task, share) for task in tasks]
+        split = screened(tasks, share)
         for task, n in split:
             for part, size in (("screening", n), ("confirming", len(task.items) - n)):
                 if size < LEAST_ITEMS_A_LOOK:

@@ -87,7 +87,12 @@ def _incomplete(run: Run, plan: Plan, trials: pd.DataFrame) -> list[str]:
 
 def _of_record(run: Run, plan: Plan, trials: pd.DataFrame) -> list[str]:
     """Whether trials, calls, manifest and experiment agree; an imported run holds no calls of its own."""
-    return [] if plan.imported or trials.empty else [*contradictions(run, plan, trials), *differing(run)]
+    if plan.imported or trials.empty:
+        return []
+    try:
+        return [*contradictions(run, plan, trials), *differing(run)]
+    except RunProblem as error:  # trials can be read without calls: whoever looks at them is told
+        return [first_line(error)]
 
 
 def _of_trials(run: Run, plan: Plan, trials: pd.DataFrame, most: int) -> list[str]:

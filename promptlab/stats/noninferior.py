@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import bdtr, bdtri, ndtri
+from scipy.special import bdtr, bdtrc, bdtri, ndtri
 
 from promptlab.nouns import ArmRef, Contrast, Plan
 from promptlab.stats.analysis import LEAST_ITEMS, Analysis
@@ -105,15 +105,25 @@ def _ends(
 def items_of_gate(discordance: float, margin: float, alpha: float = 0.05, power: float = 0.8) -> int:
     """Items with which a share `power` of gates passes where nothing changes on average.
 
-    `discordance` and `margin` are fractions. From the gate's own score statistic (Tango 1998) and, where fewer than FEW answers
-    change, its exact bound (Clopper and Pearson 1934).
+    `discordance` and `margin` are fractions. Exact, from the gate's own score statistic (Tango 1998) and bound (Clopper and Pearson 1934).
     """
     z_alpha, z_power = float(ndtri(1 - alpha)), float(ndtri(power))
     one_item = tango_score(discordance / 2, discordance / 2, 1, -margin)
     n = math.ceil((z_alpha / one_item + z_power * math.sqrt(discordance) / margin) ** 2)
-    while n * discordance < FEW:
-        n_worse = int((bdtri(np.arange(FEW), n, alpha) < margin).sum()) - 1
-        if n_worse >= 0 and bdtr(n_worse, n, discordance / 2) >= power:
-            break
-        n += 1
+    while passing(n, discordance / 2, discordance / 2, margin, alpha) < power:
+        n += 1 + n // 500
     return n
+
+
+def passing(n: int, gained: float, lost: float, margin: float, alpha: float = 0.05) -> float:
+    """The share of gates of `n` single answers that pass, by trinomial law, where such shares of the answers are gained and lost."""
+    z, middle, far = float(ndtri(1 - alpha)), n * lost, 8 * math.sqrt(n * lost) + 8
+    share, least = 0.0, 0
+    for x in range(max(0, int(middle - far)), min(n, int(middle + far)) + 1):
+        while least <= n - x and tango_score(least, x, n, -margin) <= z:
+            least += 1
+        need = max(least, max(FEW - x, 1) if bdtri(x, n, alpha) >= margin else 0)
+        if need <= n - x:
+            chance = bdtr(x, n, lost) - (bdtr(x - 1, n, lost) if x else 0.0)
+            share += float(chance * (bdtrc(need - 1, n - x, gained / (1 - lost)) if need else 1.0))
+    return share
