@@ -89,6 +89,7 @@ def test_choices_on_the_way_are_made_again(tmp_path: Path, made: Callable[[Path]
     assert failures(Run(run_sweep(study, tmp_path / "runs", None, few, lambda _: None).folder)) == [], "in progress"
     run = run_sweep(study, tmp_path / "runs", None, Execution(workers=workers), lambda _: None).folder
     assert failures(Run(run)) == []
+    assert api.report(run).failed == (), "a report of one part is checked against the whole run"
     cheats = [lambda f: (f / "looks.json").unlink(), choices_forged, moved_to_the_first_part]
     for number, cheat in enumerate(cheats if workers == 1 else ()):
         forged = copy(run, tmp_path / str(number))

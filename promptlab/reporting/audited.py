@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from promptlab import __version__
 from promptlab.design.cross import trials as trials_of
-from promptlab.nouns import Completion, PromptlabError, Trial, UsageProblem, first_line
+from promptlab.nouns import Completion, PromptlabError, Trial, UsageProblem, first_line, inert
 from promptlab.planning import rebuilt
 from promptlab.planning.audit import DIFFERS, MATCHES, UNKNOWN, audit
 from promptlab.planning.resolve import resolve
@@ -61,7 +62,8 @@ def of_run(run: Run, consent: Consent | None = None) -> list[Checked]:
     )
     if registered := run.manifest.registered:
         same = registered.get("plan") == run.manifest.hashes.get("plan")
-        rows.append(Checked("registration", MATCHES if same else DIFFERS, f"SHA-256 {registered.get('sha256')}, {registered.get('at')}"))
+        said = f"SHA-256 {registered.get('sha256')}, {registered.get('at')} by its author's clock; only a stamp of it shows when"
+        rows.append(Checked("registration", MATCHES if same else DIFFERS, said))
     if run.plan.imported:
         return [*rows, Checked("replay", UNKNOWN, "an imported run holds no requests")]
     try:
@@ -120,22 +122,53 @@ def _same(what: str, mine: pd.DataFrame, theirs: pd.DataFrame) -> Checked:
 def of_bundle(folder: Path, consent: Consent | None = None) -> tuple[list[Checked], dict[str, Any]]:
     """A bundle replayed without a key, next to the figures that its author recorded; and its manifest."""
     manifest = bundle.read(folder)
-    rows = [Checked("files of the bundle", MATCHES, f"{len(manifest['files'])} files, {manifest['counts']['answers']:,} answers")]
+    rows = [Checked("files of the bundle", MATCHES, f"{len(manifest['files'])} files")]
     study = resolve(folder / bundle.EXPERIMENT, manifest.get("looks"), scorer=manifest.get("scorer"), consent=consent)
     hashes = manifest.get("hashes", {})
     changed = [name for name, value in study.hashes.items() if hashes and hashes.get(name) != value]
     rows.append(Checked("experiment, data, stimuli", DIFFERS if changed else MATCHES if hashes else UNKNOWN,
-                        f"differ from the author's: {', '.join(changed)}" if changed else "as the author's"))  # fmt: skip
+                        f"differ from the author's: {', '.join(changed)}" if changed else "as the author's" if hashes
+                        else "the bundle has no hashes of its author"))  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="promptlab-") as place:
         answers = Cache(Path(place) / "cache")
-        bundle.import_bundle(folder, answers)
+        done = bundle.import_bundle(folder, answers)
         answers.close()
         again = replayed(study, Path(place))
         told, now = manifest.get("cells"), cells(again)
         differ = [key for key in {**(told or {}), **now} if (told or {}).get(key) != now.get(key)]
         found = f"{len(differ):,} of {len(now):,} cells: {'; '.join(differ[:3])}" if differ else f"{len(now):,} cells"
-        rows.append(Checked("author's cells", UNKNOWN if told is None else DIFFERS if differ else MATCHES, found))
+        rows.append(Checked("author's cells", UNKNOWN, "the bundle names none") if told is None else
+                    Checked("author's cells", DIFFERS if differ else MATCHES, found))  # fmt: skip
+        odd = list(_contradictions(manifest, done, again, not changed))
+        rows += [Checked("manifest of the bundle", DIFFERS if odd else MATCHES, "; ".join(odd) or "as its answers say")]
+        rows += [_whole(manifest, again)]
         return [*rows, *(Checked(f"replayed {c.what}", c.says, c.found) for c in of_run(again, consent))], manifest
+
+
+def _contradictions(manifest: Mapping[str, Any], done: bundle.Imported, again: Run, same_study: bool) -> Iterator[str]:
+    """What a bundle's manifest says that its own answers, or the run that they give, do not."""
+    n, hashes, registered = sum(done[:3]) + done.n_unusable, manifest.get("hashes", {}), manifest.get("registered")
+    if n != (told := manifest.get("counts", {}).get("answers")):
+        yield f"it counts {told} answers, and {n:,} are there"
+    if bool(manifest.get("simulated")) != done.simulated:
+        yield f"its answers are {'' if done.simulated else 'not '}simulated"
+    if registered and registered.get("plan") != hashes.get("plan"):
+        yield "its registration is that of another plan"
+    if not hashes or not same_study or manifest.get("promptlab") != __version__:
+        return  # another version, or other data, makes another plan
+    if "plan" in hashes and hashes["plan"] != again.manifest.hashes["plan"]:
+        yield "the SHA-256 of its plan is not that of the plan of its experiment"
+    if manifest.get("run") != again.id:
+        yield f"its run is {again.id}, and not {inert(manifest.get('run'))}"
+
+
+def _whole(manifest: Mapping[str, Any], again: Run) -> Checked:
+    """Whether each trial that the plan asks for has an answer or a recorded failure, as the author says."""
+    counts, state = again.manifest.counts, inert(manifest.get("state") or "in a state that the bundle does not name")
+    if missing := counts.planned - counts.skipped - counts.done:
+        found = f"{missing:,} of {counts.planned:,} have none; the author's run was {state}"
+        return Checked("answers to planned trials", DIFFERS if state == "complete" else UNKNOWN, found)
+    return Checked("answers to planned trials", MATCHES, f"{counts.done:,} are there")
 
 
 def about(run: Run) -> dict[str, Any]:
@@ -143,7 +176,7 @@ def about(run: Run) -> dict[str, Any]:
     manifest, plan = run.manifest, run.plan
     return {
         "hashes": manifest.hashes, "chain": dict(manifest.chain), "cells": cells(run), "looks": len(plan.looks) or None,
-        "scorer": plan.scorer, "earlier": dict(manifest.earlier), "registered": dict(manifest.registered),
+        "scorer": plan.scorer, "earlier": dict(manifest.earlier), "registered": dict(manifest.registered), "state": manifest.state,
     }  # fmt: skip
 
 

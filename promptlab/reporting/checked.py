@@ -42,11 +42,14 @@ REMEDY = f"{LISTS}; --force continues all the same, with this on every page"
 
 
 def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCORED) -> list[str]:
-    """Why the figures of a run are not to be believed, each in a clause; empty where nothing is found."""
+    """Why the figures of a run are not to be believed, each in a clause; empty where nothing is found.
+
+    `trials` are those of a report; a run that screens is read again, because its report holds the confirming part only.
+    """
     try:
         plan, _ = frozen = frozen_plan(run.folder)
         found = rebuilt.problems(run, frozen)
-        frame = run.trials(compact=True) if trials is None else own_rows(trials, plan)
+        frame = run.trials(compact=True) if trials is None or plan.confirm else own_rows(trials, plan)
         checks = (
             _incomplete(run, plan, frame),
             _of_trials(run, plan, frame, most),

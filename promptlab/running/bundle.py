@@ -76,6 +76,8 @@ LINE_LIMIT = 16 * 2**20
 KEY = re.compile(r"[0-9a-f]{64}\Z")
 OWN = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._ -]{0,99}/){0,8}[A-Za-z0-9_][A-Za-z0-9._ -]{0,99}")
 """Places of files of the user's own that a bundle may hold."""
+ABOUT = ("counts", "hashes", "chain", "cells", "earlier", "registered")
+"""What a bundle's manifest says by name."""
 RECORD = ("plan.json", "manifest.json", "items.parquet", "looks.json")
 """Files of a run folder that resolving its experiment reads."""
 NO_FILES: Mapping[str, bytes] = MappingProxyType({})
@@ -303,6 +305,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise FileProblems([Problem(path, None, "not the manifest of a bundle; `promptlab cache export` makes one")])
     if found.get("format") != FORMAT:
         raise FileProblems([Problem(path, None, f"written in bundle format {found.get('format')!r}, and this promptlab reads {FORMAT}")])
+    if odd := [name for name in ABOUT if not isinstance(found.get(name, {}), dict)]:
+        raise FileProblems([Problem(path, None, f"{', '.join(odd)}: not as promptlab writes them; {again}")])
     files = found.get("files")
     if not isinstance(files, dict) or not all(isinstance(listed, dict) for listed in files.values()) or EXPERIMENT not in files:
         raise FileProblems([Problem(path, None, f"'files' must name {EXPERIMENT} and every other file; {again}")])

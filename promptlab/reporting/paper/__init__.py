@@ -34,7 +34,6 @@ from promptlab.reporting.table import Table, table
 STYLE = Path(__file__).parent / "promptlab-paper.sty"
 MOST_ROWS = 250
 """Rows of a table in the paper; all of them are in its CSV file."""
-LONGEST_CELL = 500
 MOST_COLUMNS = 5
 """Columns up to which a table keeps one that is the same in all rows."""
 LEAST_DATE = (1980, 1, 1, 0, 0, 0)
@@ -138,9 +137,8 @@ def _tables(sections: Mapping[str, list[Table]], mark: str) -> tuple[Files, dict
             name = f"tables/{section}-{number:02d}"
             whole = one.frame.astype(object)
             frame, same = _without_constants(whole)
-            short = frame.head(MOST_ROWS).map(lambda cell: cell if len(str(cell)) <= LONGEST_CELL else f"{str(cell)[:LONGEST_CELL]} ...")
             more = f" {len(frame) - MOST_ROWS:,} more rows are in {name}.csv." if len(frame) > MOST_ROWS else ""
-            shown = one._replace(title=f"{one.title}{same}", frame=short, note=(one.note + more).strip())
+            shown = one._replace(title=f"{one.title}{same}", frame=frame.head(MOST_ROWS), note=(one.note + more).strip())
             files[f"{name}.tex"] = tabular(shown, name.replace("tables/", "tab:"), mark if "SIMULATED" not in one.title else "").encode()
             files[f"{name}.csv"] = written(whole.assign(simulated=True) if mark else whole, ".csv")
             inputs.setdefault(section, []).append(name)
@@ -255,11 +253,17 @@ def licence_problem(report: Report) -> str | None:
 
 
 def write_kit(run: Run, report: Report, folder: Path) -> list[Path]:
-    """Write the kit and its archive into a folder; the paths of the document and the archive. RunProblem where it cannot be written."""
+    """Write the kit and its archive into a folder; the paths of the document and the archive.
+
+    PromptlabError where it cannot be written, or where a folder in it is a link, which nothing is written through.
+    """
     from promptlab.record.store import write_whole
 
     files = paper_files(run, report)
     top = f"{report.run}-paper{'-SIMULATED' if report.simulated else ''}"
+    inside = {folder / parent for name in files for parent in Path(name).parents} - {folder}
+    if linked := sorted(str(path) for path in [*inside, run.folder / "paper"] if path.is_symlink() and path.is_relative_to(folder)):
+        raise PromptlabError(f"{linked[0]} is a link, through which nothing is written; remove it, or choose another place with --to")
     try:
         for name, data in {**files, f"{top}.zip": archive(files, top)}.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The Methods text of a run, filled from its record: what a paper must say, in sentences; works are cited as `[@key]`."""
+"""The Methods text of a run, filled from its record: what a paper must say, in sentences; works are cited by `cite`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from promptlab.record.ratings import Rating
 from promptlab.reporting.build import Report
 from promptlab.reporting.frozen import parameters
 from promptlab.reporting.judged import ANCHORED, controls
-from promptlab.reporting.paper.cited import keys_of, sources_of
+from promptlab.reporting.paper.cited import cite, keys_of, sources_of
 from promptlab.reporting.paper.flow import Flow
 from promptlab.reporting.people import judgings
 from promptlab.stats import adjustment_of
@@ -88,7 +88,7 @@ def _design(report: Report) -> Iterator[str]:
         sources = dict.fromkeys(
             key for arm in plan.arms if arm.source for key in sources_of(plan).get(arm.source, ()) if arm.role != "placebo"
         )
-        cites = " ".join(f"[@{key}]" for key in sources if not key.startswith("source-"))
+        cites = " ".join(cite(key) for key in sources if not key.startswith("source-"))
         yield f"Under test were {few(tested)}{' ' + cites if cites else ''}; their exact words are in the appendix."
     placebos = [arm.name for arm in plan.arms if arm.role == "placebo"]
     if placebos:
@@ -100,7 +100,7 @@ def _design(report: Report) -> Iterator[str]:
     for loop in plan.loops:
         oracle = "an oracle told it when it was right" if loop.oracle else "no oracle was used"
         how = f"{several(loop.rounds, 'round')} ({loop.mode.replace('_', ' ')}, settled by {loop.settle})"
-        yield f"The feedback loop {loop.strategy} had {how}; {oracle} [@pinto2025heart]."
+        yield f"The feedback loop {loop.strategy} had {how}; {oracle} {cite('pinto2025heart')}."
     for factor in plan.factors:
         kind = "a sample of levels" if factor.random else f"reference {factor.reference}"
         yield f"The factor {factor.name} had the levels {few(list(factor.levels))} ({kind})."
@@ -176,7 +176,7 @@ def _raters(ratings: tuple[Rating, ...]) -> str:
     if not rated:
         return "No person rated answers, so verdicts are according to a judge that was not validated."
     given = f"{several(len({one.rater for one in rated}), 'person')} gave {several(len(rated), 'blind rating')} of a random sample of items"
-    return f"{given}; they were combined with the judge's by prediction-powered inference [@angelopoulos2023ppi]."
+    return f"{given}; they were combined with the judge's by prediction-powered inference {cite('angelopoulos2023ppi')}."
 
 
 def _missing(report: Report, flow: Flow) -> Iterator[str]:
@@ -202,8 +202,8 @@ def _analysis(report: Report) -> Iterator[str]:
         yield "No comparison was planned, so there is no test and no verdict; arms are described by their scores."
         return
     yield (
-        "The unit is the item: its answers in an arm are averaged, differences are paired by item [@miller2024errorbars], and items of one "
-        "cluster count as one unit. Means over tasks give each task the same weight."
+        f"The unit is the item: its answers in an arm are averaged, differences are paired by item {cite('miller2024errorbars')}, and "
+        "items of one cluster count as one unit. Means over tasks give each task the same weight."
     )
     names = Counter(c.method.partition(",")[0] for c in report.comparisons if c.method and c.scope != "aa")
     ends = Counter(c.ci_method.partition(",")[0] for c in report.comparisons if c.ci_method and c.scope != "aa" and c.ci_method != c.method)
@@ -222,12 +222,13 @@ def _analysis(report: Report) -> Iterator[str]:
     yield (
         f"The level is {plan.alpha:g} over tasks and {plan.fdr:g} in single tasks. Differences below {100 * plan.margins.cell:g} points in "
         f"a task and {100 * plan.margins.mean:g} points over the tasks count as none; equivalence was shown by two one-sided tests "
-        f"[@schuirmann1987]. Verdicts over tasks are about "
+        f"{cite('schuirmann1987')}. Verdicts over tasks are about "
         f"{'these tasks' if plan.generalise == 'these' else 'tasks like these'}."
     )
     if plan.looks:
         yield (
-            f"{several(len(plan.looks) - 1, 'interim analysis')} and a last one were planned, with boundaries by alpha spending [@lan1983]."
+            f"{several(len(plan.looks) - 1, 'interim analysis')} and a last one were planned, "
+            f"with boundaries by alpha spending {cite('lan1983')}."
         )
 
 
@@ -238,14 +239,14 @@ def _cites(name: str) -> str:
 def _marks(keys: Iterable[str]) -> str:
     """Citations of works that promptlab knows."""
     known = ",".join(key for key in keys if not key.startswith("source-"))
-    return f" [@{known}]" if known else ""
+    return f" {cite(known)}" if known else ""
 
 
 def _power(report: Report) -> Iterator[str]:
     rows = report.plan.power
     if not rows:
         return
-    yield "Power was computed when the plan was made, for 80 % power at the level after correction [@duffy1984]."
+    yield f"Power was computed when the plan was made, for 80 % power at the level after correction {cite('duffy1984')}."
     for row in rows:
         seen = [
             f"{100 * value:.1f} points {where}"
@@ -261,7 +262,7 @@ def _software(report: Report) -> Iterator[str]:
     m = report.manifest
     versions = ", ".join(f"{name} {number}" for name, number in m.versions.items() if name != "promptlab")
     code = f" (commit {m.commit})" if m.commit else ""
-    made_with = f"promptlab {m.versions.get('promptlab', 'of an unknown version')}{code} [@promptlab]"
+    made_with = f"promptlab {m.versions.get('promptlab', 'of an unknown version')}{code} {cite('promptlab')}"
     yield f"The run was made with {made_with}{'; ' if versions else ''}{versions}."
     yield f"This text was written by promptlab {__version__}."
     if plan_hash := m.hashes.get("plan"):

@@ -4,15 +4,18 @@ or its code point in a box. The files are ASCII throughout.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from promptlab.nouns.inert import HIDDEN
 from promptlab.reporting.table import Table
 
 SPECIAL = {
+    "[": "{[}", "*": "{*}",  # which after a line break would be its argument
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
@@ -37,10 +40,11 @@ ACCENTS = {
 }  # fmt: skip
 LIGATURES = "-',"
 """Characters that fonts join with their like."""
+JOINED = re.compile(rf"([{LIGATURES}])(?=\1)")
 NUMBER = re.compile(r"(?<![\w.)-])-(?=\d)|^-$")
 LONG_WORD = re.compile(r"\S{12,}")
-VERY_LONG, BREAK_EVERY = 25, 12
-"""A word of so many characters may break after every twelfth, not only after the marks in it."""
+VERY_LONG, BREAK_EVERY = 25, 4
+"""A word of so many characters may break after every fourth, not only after the marks in it."""
 MARKS = "/-_.,;=&?"
 PORTRAIT, LANDSCAPE = 116, 174
 """Characters of a table's type in a line of the page, upright and turned."""
@@ -48,6 +52,9 @@ NARROWEST, MOST_UNFOLDED = 11, 32
 """The narrowest column whose cells fold, and the widest whose cells need not where others do."""
 BETWEEN = 1.8
 """Characters that the space between two columns takes."""
+LONGEST_CELL, MOST_LINES = 500, 30
+"""Characters, and lines in its column, of a cell of a table, which cannot go on on the next page; its CSV file has all of it."""
+NARROW, WIDE = "fijltI.,;:'|!()-/ ", "mwMW%@+<>=~#"
 
 
 def char(c: str) -> str:
@@ -95,7 +102,7 @@ def _breakable(words: str, exact: bool = False) -> str:
             may = i and (word[i - 1] in MARKS or (len(word) >= VERY_LONG and i % BREAK_EVERY == 0))
             made.append((r"\brk{}" if may else "") + one(c))
         last = found.end()
-    return "".join([*made, *(one(c) for c in words[last:])])
+    return JOINED.sub(r"\1{}", "".join([*made, *(one(c) for c in words[last:])]))
 
 
 def _exact(c: str) -> str:
@@ -113,9 +120,29 @@ def verbatim(text: str) -> str:
     return "\n".join([r"\begin{prompttext}", *lines, r"\end{prompttext}"])
 
 
+def _widths(text: str) -> Iterator[float]:
+    """The width of each character, in mean characters of the type."""
+    for c in text:
+        one = char(c)
+        boxed = one.startswith((r"\uni", r"\unibox"))
+        yield 5.5 if boxed else 0.6 if c in NARROW else 1.8 if c in WIDE else 1.45 if c.isupper() else 1.1
+
+
+def _width(text: str) -> float:
+    return sum(_widths(text))
+
+
+def _cut(text: str, room: float) -> str:
+    """The text, or as much of it as fits into so many characters."""
+    if len(text) * 0.6 > room or _width(text) > room:
+        n = bisect.bisect(list(itertools.accumulate(_widths(text[: int(room / 0.6) + 1]))), room)
+        return f"{text[:n]} ..." if n < len(text) else text
+    return text
+
+
 def tabular(shown: Table, label: str, mark: str = "") -> str:
     """A table as a longtable of booktabs with its caption and note, upright or turned, in a type in which it fits."""
-    head, rows = shown.head, [["-" if cell is None else str(cell) for cell in row] for row in shown.rows]
+    head, rows = shown.head, [["-" if cell is None else _cut(str(cell), LONGEST_CELL) for cell in row] for row in shown.rows]
     widths, turned = _fitted([_natural(name, [row[i] for row in rows]) for i, name in enumerate(head)])
     figures = [_all_figures([row[i] for row in rows]) for i in range(len(head))]
     whole = LANDSCAPE if turned else PORTRAIT
@@ -126,7 +153,8 @@ def tabular(shown: Table, label: str, mark: str = "") -> str:
         folded = r"\\".join(tex(line) for line in textwrap.wrap(name.strip(), max(int(width), 4), break_long_words=False) or [""])
         heads.append(rf"\begin{{tabular}}[b]{{@{{}}{'r' if figure and not wraps else 'l'}@{{}}}}{folded}\end{{tabular}}")
     caption = f"{mark}{shown.title}".rstrip(".")
-    body = [" & ".join(tex(cell) for cell in row) + r" \\" for row in rows]
+    fits = [[_cut(cell, MOST_LINES * width) if wraps else cell for cell, (width, wraps) in zip(row, widths, strict=True)] for row in rows]
+    body = [" & ".join(map(tex, row)) + r" \\" for row in fits]
     lines = [
         *([r"\begin{landscape}"] if turned else []),
         r"{\tabletype",
@@ -148,14 +176,14 @@ def _all_figures(cells: Sequence[str]) -> bool:
     return any(cell != "-" for cell in cells) and all(re.fullmatch(r"-|[<>]? ?[-+]?[\d.][\d.,/]* ?%?(?: .{0,3})?", cell) for cell in cells)
 
 
-def _natural(name: str, cells: Sequence[str]) -> tuple[int, int]:
+def _natural(name: str, cells: Sequence[str]) -> tuple[float, float]:
     """The longest cell, and the longest word that should not break, in characters; a head may be folded."""
-    head = max((len(word) for word in name.split()), default=1)
-    words = max((len(word) for cell in cells for word in re.split(r"\s|(?<=[/_.,;=&?-])", cell)), default=1)
-    return max([head, *map(len, cells)]), max(head, min(words, VERY_LONG))
+    head = max(map(_width, name.split()), default=1)
+    words = max((_width(word) for cell in cells for word in re.split(r"\s|(?<=[/_.,;=&?-])", cell)), default=1)
+    return max([head, *map(_width, cells)]), max(head, min(words, VERY_LONG))
 
 
-def _fitted(natural: Sequence[tuple[int, int]]) -> tuple[list[tuple[float, bool]], bool]:
+def _fitted(natural: Sequence[tuple[float, float]]) -> tuple[list[tuple[float, bool]], bool]:
     """The width of each column and whether its cells are folded; and whether the table has to be turned."""
     for turned, budget in ((False, PORTRAIT), (True, LANDSCAPE)):
         room = budget - BETWEEN * (len(natural) - 1)
@@ -169,7 +197,7 @@ def _fitted(natural: Sequence[tuple[int, int]]) -> tuple[list[tuple[float, bool]
     return [(width * scale, True) for width in least], True
 
 
-def _poured(longest: Sequence[int], least: Sequence[int], room: float) -> list[tuple[float, bool]]:
+def _poured(longest: Sequence[float], least: Sequence[float], room: float) -> list[tuple[float, bool]]:
     """Each column its least, and the rest of the room where it is wanted: all get the same until they have enough."""
     low, high = 0.0, float(max(longest))
     for _ in range(40):
