@@ -136,8 +136,7 @@ class Inference:
 
     def equivalence(self, margin: float, alpha: float) -> tuple[float, float, float] | None:
         """p of the two one-sided tests, and the interval that lies inside the margin exactly where p is at most `alpha`."""
-        one_way = self.table is not None and not (self.ups and self.downs)  # where the score test is slightly liberal
-        few = (self.n_nonzero < FEW or one_way) and self.n_exact > 0
+        few = self.n_nonzero < FEW and self.n_exact > 0
         if not self.n_nonzero and few:
             p, low, high = 0.0, 0.0, 0.0
         elif self.table is not None:
@@ -151,9 +150,11 @@ class Inference:
             low, high = self.diff - half, self.diff + half
         else:
             return None
-        if few:
-            p = max(p, *(float(bdtr(x, self.n_exact, margin)) for x in (self.ups, self.downs)))
-            low, high = min(low, -self._bound(self.downs, alpha)), max(high, self._bound(self.ups, alpha))
+        one_way = self.table is not None and self.n_exact > 0  # the score test is liberal where all changes go one way
+        if few or (one_way and not self.ups):
+            p, low = max(p, float(bdtr(self.downs, self.n_exact, margin))), min(low, -self._bound(self.downs, alpha))
+        if few or (one_way and not self.downs):
+            p, high = max(p, float(bdtr(self.ups, self.n_exact, margin))), max(high, self._bound(self.ups, alpha))
         return p, max(-1.0, low), min(1.0, high)
 
     def _bound(self, changed: int, alpha: float) -> float:
