@@ -150,10 +150,10 @@ class Inference:
             low, high = self.diff - half, self.diff + half
         else:
             return None
-        single = self.table is not None and self.n_exact > 0  # where all change one way the score test is slightly liberal on that side
-        if few or (single and not self.ups):
+        one_way = self.table is not None and self.n_exact > 0  # the score test is liberal where all changes go one way
+        if few or (one_way and not self.ups):
             p, low = max(p, float(bdtr(self.downs, self.n_exact, margin))), min(low, -self._bound(self.downs, alpha))
-        if few or (single and not self.downs):
+        if few or (one_way and not self.downs):
             p, high = max(p, float(bdtr(self.ups, self.n_exact, margin))), max(high, self._bound(self.ups, alpha))
         return p, max(-1.0, low), min(1.0, high)
 
