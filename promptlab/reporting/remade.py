@@ -24,6 +24,7 @@ from promptlab.running.engine import engine_of
 from promptlab.running.progress import Progress
 from promptlab.running.trial_rows import Rows, completion_in
 from promptlab.scoring.code import Consent
+from promptlab.scoring.own import is_own
 
 IN_CALLS = ("key", "messages", "requested", "effective", "text", "outcome", "purpose", "score")
 NOT_MADE_AGAIN = (*CIRCUMSTANCE_COLUMNS, "rule")
@@ -60,6 +61,7 @@ def differing(run: Run) -> list[str]:
     engine = engine_of(study, None, Budget(None), Progress(n_planned=len(stored)), None)
     engine.own = {(call["trial"], call["key"]): completion_in(row_of(CallRow, call)) for _, calls in stored.values() for call in calls}
     is_other = by_another_version(run)
+    unscored = {task.name for task in study.design.tasks if is_own(task.metric)}
     found: Counter[str] = Counter()
     n = 0
     for trial in trials_of(study.design, among=list(stored)):
@@ -67,7 +69,7 @@ def differing(run: Run) -> list[str]:
             continue
         made = engine.begin(trial)
         if isinstance(made, tuple):
-            wrong = _unlike(*stored[trial.order], made, is_other)
+            wrong = _unlike(*stored[trial.order], made, is_other, trial.task in unscored)
         else:
             wrong = [] if made.work is not None or is_other else ["requests"]
         n += bool(wrong)
@@ -85,10 +87,10 @@ def _drawn(run: Run) -> dict[int, tuple[Record, list[Record]]]:
     return {row["order"]: (row, calls) for row, calls in found[: MOST_REMADE + min(n_failed, MOST_REMADE)]}
 
 
-def _unlike(row: Record, calls: Sequence[Record], made: Rows, is_other: bool) -> list[str]:
-    """The columns in which a stored trial differs from the one that was made again."""
+def _unlike(row: Record, calls: Sequence[Record], made: Rows, is_other: bool, is_unscored: bool) -> list[str]:
+    """The columns in which a stored trial differs from the one that was made again, whose score may be left out."""
     trial, of_calls = made
-    names = OF_ANY_VERSION if is_other else IN_TRIALS
+    names = OF_ANY_VERSION if is_other or is_unscored else IN_TRIALS
     wrong = [name for name in names if not _same(row.get(name), getattr(trial, name))]
     if trial.trial != row["trial"]:
         return ["trial"]
