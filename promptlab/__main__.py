@@ -10,7 +10,7 @@ def main() -> None:
 
         run()
     except KeyboardInterrupt:
-        sys.stderr.write("promptlab: interrupted; nothing was sent that is not recorded, and the same command goes on\n")
+        sys.stderr.write("promptlab: interrupted; nothing was sent that is not recorded, and the same command continues\n")
         sys.exit(130)
 
 

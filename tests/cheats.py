@@ -294,6 +294,10 @@ CHEATS = (
         (f / "experiment.yaml").write_text((f / "experiment.yaml").read_text() + "analysis: {margin_mean_points: 20}\n"),
         replanned(f, lambda p: p["margins"].update(mean=0.2)),
     )),
+    Cheat("how answers are scored edited in the plan, hash recomputed", lambda f: replanned(
+        f, lambda p: p["tasks"][0].update(metric="contains"))),
+    Cheat("the temperature edited in the plan, hash recomputed", lambda f: replanned(f, lambda p: p["sampling"].update(temperature=1.0))),
+    Cheat("items called made up from counts, hash recomputed", lambda f: replanned(f, lambda p: p.update(reconstructed=True))),
     Cheat("another sentence in the plan than was sent", lambda f: replanned(
         f, lambda p: next(a for a in p["arms"] if a["role"] == "stimulus")["stimulus"].update(text="Take care."))),
     Cheat("right answers of items edited", reworded),
@@ -335,6 +339,10 @@ CHEATS = (
     Cheat("a part deleted", lambda f: [(f / kind / "part-00000.parquet").unlink() for kind in ("trials", "calls")]),
     Cheat("the plan of an earlier format, with a margin edited", lambda f: (
         replanned(f, lambda p: (p.update(format=1), p["margins"].update(mean=0.001))))),
+    Cheat("a registration of this plan invented", lambda f: changed(
+        f, "manifest.json", lambda m: m.update(
+            registered={"at": "2020-01-01T00:00:00+00:00", "sha256": "0" * 64, "plan": m["hashes"]["plan"]})),
+          report=False, audit=False, otherwise="its document, and a stamp of that by somebody else"),
     Cheat("another file and plan from the start, all hashes and names recomputed", renamed, report=False, audit=False,
           otherwise="it is a consistent run of another plan; the registration and the author's registry name the first"),
     Cheat("an arm removed from the start, and the run made of the rest", arm_removed, report=False, audit=False,
@@ -346,7 +354,7 @@ CHEATS = (
     Cheat("costs, tokens and sums changed to match", lambda f: costs_halved(f, calls=True, tokens=True), report=False, audit=False,
           otherwise="the provider's bill"),
     Cheat("whole replies exchanged between two requests", replies_exchanged, report=False, audit=False, otherwise="`--ask`"),
-    Cheat("answers replaced, with scores and chain to match", answers_replaced, report=False, audit=False,
+    Cheat("answers or judgements replaced, with scores and chain to match", answers_replaced, report=False, audit=False,
           otherwise="`--ask`, as far as its sample reaches: the model answers otherwise"),
 )  # fmt: skip
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import runs
-from cheats import CHEATS, Cheat, changed, copy, flipped, rechained, rows_changed
+import test_judge
+from cheats import CHEATS, Cheat, changed, copy, flipped, rechained, replanned, rows_changed
 from conftest import ROOT
 from promptlab import api
 from promptlab.nouns import RunProblem
+from promptlab.nouns.errors import FileProblems
 from promptlab.planning.audit import DIFFERS
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
@@ -20,6 +24,7 @@ from promptlab.reporting import audited
 from promptlab.reporting.checked import failures
 from promptlab.reporting.gate import gate
 from promptlab.reporting.history import history
+from promptlab.running import bundle
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 from runs import experiment
@@ -55,6 +60,54 @@ def test_a_cheat_is_noticed_by_what_the_page_says(honest: Path, tmp_path: Path, 
             assert "FAILS ITS AUDIT" in text
     assert refused == cheat.report
     assert bool(differing(run)) == cheat.audit
+
+
+def bundle_of(run: Path, to: Path) -> Path:
+    about = {"experiment": "small", "run": run.name, **audited.about(Run(run))}
+    text = (run / "experiment.yaml").read_text(encoding="utf-8")
+    return bundle.write(bundle.of_run(Run(run)), 64, text, about, to).folder
+
+
+def test_a_bundle_is_compared_with_what_its_author_says_of_it(honest: Path, tmp_path: Path) -> None:
+    def said(name: str, edit: Callable[[dict[str, Any]], object]) -> dict[str, str]:
+        folder = shutil.copytree(whole, tmp_path / name)
+        changed(folder, "manifest.json", edit)
+        return {row.what: row.found for row in audited.of_bundle(folder)[0] if row.says == DIFFERS}
+
+    whole = bundle_of(honest, tmp_path / "whole")
+    assert said("same", lambda _: None) == {}
+    claims = {"simulated": False, "run": "other-00000000", "counts": {"answers": 99}, "registered": {"plan": "1" * 64}}
+    odd = said("claims", lambda m: (m.update(claims), m["hashes"].update(plan="0" * 64)))
+    assert odd.keys() == {"manifest of the bundle"}
+    for words in ("counts 99 answers", "simulated", "registration", "SHA-256 of its plan", "and not other-00000000"):
+        assert words in odd["manifest of the bundle"]
+    with pytest.raises(FileProblems, match="counts, cells: not as promptlab writes them"):
+        said("shapes", lambda m: m.update(counts=3, cells=[]))
+
+
+def test_answers_left_out_of_a_bundle_are_missed(honest: Path, tmp_path: Path) -> None:
+    run = copy(honest, tmp_path)
+    rows_changed(run, "calls", lambda row: None if "career" in row["messages"] else row)
+    rows_changed(run, "trials", lambda row: None if row["role"] == "stimulus" else row)
+    rows, _ = audited.of_bundle(bundle_of(run, tmp_path / "answers"))
+    assert {row.what: row.found for row in rows if row.says == DIFFERS} == {
+        "answers to planned trials": "16 of 64 have none; the author's run was complete"
+    }
+
+
+def test_an_edited_judge_is_noticed_and_so_are_its_judgements(tmp_path: Path) -> None:
+    study = resolve(test_judge.file_of(tmp_path, items=4))
+    run = run_sweep(study, tmp_path / "runs", None, Execution(), lambda _: None).folder
+    assert failures(Run(run)) == []
+    cheats: dict[str, Callable[[Path], object]] = {
+        "tasks.0.scoring": lambda f: replanned(f, lambda p: p["tasks"][0]["scoring"].update(low=0)),
+        "trials made again differ": lambda f: (
+            rows_changed(f, "calls", lambda row: {**row, "text": "1"} if row["purpose"] == "score" else row), rechained(f)),
+    }  # fmt: skip
+    for number, (said, cheat) in enumerate(cheats.items()):
+        forged = copy(run, tmp_path / str(number))
+        cheat(forged)
+        assert said in "; ".join(failures(Run(forged)))
 
 
 def screened(folder: Path) -> Path:

@@ -663,6 +663,17 @@ def test_a_damaged_ledger_is_not_paid_over(lab: Lab) -> None:
             lab.sweep(batch=by_batch)
 
 
+def test_nobody_gives_a_request_the_answer_of_another(lab: Lab) -> None:
+    lab.sweep()
+    path = lab.run().folder / "batches" / "0001.json"
+    found = json.loads(path.read_text())
+    names = list(found["keys"])
+    found["keys"] = dict(zip(names, [found["keys"][name] for name in reversed(names)], strict=True))
+    path.write_text(json.dumps(found))
+    with pytest.raises(RunProblem, match=r"0001.json: does not hold the [\d,]+ keys of its batch"):
+        lab.sweep()
+
+
 @pytest.mark.filterwarnings("ignore:coroutine 'AzureOpenAIFilesAPI:RuntimeWarning")  # LiteLLM's own
 def test_litellm_translates_and_makes_the_same_batches(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     import asyncio

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 import promptlab
 from conftest import ROOT
+from promptlab.nouns import PromptlabError
 from promptlab.record.store import Run
-from promptlab.reporting.paper import archive, paper_files
-from promptlab.reporting.paper.cited import works
-from promptlab.reporting.paper.tex import tabular, tex, verbatim
+from promptlab.reporting.paper import archive, paper_files, write_kit
+from promptlab.reporting.paper.cited import cite, cited, works
+from promptlab.reporting.paper.tex import LANDSCAPE, PORTRAIT, tabular, tex, verbatim
 from promptlab.reporting.table import table
 from runs import run
 
@@ -111,6 +112,52 @@ def _first(request: dict[str, str]) -> int:
     return int(found.calls().index[found.calls()["trial"] == mine["trial"].iloc[0]][0])
 
 
+def test_nothing_of_a_run_is_an_argument_a_citation_or_a_ligature() -> None:
+    said = tex("[4] [@promptlab] *a* --force ,, ''")
+    assert "[" not in said.replace("{[}", "")
+    assert "*" not in said.replace("{*}", "")
+    assert not re.search(r"--|,,|''", said)
+    assert cited("[@promptlab] [mcnemar1947]") == tex("[@promptlab] [mcnemar1947]")
+    assert cited(f"so {cite('mcnemar1947')}.") == r"so \cite{mcnemar1947}."
+
+
+@pytest.mark.parametrize("cell", ["W" * 900, "\u4e2d" * 900, "word " * 200, "\u4e2d\u6587 " * 9])
+@pytest.mark.parametrize("columns", [2, 5, 12])
+def test_tables_fit_the_page_and_lose_no_row(cell: str, columns: int) -> None:
+    made = tabular(table("t", "", [f"column {n}" for n in range(columns)], [[cell] * columns, ["-"] * columns]), "tab:t")
+    shares = [float(share) for share in re.findall(r"p\{([\d.]+)\\linewidth\}", made)]
+    assert len(shares) == columns
+    assert sum(shares) <= 1
+    rows = made.partition(r"\endlastfoot")[2].split(r"\end{longtable}")[0].strip().splitlines()
+    assert len(rows) == 2
+    line = LANDSCAPE if r"\begin{landscape}" in made else PORTRAIT
+    for share, shown in zip(shares, rows[0].removesuffix(r" \\").split(" & "), strict=True):
+        n = 5 * shown.count(r"\uni{") + 1.8 * shown.count("W")
+        assert n <= 30 * share * line + 6, "lines of a cell fit on a page"
+
+
+def test_the_kit_is_written_through_no_link(tmp_path: Path) -> None:
+    [source] = (ROOT / "tests" / "format1" / "imported").iterdir()
+    found = Run(shutil.copytree(source, tmp_path / source.name))
+    report, away = promptlab.report(found), tmp_path / "away"
+    away.mkdir()
+    kit = found.folder / "paper"
+    kit.symlink_to(away)
+    with pytest.raises(PromptlabError, match="paper is a link"):
+        write_kit(found, report, kit)
+    kit.unlink()
+    kit.mkdir()
+    (kit / "tables").symlink_to(away)
+    with pytest.raises(PromptlabError, match="tables is a link"):
+        write_kit(found, report, kit)
+    (kit / "tables").unlink()
+    (away / "mine").write_text("mine")
+    (kit / "paper.tex").symlink_to(away / "mine")
+    write_kit(found, report, kit)
+    assert not (kit / "paper.tex").is_symlink()
+    assert [path.read_text() for path in away.iterdir()] == ["mine"]
+
+
 @needs_latex
 def test_the_worst_texts_compile_and_stay_what_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = hostile_run(tmp_path)
@@ -123,7 +170,8 @@ def test_the_worst_texts_compile_and_stay_what_they_were(tmp_path: Path, monkeyp
     for path in kit.rglob("*.tex"):
         path.read_bytes().decode("ascii")
     extra = [rf"\section{{x}}{tex(text)} {verbatim(text)}" for text in HOSTILE]
-    shown = tabular(table(PLAIN[0], PLAIN[1], ("a", PLAIN[0]), [[text, "-1.0"] for text in PLAIN]), "tab:bad")
+    starts = [[text, "-1.0"] for text in ("[@promptlab]", "*", "[2pt]", "\\^^5cinput{x}")]
+    shown = tabular(table(PLAIN[0], PLAIN[1], ("a", PLAIN[0]), [*([text, "-1.0"] for text in PLAIN), *starts]), "tab:bad")
     document = (kit / "paper.tex").read_text()
     (kit / "paper.tex").write_text(document.replace(r"\end{document}", "\n".join([*extra, shown, r"\end{document}"])))
     compiled(kit)

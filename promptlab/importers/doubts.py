@@ -42,6 +42,9 @@ def without_totals(table: Table) -> tuple[Table, tuple[str, ...]]:
 
 
 def _word(row: Row) -> str:
+    """The word for a sum in a row; empty where there is none, or the row cannot be read."""
+    if row.problem:
+        return ""
     return next((value.strip() for value in row.values.values() if isinstance(value, str) and WORDS.fullmatch(value.strip())), "")
 
 

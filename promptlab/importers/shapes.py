@@ -193,10 +193,11 @@ def events(table: Table) -> Table:
 def shaped(table: Table) -> Shaped:
     """What the table's columns say about the tool that wrote it."""
     table = events(table)
-    flat = spread(table, "|".join(re.escape(name) for name in _nested(table)), lenient=True)
-    for one in (table, flat):
+    flat = _spread(table, list(_nested(table)), lenient=True)
+    for one in (table,) if flat is table else (table, flat):
+        lines = "\n".join(name for name in one.columns if "\n" not in name)
         for shape in SHAPES:
-            if all(any(re.fullmatch(need, name) for name in one.columns) for need in shape.needs):
+            if all(re.search(f"^(?:{need})$", lines, re.MULTILINE) for need in shape.needs):
                 return _as(shape, spread(one, shape.spread))
     return Shaped(flat)
 
@@ -240,9 +241,13 @@ def _first(pattern: str, names: Sequence[str]) -> str | None:
     return next((name for name in names if re.fullmatch(pattern, name)), None)
 
 
-def spread(table: Table, pattern: str, *, lenient: bool = False) -> Table:
-    """The table with a column for each named value of the columns that hold several; FileProblems, or as it is, for too many names."""
-    wanted = [name for name in table.columns if pattern and re.fullmatch(pattern, name)]
+def spread(table: Table, pattern: str) -> Table:
+    """The table with a column for each named value of the columns that match; FileProblems for too many names."""
+    return _spread(table, [name for name in table.columns if pattern and re.fullmatch(pattern, name)])
+
+
+def _spread(table: Table, wanted: Sequence[str], *, lenient: bool = False) -> Table:
+    """`spread` of these columns; with `lenient` the table as it is, where there are too many names."""
     if not wanted:
         return table
     added: dict[str, None] = {}

@@ -56,8 +56,11 @@ EFFECTS = (0.0, 0.5, 1.0)
 """True effects for which a plan says what looks save, in units of the effect that the design finds four times of five."""
 
 
-def make_plan(study: Study) -> Plan:
-    """The frozen plan: written before the first call, hashed, and all that the analysis knows besides the trials."""
+def make_plan(study: Study, priced: bool = True) -> Plan:
+    """The frozen plan: written before the first call, hashed, and all that the analysis knows besides the trials.
+
+    Not `priced`: without what it costs and finds, which takes time and decides nothing.
+    """
     design, experiment = study.design, study.experiment
     stimuli, placebos = _stimuli(design), _stimuli(design, "placebo")
     settings = list(dict.fromkeys(arm.setting.pooled for arm in design.arms))
@@ -65,7 +68,7 @@ def make_plan(study: Study) -> Plan:
     looped = {setting: [arm for arm in design.arms if arm.loop and arm.setting.pooled == setting] for setting in settings}
     plain = [setting for setting in settings if not looped[setting]]
     planned = planned_hypotheses([m.name for m in design.models], [task.name for task in design.tasks], arms, settings)
-    each = estimates(study)
+    each = estimates(study) if priced else ()
     made = filled(
         Plan,
         experiment,
@@ -119,8 +122,8 @@ def make_plan(study: Study) -> Plan:
         **_looks(study, planned),
         counts=counts(study),
         estimates=each,
-        power=power(study, len(planned)),
-        outlook=outlook(study, each=each),
+        power=power(study, len(planned)) if priced else (),
+        outlook=outlook(study, each=each) if priced else None,
         best_in_task=len(stimuli) > 1,
         hypotheses=tuple(planned),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import promptlab
@@ -23,7 +23,8 @@ OF_THIS_MACHINE = ("prices", "simulators")
 DECIDES = (
     "alpha", "fdr", "margins", "generalise", "neutral", "pooling", "scorer", "replicates", "seed", "sampling", "models", "tasks", "arms",
     "settings", "placements", "base_prompts", "prompts", "incumbent", "factors", "compare_models", "interactions", "stimuli_of",
-    "placebos_of", "loops", "confirm", "looks", "look_level", "futility", "hypotheses",
+    "placebos_of", "loops", "confirm", "looks", "look_level", "futility", "hypotheses", "best_in_task",
+    "no_placebo_reason", "defects",
 )  # fmt: skip
 """Keys of a plan that decide a verdict."""
 MOST_TOLD = 3
@@ -96,6 +97,8 @@ def _manifest_problems(run: Run, plan: Plan) -> Iterator[str]:
     if plan.imported and (run.folder / "experiment.yaml").exists():
         yield "the plan says that another tool made the run, and the folder holds an experiment"
     if not plan.imported:
+        if plan.reconstructed:
+            yield "the plan says that items are made up from counts, and it is no import"
         if plan.scorer is None:
             yield "the plan names no scorer"
         simulated = {model.name for model in plan.models if model.litellm_name.startswith("sim/")}
@@ -106,13 +109,17 @@ def _manifest_problems(run: Run, plan: Plan) -> Iterator[str]:
             yield f"the manifest names another model than the plan for {', '.join(odd)}"
 
 
-def plan_differences(run: Run, study: Study) -> list[str]:
-    """Where the frozen plan is not the one that a resolved study makes; nothing where its own format or arms are an earlier version's."""
+def plan_differences(run: Run, study: Study, excused: Collection[str] = ()) -> list[str]:
+    """Where the frozen plan is not the one that a resolved study makes; nothing where its own format or arms are an earlier version's.
+
+    Fields that are `excused` may differ: an author may state the licence of a task after the run.
+    """
     was = json_value(read_file(run.folder / "plan.json"))
     if study.format == 1 or was.get("format") == 1 or study.unshared or was.get("imported"):
         return []
-    now = make_plan(study).plain()
-    paths = [path for key in DECIDES if key in was for path in _paths(was[key], now.get(key), key)]
+    now = make_plan(study, priced=False).plain()
+    paths = [path for key in DECIDES if key in was for path in _paths(was[key], now.get(key), key)
+             if path.rpartition(".")[2] not in excused]  # fmt: skip
     more = [f"and {len(paths) - MOST_TOLD:,} more"] if len(paths) > MOST_TOLD else []
     return [f"the plan is not the one that the experiment makes: {'; '.join([*paths[:MOST_TOLD], *more])}"] if paths else []
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from promptlab.design.cross import trials as trials_of
 from promptlab.nouns import CIRCUMSTANCE_COLUMNS, TRIAL_COLUMNS, CallRow, PromptlabError, row_of
-from promptlab.planning.rebuilt import by_another_version
+from promptlab.planning.rebuilt import by_another_version, plan_differences
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study, as_recorded
 from promptlab.record.store import Run
@@ -32,6 +32,8 @@ IN_TRIALS = tuple(name for name in TRIAL_COLUMNS if name not in (*NOT_MADE_AGAIN
 OF_ANY_VERSION = ("answer", "n_calls", "input_tokens", "output_tokens", "cost_usd")
 MOST_REMADE, MOST_PARTS = 500, 3
 """Trials that a report makes again, and parts of the record that it takes them from; failed trials first."""
+DESCRIBES = ("source", "licence", "theory")
+"""Fields of a plan that decide nothing, and that may be stated better after a run."""
 Record = Mapping[str, Any]
 
 
@@ -45,7 +47,7 @@ def study_of(run: Run, consent: Consent | None = None) -> Study:
 
 
 def differing(run: Run) -> list[str]:
-    """Which of some trials of a run are not what their calls and the experiment make; nothing where that cannot be resolved here.
+    """What of the plan and of some trials is not what the experiment and the calls make; nothing where that cannot be resolved here.
 
     Trials of programs, and what only the author's code scores, are left out: a report runs no code. Of a run by another version, which
     may write prompts otherwise, only the answers are compared.
@@ -70,7 +72,8 @@ def differing(run: Run) -> list[str]:
             wrong = [] if made.work is not None or is_other else ["requests"]
         n += bool(wrong)
         found.update(wrong)
-    return [f"{n:,} of {len(stored):,} trials made again differ in {', '.join(name for name, _ in found.most_common())}"] if n else []
+    odd = [f"{n:,} of {len(stored):,} trials made again differ in {', '.join(name for name, _ in found.most_common())}"] if n else []
+    return [*odd, *([] if is_other else plan_differences(run, study, DESCRIBES))]
 
 
 def _drawn(run: Run) -> dict[int, tuple[Record, list[Record]]]:

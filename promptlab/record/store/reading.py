@@ -234,7 +234,11 @@ def batch_keys_in(folder: Path, part: BatchPart) -> dict[str, str]:
     """The keys of a batch's requests by their names in its file."""
     path = batch_keys_path(folder, part)
     found = _json(path).get("keys")
-    if not isinstance(found, dict) or len(found) != part.n_requests or not all(isinstance(key, str) for key in found.values()):
+    if (
+        not isinstance(found, dict)
+        or len(found) != part.n_requests
+        or not all(isinstance(key, str) and key.startswith(name) for name, key in found.items())
+    ):
         raise RunProblem(f"{path}: does not hold the {part.n_requests:,} keys of its batch; {REMEDY.format(folder)} and pay again")
     return found
 

@@ -123,7 +123,7 @@ def licences(report: Report) -> Table:
 
 
 def cite(keys: str) -> str:
-    """The citation of works, by their keys with commas between, as it stands in a text until `cited` sets it."""
+    """The citation of works, by their keys with commas between, which `cited` later sets."""
     return f"[{MARK} {keys}]"
 
 

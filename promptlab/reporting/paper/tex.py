@@ -53,7 +53,7 @@ NARROWEST, MOST_UNFOLDED = 11, 32
 BETWEEN = 1.8
 """Characters that the space between two columns takes."""
 LONGEST_CELL, MOST_LINES = 500, 30
-"""Characters, and lines in its column, of a cell of a table, which cannot go on on the next page; its CSV file has all of it."""
+"""Characters, and lines in its column, of a cell of a table, which no page break divides; its CSV file has all of it."""
 NARROW, WIDE = "fijltI.,;:'|!()-/ ", "mwMW%@+<>=~#"
 
 
