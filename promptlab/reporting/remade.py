@@ -61,7 +61,7 @@ def differing(run: Run) -> list[str]:
     engine = engine_of(study, None, Budget(None), Progress(n_planned=len(stored)), None)
     engine.own = {(call["trial"], call["key"]): completion_in(row_of(CallRow, call)) for _, calls in stored.values() for call in calls}
     is_other = by_another_version(run)
-    unscored = {task.name for task in study.design.tasks if is_own(task.metric)}
+    unscored = {task.id for task in study.design.tasks if is_own(task.metric)}
     found: Counter[str] = Counter()
     n = 0
     for trial in trials_of(study.design, among=list(stored)):
@@ -96,8 +96,9 @@ def _unlike(row: Record, calls: Sequence[Record], made: Rows, is_other: bool, is
         return ["trial"]
     if is_other:
         return wrong
+    compared = [name for name in IN_CALLS if not (is_unscored and name == "score")]
     both = zip(sorted(calls, key=lambda call: int(call["turn"])), map(asdict, of_calls), strict=False)
-    return wrong + sorted({name for one, other in both for name in IN_CALLS if not _same(one[name], other[name])})
+    return wrong + sorted({name for one, other in both for name in compared if not _same(one[name], other[name])})
 
 
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 (values of a record)
