@@ -1,6 +1,6 @@
-"""Make experiments/own/truthfulqa.csv from the TruthfulQA.csv of Lin et al. 2022 (Apache-2.0, github.com/sylinrl/TruthfulQA).
+"""Make a table of items from the TruthfulQA.csv of Lin et al. 2022 (Apache-2.0, github.com/sylinrl/TruthfulQA).
 
-    python tools/make_truthfulqa.py TruthfulQA.csv experiments/own/truthfulqa.csv
+    python tools/make_truthfulqa.py TruthfulQA.csv experiments/own/truthfulqa.csv    # then `items: truthfulqa.csv` in own/truthfulqa.yaml
 
 The published lists of options can be answered without the question. So each question keeps its best answer and one wrong answer, by a
 rule of our own: the first incorrect answer at most a quarter longer or shorter than the best one, else the one nearest in length.

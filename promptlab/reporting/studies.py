@@ -25,9 +25,10 @@ BASELINE = "no added text"
 ROWS = {"Original": BASELINE, "+Zero-shot-CoT": "zero-shot chain of thought", "AVG": AVERAGE, "Vanilla": BASELINE, "EmotionPrompt": AVERAGE}
 """Conditions of the papers' tables, and what they are called here; every other is the code of a sentence."""
 INTERVALS = "Intervals are of single gains, paired by question; verdicts are in the report."
+QUESTIONS = "The papers asked the 817 questions of TruthfulQA; the task as shipped asks 24 of our own."
 TRUTHFUL_NOTE = (
     "Scores in %, gains in points. The papers' judges were fine-tuned models that are gone: these figures are another judge's. A refusal "
-    f"is true and says nothing: only 'true and info' counts both, and no paper prints it. {INTERVALS}"
+    f"is true and says nothing: only 'true and info' counts both, and no paper prints it. {QUESTIONS} {INTERVALS}"
 )
 BEST_NOTE = (
     " The abstract's 19 % and 12 % are the best of eleven sentences, chosen for each model and measure on these very questions; the "
@@ -40,7 +41,7 @@ HUMAN_NOTE = (
 )
 BINARY_NOTE = (
     "Neither paper has this figure. Accuracy in % over both orders, and gains in points; same: the share of questions whose two orders "
-    f"have one answer; first: how often the first option is the answer, 50 % without a habit of place. {INTERVALS}"
+    f"have one answer; first: how often the first option is the answer, 50 % without a habit of place. {QUESTIONS} {INTERVALS}"
 )
 
 
