@@ -202,7 +202,7 @@ def test_a_second_cancellation_ends_at_once(server: Server) -> None:
 
 
 def test_an_interrupted_script_says_so_and_goes_on(tmp_path: Path, server: Server) -> None:
-    path = runs.experiment(tmp_path, tasks="sum", models=runs.served(server.url, "slow-50"))
+    path = runs.experiment(tmp_path, tasks="sum", models=runs.served(server.url, "slow-150"))
     script = (
         "import os, signal, sys, promptlab\n"
         "sent = []\n"
