@@ -138,10 +138,10 @@ def _counted(run: Run, plan: Plan, trials: pd.DataFrame, n_sent: int) -> Iterato
     manifest = run.manifest
     if any("gone" in link for link in links_in(run.folder)[0]):
         return  # `promptlab runs repair` lost some, and says so
-    if manifest.state == "running" or (manifest.state != "complete" and not manifest.concurrency):
-        return  # a killed sweep wrote no counts at its end, and an earlier version only where it was complete
     if len(trials) < manifest.counts.done:
         yield f"the manifest counts {manifest.counts.done:,} trials, and {len(trials):,} are there"
+    if manifest.state == "running" or (manifest.state != "complete" and not manifest.concurrency):
+        return  # a killed sweep wrote no counts at its end, and an earlier version only where it was complete
     recorded = _numbers(trials["paid_usd"])
     if np.nansum(recorded) > manifest.paid_usd + CENTS * len(trials):
         yield f"the trials cost ${np.nansum(recorded):.6f}, and the manifest says ${manifest.paid_usd:.6f}"

@@ -91,7 +91,7 @@ def _of_record(run: Run, plan: Plan, trials: pd.DataFrame) -> list[str]:
         return []
     try:
         return [*contradictions(run, plan, trials), *differing(run)]
-    except RunProblem as error:  # trials can be read without calls: whoever looks at them is told
+    except RunProblem as error:  # the trials can be read without their calls, so this is a finding
         return [first_line(error)]
 
 
