@@ -6,7 +6,6 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +33,6 @@ SIM = "    model: sim/judge\n    scale: 4\n"
 PRICE = "price: {input_usd_per_mtok: 1000, output_usd_per_mtok: 2000}"
 ONE_CALL = (5 * 1000 + 2 * 2000) / 1e6
 CALL = Call("m", (), {})
-
-
-@pytest.fixture
-def server() -> Iterator[servers.Server]:
-    running = servers.start()
-    yield running
-    running.shutdown()
-    running.server_close()
 
 
 def asked_of(server: servers.Server, name: str = "judge-4") -> str:

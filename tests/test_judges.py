@@ -278,14 +278,6 @@ def test_what_is_wrong_with_a_judge_is_told(metric: str, told: str, tmp_path: Pa
 PRICE = "price: {input_usd_per_mtok: 1000, output_usd_per_mtok: 2000}"
 
 
-@pytest.fixture
-def server() -> Iterator[servers.Server]:
-    running = servers.start()
-    yield running
-    running.shutdown()
-    running.server_close()
-
-
 def served(folder: Path, server: servers.Server, items: int, ms: int = 0) -> Path:
     judge = f"{{model: openai/pair-{ms}, name: judge, api_base: '{server.url}', {PRICE}}}"
     metric = f"  pairwise:\n    judges: {judge}\n"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,14 +18,6 @@ from promptlab.running.engine import Execution
 from promptlab.running.sweep import run_sweep
 
 EXPERIMENTS = ROOT / "experiments"
-
-
-@pytest.fixture
-def server() -> Iterator[servers.Server]:
-    running = servers.start()
-    yield running
-    running.shutdown()
-    running.server_close()
 
 
 def swept(folder: Path, name: str, served: str = "", judge: str = "", **values: object) -> Run:
