@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
         if name.endswith("_API_KEY"):
             monkeypatch.delenv(name)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workers of a sweep in this process are forks of one that has loaded all; with the mark `fresh`, as users have them."""
+    if sys.platform == "linux" and not request.node.get_closest_marker("fresh"):
+        from promptlab.running.fleet import local
+        from runs import Workers
+
+        monkeypatch.setattr(local, "subprocess", Workers)
 
 
 @pytest.fixture
