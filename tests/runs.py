@@ -15,6 +15,7 @@ from conftest import ROOT
 from warm import KERNEL, WORKER, Started, Warm
 
 LONGEST_S = 180
+Process = subprocess.Popen[str] | Started
 
 BASE = """name: {name}
 question: A question for a test?
@@ -51,9 +52,9 @@ def served(url: str, model: str = "ok", more: str = "") -> str:
     return f"  - {{model: openai/{model}, name: served, api_base: '{url}'{more}}}"
 
 
-def start(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> subprocess.Popen[str] | Started:
+def start(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Process:
     """One command (or `-c`, code and its arguments) under way; see warm.py for where it runs."""
-    late = ("PROMPTLAB_HOME", "PROMPTLAB_CONFIG")  # read when used, as keys are
+    late = ("PROMPTLAB_HOME", "PROMPTLAB_CONFIG", "MY_PROVIDER")  # read when used, as keys are
     if sys.platform == "linux" and all(name in late or name.endswith("_API_KEY") for name in env or {}):
         return _warm().start(arguments, _environment(env), cwd or ROOT)
     return fresh(*arguments, env=env, cwd=cwd)
@@ -71,7 +72,7 @@ def fresh(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | Non
     )
 
 
-def wait_until(true: Callable[[], bool], process: subprocess.Popen[str] | Started, seconds: float = 60) -> None:
+def wait_until(true: Callable[[], bool], process: Process, seconds: float = 60) -> None:
     """Wait for something that a process brings about; fail where it ends before, or takes too long."""
     deadline = time.monotonic() + seconds
     while not true():
