@@ -285,11 +285,11 @@ def limited(seconds: float) -> Iterator[None]:
 class Damager:
     """Run folders of one experiment, and the cache that their answers are in."""
 
-    def __init__(self, folder: Path, rng: random.Random, items: int = 60) -> None:
+    def __init__(self, folder: Path, rng: random.Random) -> None:
         self.folder, self.rng = folder, rng
         folder.mkdir()
         os.environ["PROMPTLAB_HOME"] = str(folder / "home")
-        self.study = resolve(experiment(folder, items=items, tasks="sum"), 3)
+        self.study = resolve(experiment(folder, items=60, tasks="sum"), 3)
         self.whole = self.sweep(folder / "whole", folder / "cache")
         self.undisturbed = frames(Run(self.whole))
         records = [line_of(*both) for both in Run(self.whole).records()]
@@ -410,7 +410,7 @@ def _checked(line: bytes) -> bytes:
 def tortured(
     n_kills: int, n_mutations: int, seed: int, only: Sequence[str] = (), folder: Path | None = None, items: int | None = None
 ) -> dict[str, Figures]:
-    """Kills of every mode in turn, then mutations: three of a run to one of a cache. `items` makes all runs smaller, or larger."""
+    """Kills of every mode in turn, then mutations: three of a run to one of a cache. `items`: of each task in the runs that are killed."""
     rng = random.Random(seed)
     results: dict[str, Figures] = {}
     with tempfile.TemporaryDirectory(prefix="promptlab-torture-") as own:
@@ -426,7 +426,7 @@ def tortured(
             killer.close()
             print(f"{mode.name}: {time.monotonic() - started:.0f} s, {killer.figures}", file=sys.stderr, flush=True)
         if n_mutations and not set(only) & {mode.name for mode in MODES}:
-            damager = Damager(place / "damage", rng, items or 60)
+            damager = Damager(place / "damage", rng)
             for number in range(n_mutations):
                 damager.damage_cache() if number % 4 == 3 else damager.damage_run()
             results |= {"run folders": damager.runs, "caches": damager.caches}
