@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from functools import lru_cache
 
 _NAMES = (
     r"[\w:.-]{0,20}(?:think|thought|reason|rationale|scratch_?pad|reflection|monologue)[\w:.-]{0,20}"
@@ -38,6 +39,7 @@ _STARTS = re.compile(
 _MARKS = "<◁["
 
 
+@lru_cache(maxsize=64)  # an answer is read several times, one after the other
 def spoken(reply: str) -> str:
     """The reply without thoughts, whatever their form and length, and up to the token that ends the turn.
 
