@@ -1,4 +1,4 @@
-"""Write docs/providers.md: the forms of usage that are read, as the cases of tests/test_ledger.py hold them."""
+"""Write docs/reference/providers.md: the forms of usage that are read, as the cases of tests/test_ledger.py hold them."""
 
 from __future__ import annotations
 
@@ -31,4 +31,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    (ROOT / "docs" / "providers.md").write_text(page(), encoding="utf-8")
+    (ROOT / "docs" / "reference" / "providers.md").write_text(page(), encoding="utf-8")
