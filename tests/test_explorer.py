@@ -533,6 +533,9 @@ def test_a_run_in_progress(page: str, opened: Any, tmp_path: Path) -> None:
         writer.close()
     after = opened("--runs", tmp_path, page=page)
     assert "interrupted; the same sweep command continues from here" in texts(after)
+    shutil.rmtree(tmp_path / "demo")
+    assert not after.run().exception
+    assert "No runs yet" in texts(after)
 
 
 def test_new_trials_are_read_when_the_folder_changes(tmp_path: Path) -> None:
