@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import shutil
-import signal
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -56,19 +55,26 @@ def browser(made: Path) -> Iterator[Any]:
         running.close()
 
 
-@pytest.fixture(scope="module")
-def server(made: Path) -> Iterator[str]:
-    """The address of the one explorer of these tests, in a folder that has no settings of ours, and no run yet."""
+@contextmanager
+def viewed(*arguments: str, cwd: Path, command: str = "view") -> Iterator[str]:
+    """The address of the pages that a command opens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = start("view", "--runs", "runs", "--port", str(port), cwd=made.parent.parent)
+    process = start(command, *arguments, "--port", str(port), cwd=cwd)
     try:
         wait_until(lambda: answers(port), process)
         yield f"http://127.0.0.1:{port}"
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        process.terminate()
         process.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def server(made: Path) -> Iterator[str]:
+    """The address of the one explorer of these tests, in a folder that has no settings of ours, and no run yet."""
+    with viewed("--runs", "runs", cwd=made.parent.parent) as there:
+        yield there
 
 
 def answers(port: int) -> bool:
