@@ -16,6 +16,8 @@ from warm import KERNEL, WORKER, Started, Warm
 
 LONGEST_S = 180
 Process = subprocess.Popen[str] | Started
+LATE = ("PROMPTLAB_HOME", "PROMPTLAB_CONFIG", "DISPLAY", "BROWSER", "_PROMPTLAB_COMPLETE", "COMP_WORDS", "COMP_CWORD", "MY_PROVIDER")
+"""Variables that are read when they are used, as keys are; others may have been read in the process that a command is forked of."""
 
 BASE = """name: {name}
 question: A question for a test?
@@ -54,8 +56,7 @@ def served(url: str, model: str = "ok", more: str = "") -> str:
 
 def start(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Process:
     """One command (or `-c`, code and its arguments) under way; see warm.py for where it runs."""
-    late = ("PROMPTLAB_HOME", "PROMPTLAB_CONFIG", "MY_PROVIDER")  # read when used, as keys are
-    if sys.platform == "linux" and all(name in late or name.endswith("_API_KEY") for name in env or {}):
+    if sys.platform == "linux" and all(name in LATE or name.endswith("_API_KEY") for name in env or {}):
         return _warm().start(arguments, _environment(env), cwd or ROOT)
     return fresh(*arguments, env=env, cwd=cwd)
 
@@ -86,6 +87,11 @@ def run(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None 
     process = start(*arguments, env=env, cwd=cwd)
     out, err = process.communicate(timeout=LONGEST_S)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def on_terminal(terminal: int, *arguments: str, env: Mapping[str, str]) -> Started:
+    """One command whose output goes to a terminal."""
+    return _warm().start(arguments, env, ROOT, (terminal, terminal))
 
 
 class Workers:

@@ -228,6 +228,8 @@ def _asked(on: socket.socket) -> list[str]:
     os.dup2(err, 2)
     os.close(out)
     os.close(err)
+    if os.isatty(1):  # the streams made at the start expect a file
+        sys.stdout, sys.stderr = (open(fd, "w", encoding="utf-8", buffering=1, closefd=False) for fd in (1, 2))  # noqa: SIM115
     os.chdir(asked["cwd"])
     os.environ.clear()
     os.environ.update(asked["env"])
