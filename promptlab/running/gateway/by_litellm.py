@@ -216,10 +216,10 @@ class LiteLLMWire(Wire):
             if isinstance(cause, WireError):  # wrapped by LiteLLM
                 return WireError(cause.boundary, safe(cause.message, self._secrets), cause.status)
             if isinstance(cause, ImportError):
-                package = PACKAGES.get(cause.name or "", cause.name or "")
-                return WireError(
-                    "setup", f"LiteLLM needs the package {package!r} for this model, and it is not installed: {install(package)}"
-                )
+                top = (cause.name or "").partition(".")[0]
+                package = PACKAGES.get(cause.name or "") or PACKAGES.get(top, top)
+                found = "it is not installed" if isinstance(cause, ModuleNotFoundError) else "the installed version does not fit"
+                return WireError("setup", f"LiteLLM needs the package {package!r} for this model, and {found}: {install(package)}")
             kind = type(cause)
             if ("Credentials" in kind.__name__ or "ProfileNot" in kind.__name__) and (to_do := NO_CREDENTIALS.get(kind.__module__[:6])):
                 said = safe(str(cause), self._secrets).partition(". ")[0].rstrip(".")
