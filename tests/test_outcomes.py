@@ -187,12 +187,13 @@ SPOKEN = {"message": {"role": "assistant", "content": "yes"}}
         ("mistral", chat(THOUGHTS, "model_length"), "truncated"),
         ("deepseek", chat("ye", "insufficient_system_resource"), "error"),
         ("openrouter", chat("ye", "error"), "error"),
+        ("azure", chat(THOUGHTS), "ok"),
     ],
 )
 def test_what_litellm_calls_stop_is_looked_up_in_the_response(
     provider: str, body: dict[str, Any], outcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("ANTHROPIC", "GEMINI", "COHERE", "MISTRAL", "DEEPSEEK", "OPENROUTER"):
+    for name in ("ANTHROPIC", "GEMINI", "COHERE", "MISTRAL", "DEEPSEEK", "OPENROUTER", "AZURE"):
         monkeypatch.setenv(f"{name}_API_KEY", "none")
     with Scripted(lambda _, __: (200, body)) as server:
         base = server.address if provider.startswith(("ollama", "anthropic", "gemini")) else server.url
@@ -221,6 +222,13 @@ def test_the_status_is_the_providers_and_not_litellms(
     said = body.get("message") or body["error"]["message"]
     assert found.error == f"server: HTTP {status}: {said}"
     assert (found.cost_usd is None) == billed
+
+
+def test_an_error_in_an_answer_that_litellm_cannot_read_is_the_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROQ_API_KEY", "none")
+    with Scripted(lambda _, __: (200, {"error": {"code": 429, "message": "upstream is busy"}})) as server:
+        found, _ = asked(server, "litellm", "groq")
+    assert found.error == "rate: HTTP 429: upstream is busy"
 
 
 @pytest.mark.parametrize(

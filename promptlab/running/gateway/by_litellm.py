@@ -157,7 +157,7 @@ class LiteLLMWire(Wire):
             failure = error
         raw = tap.body()
         served = getattr(response, "model", None)
-        is_fault = failure is None or failure.status is None
+        is_fault = failure is None or failure.status in (None, 500)  # which LiteLLM says of its own faults, too
         if isinstance(raw, dict) and ("choices" in raw or (is_fault and raw.get("error"))):
             try:
                 return self._completion(raw, served or raw.get("model"), response, _headers(response))
@@ -178,7 +178,9 @@ class LiteLLMWire(Wire):
         if isinstance(raw, dict) and raw.get("object") == "response":  # LiteLLM repeats the name that was asked
             served = raw.get("model") or served
         own = {OWN_ID: raw["id"]} if isinstance(raw, dict) and raw.get("id") else {}
-        return read_answer(response, said, served, self._secrets, {**_headers(response), **own})
+        is_message = isinstance(raw, dict) and raw.get("type") == "message" and "usage" in raw
+        facts = {"usage": raw["usage"]} if is_message else response  # where LiteLLM adds a guess at the tokens of thoughts
+        return read_answer(facts, said, served, self._secrets, {**_headers(response), **own})
 
     def _is_completion(self, model: Model) -> bool:
         """Whether a model completes one text: LiteLLM would send it each message as a prompt of its own."""
@@ -285,9 +287,9 @@ class _Tap:
         self._text: str | None = None
 
     def __call__(self, details: Mapping[str, Any]) -> None:
-        """LiteLLM's `logger_fn`: called before a request, and with the response."""
+        """LiteLLM's `logger_fn`: called before a request, with the response, and with what LiteLLM says where it cannot read that."""
         if details.get("log_event_type") == "post_api_call" and isinstance(text := details.get("original_response"), str):
-            self._text = text
+            self._text = self._text or text
 
     def failed(self, error: Exception) -> None:
         """Take the response from an error that quotes it."""
