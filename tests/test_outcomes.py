@@ -231,43 +231,44 @@ def test_an_error_in_an_answer_that_litellm_cannot_read_is_the_providers(monkeyp
     assert found.error == "rate: HTTP 429: upstream is busy"
 
 
-@pytest.mark.parametrize(
-    ("status", "text", "boundary"),
-    [
-        (429, "You exceeded your current quota. Please retry in 1.2s. GenerateRequestsPerMinutePerProject", "rate"),
-        (429, 'You exceeded your current quota {"quotaId": "GenerateRequestsPerDayPerProject"} Please retry in 34s', "quota"),
-        (429, "Quota exceeded for quota metric 'Generate Content API requests per day'", "quota"),
-        (429, "You exceeded your current quota, please check your plan", "quota"),
-        (429, '{"message": "Too many tokens per day"}', "quota"),
-        (400, '{"error": {"code": 400, "message": "blocked", "status": "INVALID_ARGUMENT"}}', "policy"),
-        (400, "The prompt was blocked", "policy"),
-        (403, "the address is blocked", "auth"),
-        (429, "Rate limit reached on requests per day (RPD): Limit 3. Please try again in 20s.", "rate"),
-        (400, "Your credit balance is too low to access the Anthropic API.", "quota"),
-        (402, "", "quota"),
-        (403, "This team doesn't have any credits yet", "quota"),
-        (403, "Your chosen model requires moderation and your input was flagged", "policy"),
-        (400, "Your request was rejected as a result of our safety system.", "policy"),
-        (400, "Output blocked by content filtering policy", "policy"),
-        (400, "triggering Azure OpenAI's content management policy", "policy"),
-        (403, "<!DOCTYPE html><html>blocked</html>", "forbidden"),
-        (403, "Project does not have access", "auth"),
-        (400, "API key not valid. Please pass a valid API key. API_KEY_INVALID", "auth"),
-        (404, "", "model"),
-        (400, "nope/nope is not a valid model ID", "model"),
-        (400, "The model `gpt-4.1-mimi` does not exist", "model"),
-        (400, "The provided model identifier is invalid.", "model"),
-        (403, "no access, model_not_found", "model"),
-        (400, "Unsupported value: 'temperature' does not support 0 with this model. Only the default is supported.", "parameter"),
-        (400, "This model's maximum context length is 8192 tokens.", "length"),
-        (400, "prompt is too long: 210000 tokens > 200000 maximum", "length"),
-        (None, "Cannot connect to host 127.0.0.1:9 [Connect call failed]", "unreachable"),
-        (None, "[Errno -2] Name or service not known", "unreachable"),
-        (None, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate", "certificate"),
-        (None, "Server disconnected", "connection"),
-        (529, "Overloaded", "server"),
-    ],
-)
+FAILURES: list[tuple[int | None, str, str]] = [
+    (429, "You exceeded your current quota. Please retry in 1.2s. GenerateRequestsPerMinutePerProject", "rate"),
+    (429, 'You exceeded your current quota {"quotaId": "GenerateRequestsPerDayPerProject"} Please retry in 34s', "quota"),
+    (429, "Quota exceeded for quota metric 'Generate Content API requests per day'", "quota"),
+    (429, "You exceeded your current quota, please check your plan", "quota"),
+    (429, '{"message": "Too many tokens per day"}', "quota"),
+    (400, '{"error": {"code": 400, "message": "blocked", "status": "INVALID_ARGUMENT"}}', "policy"),
+    (400, "The prompt was blocked", "policy"),
+    (403, "the address is blocked", "auth"),
+    (429, "Rate limit reached on requests per day (RPD): Limit 3. Please try again in 20s.", "rate"),
+    (400, "Your credit balance is too low to access the Anthropic API.", "quota"),
+    (402, "", "quota"),
+    (403, "This team doesn't have any credits yet", "quota"),
+    (403, "Your chosen model requires moderation and your input was flagged", "policy"),
+    (400, "Your request was rejected as a result of our safety system.", "policy"),
+    (400, "Output blocked by content filtering policy", "policy"),
+    (400, "triggering Azure OpenAI's content management policy", "policy"),
+    (403, "<!DOCTYPE html><html>blocked</html>", "forbidden"),
+    (403, "Project does not have access", "auth"),
+    (400, "API key not valid. Please pass a valid API key. API_KEY_INVALID", "auth"),
+    (404, "", "model"),
+    (400, "nope/nope is not a valid model ID", "model"),
+    (400, "The model `gpt-4.1-mimi` does not exist", "model"),
+    (400, "The provided model identifier is invalid.", "model"),
+    (403, "no access, model_not_found", "model"),
+    (400, "Unsupported value: 'temperature' does not support 0 with this model. Only the default is supported.", "parameter"),
+    (400, "This model's maximum context length is 8192 tokens.", "length"),
+    (400, "prompt is too long: 210000 tokens > 200000 maximum", "length"),
+    (None, "Cannot connect to host 127.0.0.1:9 [Connect call failed]", "unreachable"),
+    (None, "[Errno -2] Name or service not known", "unreachable"),
+    (None, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate", "certificate"),
+    (None, "Server disconnected", "connection"),
+    (529, "Overloaded", "server"),
+]
+"""What a failed request says, and at which boundary it failed."""
+
+
+@pytest.mark.parametrize(("status", "text", "boundary"), FAILURES)
 def test_where_a_request_failed(status: int | None, text: str, boundary: str) -> None:
     assert read_boundary(status, text) == boundary
 

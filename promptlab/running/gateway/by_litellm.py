@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from types import SimpleNamespace
@@ -65,6 +66,7 @@ class LiteLLMWire(Wire):
         litellm.drop_params = False  # dropping a parameter in silence changes the experiment
         litellm.cache = None
         logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)  # it prints what a note or an error tells in one sentence
+        warnings.filterwarnings("ignore", "Pydantic serializer warnings")  # of an answer in another form, which is read all the same
         refuse_redirects()
         spare_loopback()
         if not is_checked():
@@ -150,7 +152,7 @@ class LiteLLMWire(Wire):
         response, failure = None, None
         try:
             response = await self._asked(
-                model, "acompletion", model.timeout_s, model=model.litellm_name, messages=messages, num_retries=0, logger_fn=tap,
+                model, "acompletion", model.timeout_s, model=model.litellm_name, messages=messages, logger_fn=tap,
                 **self._parameters(model, call.sampling),
             )  # fmt: skip
         except WireError as error:
@@ -201,7 +203,8 @@ class LiteLLMWire(Wire):
         SENDING.set(True)
         check(asked_at(model))
         try:
-            to = {"api_base": model.api_base, "api_key": own_key(model), "timeout": timeout_s, "max_retries": 0, **arguments_of(model)}
+            once = {} if model.provider == "huggingface" else {"max_retries": 0}  # which LiteLLM would put into the body there
+            to = {"api_base": model.api_base, "api_key": own_key(model), "timeout": timeout_s, **once, **arguments_of(model)}
             async with asyncio.timeout(timeout_s):
                 return await getattr(self._litellm, function)(**arguments, **to)
         except TimeoutError:
