@@ -1,4 +1,4 @@
-"""Cheats against a run, and what notices each; the table of docs/audit.md is made of them."""
+"""Cheats against a run, and what notices each; the table of docs/reference/audit-checks.md is made of them."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def table() -> str:
 
 
 def test_the_page_holds_the_table() -> None:
-    page = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "audit-checks.md").read_text(encoding="utf-8")
     assert table() in page, table()
     assert len(CHEATS) >= 15
 

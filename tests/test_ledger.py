@@ -475,4 +475,4 @@ def test_the_page_of_providers_says_what_the_cases_say() -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert (ROOT / "docs" / "providers.md").read_text(encoding="utf-8") == module.page()
+    assert (ROOT / "docs" / "reference" / "providers.md").read_text(encoding="utf-8") == module.page()

@@ -7,7 +7,7 @@ Each kill is a SIGKILL to the command as a user types it, at a random request or
 kills in a row, and at the end without one. What a reader finds after a kill is acknowledged: it must be in the final record, which
 must be that of an undisturbed run. Each mutation damages one or two files of a run folder or of a cache (see tests/damage.py).
 Whatever reads them must open them, or say in one sentence what is wrong, and `runs repair` with the same sweep must give the
-record back. `--write` puts the figures between the marks of docs/reliability.md. The exit code is 1 where a check fails.
+record back. `--write` puts the figures between the marks of docs/reference/reliability.md. The exit code is 1 where a check fails.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ EXIT = "ended with "
 GONE_S = 15.0
 """In which the processes of a killed sweep are gone."""
 MARKS = ("<!-- torture -->", "<!-- /torture -->")
-PAGE = ROOT / "docs" / "reliability.md"
+PAGE = ROOT / "docs" / "reference" / "reliability.md"
 LOOP = "loops:\n  - {name: heart, rounds: 2, mode: oracle, policies: [alternate]}\n"
 PRICE = ", price: {input_usd_per_mtok: 1, output_usd_per_mtok: 2}"
 
@@ -530,7 +530,7 @@ def main() -> None:
     parser.add_argument("--mutations", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", metavar="NAME,...", help=f"of {', '.join(mode.name for mode in MODES)}, mutations")
-    parser.add_argument("--write", action="store_true", help="put the figures into docs/reliability.md")
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/reference/reliability.md")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="work there, and leave it")
     asked = parser.parse_args()
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""Write docs/providers.md from the cases of tests/test_interfaces.py, test_ledger.py and test_outcomes.py, which hold what it says."""
+"""Write docs/reference/providers.md from the cases of test_interfaces.py, test_ledger.py and test_outcomes.py."""
 
 from __future__ import annotations
 
@@ -93,4 +93,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    (ROOT / "docs" / "providers.md").write_text(page(), encoding="utf-8")
+    (ROOT / "docs" / "reference" / "providers.md").write_text(page(), encoding="utf-8")
