@@ -21,7 +21,7 @@ _CAUSES = Roles(
     regex(
         r"\b(?:caus(?:es|ed|ing)(?! by)|(?:led|leads|leading) to|made|makes|so|therefore|thus|hence|precede[sd]?|resulted in|results in"
         r"|brought about|as a (?:result|consequence)(?! of)|consequently"
-        r"|then|which is why|the cause of)\b|→|[-=]>",
+        r"|then|(?:which|this|that) is why|for (?:this|that) reason|accordingly|the cause of)\b|→|[-=]>",
         re.I,
     ),
     regex(
@@ -98,6 +98,6 @@ def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tu
             named = {re.findall("[\ue000\ue001]", marked)[0]}
         if not named and place.strip(" .()#") in ("1", "2"):
             return int(place.strip(" .()#")) - 1, "whole"
-        if len(named) == 1 and not denies(place):
+        if len(named) == 1 and not denies(marked):
             return ord(named.pop()) - 0xE000, "conclusion" if concluded and place == concluded[0] else "whole"
     return None, ""

@@ -293,7 +293,7 @@ _ELSEWHERE = regex(
     r"\b(?:the )?same (?:word|form|spelling|care)\b|\bword(?: itself)? is the same\b|\b(?:\w+ )?(?:contexts?|sentences|examples"
     r"|situations)(?: are| is)?(?: \w+)?"
     r" different\b|\bdifferent (?:\w+ )?(?:contexts?|sentences|examples|situations|opinions?|objects?)\b|\bif it\b.*"
-    r"|\bno different (?:sense|meaning)\b"
+    r"|\bno different (?:sense|meaning)\b|\b(?:an?|any|the) (?:different|distinct|same|second) \w+ would\b(?! be\b).*"
 )
 """What may be the same or differ besides the meaning."""
 _NOT_SAME = regex(rf"(?:{DENIES}|\bno|\bdo(?:es)? not|\bnot)\s+(?:\w+ ){{0,3}}(?:{_SAME.pattern})")

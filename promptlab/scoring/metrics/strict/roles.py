@@ -11,7 +11,8 @@ from promptlab.scoring.compiled import regex
 _FIRST = 0xE000
 _ONE = "[\ue000-\ue00f]"
 _CLAUSES = regex(
-    r"[;\n。]|[.!?](?=\s|$)|,|、|\b(?:while|whereas|and|but|though|although|because|since|compared (?:to|with)|y|und|et)\b"
+    r"[;\n。]|[.!?](?=\s|$)|,(?! (?:which|who|is|was|being)\b)|、"
+    r"|\b(?:while|whereas|and|but|though|although|because|since|compared (?:to|with)|y|und|et)\b"
     r"|(?<=[✅❌✔✗✘])(?=\s*\S)",
     re.I,
 )
