@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -13,7 +14,7 @@ import runs
 from promptlab.cli import app
 from promptlab.cli.calibrate import _shares
 from promptlab.nouns import UsageProblem
-from promptlab.planning.calibrate import calibrate, gates
+from promptlab.planning.calibrate import calibrate, gates, pilot_shows
 from promptlab.planning.judge_rates import judged_by
 from promptlab.planning.made_up import Answers, made_up, rows_of
 from promptlab.planning.resolve import resolve
@@ -145,3 +146,13 @@ def test_calibrate_shows_the_judge_and_refuses_what_is_no_share(tmp_path: Path) 
     for wrong in ("20", "60,5", "a,b"):
         with pytest.raises(UsageProblem, match="two percentages"):
             _shares(wrong)
+
+
+def test_a_pilot_plans_for_the_model_whose_answers_change_most() -> None:
+    rows = [
+        {"model": model, "task": "t", "item": i, "arm": arm, "score": float(arm == "none" or i >= changed), "output_tokens": 1}
+        for model, changed in (("calm", 1), ("wild", 9)) for i in range(20) for arm in ("none", "none_aa")
+    ]  # fmt: skip
+    shown = pilot_shows(pd.DataFrame(rows))
+    assert (shown["model"], shown["changed"], shown["of"]) == ("wild", 9, 20)
+    assert {model: own["changed"] for model, own in shown["models"].items()} == {"calm": 1, "wild": 9}
