@@ -16,6 +16,7 @@ from promptlab.nouns.errors import FileProblems
 from promptlab.planning.audit import DIFFERS, audit
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.store import Run
 from promptlab.reporting import build, to_html
 from promptlab.reporting.build import headline
@@ -208,11 +209,45 @@ def test_whole_prompts_are_formatted_too(tmp_path: Path) -> None:
     assert make_plan(study).factors[0].levels == ("end", "f1", "f2", "f3")
 
 
+def test_a_combination_that_is_listed_twice_is_sent_once(tmp_path: Path) -> None:
+    study = of(tmp_path, vary=[{"shots": 0}, {"shots": 0}, {"shots": 2}])
+    assert [(arm.name, arm.setting.shots) for arm in study.design.arms] == [("none", 0), (AA_ARM, 0), ("none", 2)]
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"prompts": {"a": "X {input}", "ab": "X {input}!"}}, None),
+        ({"prompts": {"a": "X {input}", "b": [{"role": "user", "content": "X {input}"}]}}, "(a, end/0/single) and (b, end/0/single) send"),
+        ({"vary": [{"shots": 0}, {"shots": 0, "temperature": 0.5}], "sampling": {"temperature": 0.5}}, "temperature=0.5) send the same"),
+        ({"vary": {"temperature": [0, 0.5]}, "sampling": {"temperature": 0.5}}, None),
+    ],
+)
+def test_arms_that_send_the_same_are_noted(keys: dict[str, Any], said: str | None, tmp_path: Path) -> None:
+    notes = [note for note in of(tmp_path, **keys).notes if "send the same requests" in note]
+    assert len(notes) == (said is not None)
+    assert all(str(said) in note for note in notes)
+
+
+@pytest.mark.parametrize(("treated", "control"), [(0, 1), (1, 0)])
+def test_the_first_level_is_the_reference_in_whatever_order(treated: int, control: int, tmp_path: Path) -> None:
+    study = of(tmp_path, vary={"temperature": [control, treated]})
+    assert [h.contrast.name for h in make_plan(study).hypotheses if h.contrast] == [f"temperature {treated} - {control}"]
+
+
+def of(folder: Path, **keys: Any) -> Study:
+    """A study of one small task on a simulated model."""
+    value = {"name": "f", "question": "Q?", "tasks": ["sum"], "models": ["sim/null"], "items": 20, **keys}
+    (folder / "f.yaml").write_text(written(value), encoding="utf-8")
+    return resolve(folder / "f.yaml")
+
+
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
         ({"stimuli": []}, "there is nothing to compare: write two 'prompts'"),
         ({"vary": {"temperature": [0.5]}}, "there is nothing to compare"),
+        ({"vary": [{"shots": 0, "temperature": 0}, {"shots": 0, "temperature": 0.0}]}, "there is nothing to compare"),
         ({"vary": {"shots": [0, 2]}, "interactions": [["shots", "format"]]}, "'format' is no factor here"),
         ({"simulators": {"null": {"accuracy": 0.5}}, "vary": {"shots": [0, 2]}}, "a simulated model of promptlab is called 'null'"),
         (
@@ -223,7 +258,5 @@ def test_whole_prompts_are_formatted_too(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_said(keys: dict[str, Any], said: str, tmp_path: Path) -> None:
-    value = {"name": "f", "question": "Q?", "tasks": ["sum"], "models": ["sim/null"], **keys}
-    (tmp_path / "f.yaml").write_text(written(value), encoding="utf-8")
     with pytest.raises(FileProblems, match=said):
-        resolve(tmp_path / "f.yaml")
+        of(tmp_path, **keys)

@@ -82,7 +82,8 @@ def bring(
     }  # fmt: skip
     options = importers.Options(
         kind=from_, baseline=baseline, placebos=tuple(placebo or ()), metric=metric, scorer=scorer, scale=_scale(scale),
-        columns={what: column for what, column in columns.items() if column is not None}, per_model=per_model, force=force, not_asked=not_asked,
+        columns={what: column for what, column in columns.items() if column is not None}, per_model=per_model, force=force,
+        not_asked=not_asked,
         arms=tuple(part.strip() for part in (arms or "").split(",") if part.strip()), drop=tuple(drop or ()), wide=tuple(wide or ()),
         sheet=sheet, task_name=task_name, higher_is_better=None if lower_is_better is None else not lower_is_better,
     )  # fmt: skip
