@@ -18,8 +18,8 @@ from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study
 from promptlab.record.store import Run
-from promptlab.reporting import build, to_html
-from promptlab.reporting.build import headline
+from promptlab.reporting import build, to_html, to_markdown
+from promptlab.reporting.build import arm_table, headline
 from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.deviations import planned_cells
 from promptlab.running.progress import Execution
@@ -97,6 +97,24 @@ def test_models_are_arms_and_a_prompt_that_helps_one_and_hurts_the_other_is_not_
     [depends] = over_tasks(run, "interaction").values()
     assert depends.verdict in ("helps", "hurts")
     assert abs(depends.diff or 0) == pytest.approx(0.44, abs=0.12)
+    _says_nothing_of_sentences(run)
+
+
+def _says_nothing_of_sentences(run: Run) -> None:
+    """A report about whole prompts has its tasks, other scorers and arms by prompt, and no part about texts that it does not have."""
+    report, trials = build(run), run.trials()
+    page, short = to_html(report), to_markdown(report)
+    assert "2 models, 2 tasks, 120 items, 2 prompts" in page
+    assert not [word for word in ("Nothing is recorded yet", "None was planned", "protocol, and the honest") if word in page]
+    assert "(none)" not in short
+    for task in ("sentiment", "antonyms"):
+        assert f'<tr><th scope="row">{task}</th>' in page
+    means = trials.groupby(["model", "base_prompt", "arm"])["score"].agg(["size", "mean"]).to_dict("index")
+    shown = {(row["model"], row["prompt"], row["arm"]): (row["n"], row["mean_score"]) for _, row in arm_table(report).iterrows()}
+    assert shown == {place: (row["size"], pytest.approx(row["mean"])) for place, row in means.items()}
+    assert {(one.prompt, one.arm) for one in report.shares} == {(prompt, arm) for _, prompt, arm in means}
+    counted = trials[trials["arm"] == "none"].groupby(["model", "base_prompt", "task"]).size().to_dict()
+    assert report.baselines.groupby(["model", "prompt", "task"])["n"].sum().to_dict() == counted
 
 
 def test_a_sentence_that_depends_on_the_prompt(tmp_path: Path) -> None:
