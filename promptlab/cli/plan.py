@@ -93,7 +93,7 @@ def plan(
 def _pilot(study: Study, runs: Path, concurrency: int) -> dict[str, Any]:
     """The baseline and its repeat on a few items: how many answers change, and what an answer really costs."""
     from promptlab.nouns import RunProblem, home
-    from promptlab.planning.calibrate import pilot_of, pilot_shows
+    from promptlab.planning.pilot import pilot_of, pilot_shows
     from promptlab.record.store import Run
     from promptlab.running.progress import Execution
     from promptlab.running.sweep import run_sweep
