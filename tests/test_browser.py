@@ -60,13 +60,13 @@ def viewed(*arguments: str, cwd: Path, command: str = "view") -> Iterator[str]:
         start_new_session=True,
     )  # fmt: skip
     try:
-        for _ in range(300):
+        for _ in range(900):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.1)
         else:
-            pytest.fail("the explorer did not start within 30 s")
+            pytest.fail("the explorer did not start within 90 s")
         yield f"http://127.0.0.1:{port}"
     finally:
         os.killpg(process.pid, signal.SIGTERM)

@@ -15,11 +15,12 @@ import pytest
 from promptlab.explorer.frame import page_tables
 from promptlab.nouns import NONE_ARM
 from promptlab.nouns.errors import FileProblems
+from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.record.ratings import Rating, add, from_csv
 from promptlab.record.store import Run
 from promptlab.reporting.build import build
-from promptlab.reporting.judged import controls
+from promptlab.reporting.judged import controls, kin, unvalidated
 from promptlab.reporting.judged_tables import judged_tables
 from promptlab.reporting.people import drawn, people
 from promptlab.reporting.rating import of_this_run, schedule, units
@@ -248,10 +249,24 @@ def test_pairs_with_several_baselines_are_refused(tmp_path: Path) -> None:
         resolve(path)
 
 
-def test_a_judge_of_its_own_answers_is_said(tmp_path: Path) -> None:
+def test_a_judge_of_its_own_answers_is_said(tmp_path: Path, whole: Run) -> None:
     metric = "  rubric:\n    judges: {model: openai/gpt-4o-mini, name: j}\n"
     study = resolve(file_of(tmp_path, metric, models="  - openai/gpt-4o-mini", items=5))
     assert any("judges its own answers" in note for note in study.notes)
+    plan = make_plan(study, priced=False)
+    kept = replace(verdict_of(whole), verdict="helps")
+    [said] = unvalidated([kept], plan)
+    assert said.endswith("It judges answers of its own family (gpt), which it may prefer.")
+    for judge, model, known in (
+        ("openai/o3-mini", "openai/gpt-4.1", True),
+        ("openai/gpt-4.1", "azure/gpt-4o", True),
+        ("anthropic/claude-haiku-4-5", "openai/gpt-4.1", False),
+        ("sim/reader", "sim/essays", False),
+    ):
+        [scored] = plan.tasks
+        other = replace(plan, tasks=(replace(scored, scoring={"judges": [{"litellm_name": judge}]}),))
+        other = replace(other, models=(replace(plan.models[0], litellm_name=model),))
+        assert bool(kin(other, {"t"})) == known
 
 
 def test_a_table_of_ratings_is_checked_against_the_run(run: Run) -> None:

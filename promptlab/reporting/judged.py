@@ -9,14 +9,15 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import Comparison, Plan, Verdict, contrast_of
+from promptlab.nouns import Comparison, Plan, Verdict, contrast_of, family_of
 from promptlab.record.ratings import Rating
 from promptlab.reporting.people import Tables, differences, drawn, judgings, people, rated, rater_tables
 from promptlab.scoring.rules import SCORINGS
@@ -62,6 +63,14 @@ def judged_tasks(plan: Plan) -> frozenset[str]:
     parts = {task.name: (task.scoring or {}).get("assertions", ()) for task in plan.tasks}
     in_part = {name for name, entries in parts.items() if any(kind in entry for entry in entries for kind in SCORINGS)}
     return frozenset(judgings(plan)) | in_part
+
+
+def kin(plan: Plan, tasks: Collection[str]) -> str:
+    """That a judge of these tasks is of a tested model's family, as a sentence; empty where none is."""
+    said = json.dumps([task.scoring for task in plan.tasks if task.name in tasks], default=str)
+    judges = {family_of(name) for name in re.findall(r'"litellm_name": "([^"]*)"', said)}
+    both = sorted(judges & {family_of(model.litellm_name) for model in plan.models} - {""})
+    return f" It judges answers of its own family ({', '.join(both)}), which it may prefer." if both else ""
 
 
 def controls(trials: pd.DataFrame, plan: Plan) -> list[Control]:
@@ -119,7 +128,7 @@ def grounded(comparisons: Sequence[Comparison], trials: pd.DataFrame, plan: Plan
             checked = f"only {n} rated items check" if n else "was not validated"
             which = f"this judge, which {checked if not n else 'people have not validated yet: ' + checked + ' it'}"
             more = f" {outside} rated items outside the random sample do not count." if outside else ""
-            made.append(replace(c, sentence=f"{c.sentence} According to {which}.{more}{silent_raters}"))
+            made.append(replace(c, sentence=f"{c.sentence} According to {which}.{kin(plan, concerned)}{more}{silent_raters}"))
     return made
 
 
@@ -147,7 +156,7 @@ def unvalidated(comparisons: Sequence[Comparison], plan: Plan) -> list[str]:
     if not tasks or all(c.method == ANCHORED for c in over):
         return []
     other = "Other v" if any(c.method == ANCHORED for c in over) else "V"
-    return [f"{other}erdicts are according to this judge, which was not validated by people: promptlab rate."]
+    return [f"{other}erdicts are according to this judge, which was not validated by people: promptlab rate.{kin(plan, tasks)}"]
 
 
 class Labelled(NamedTuple):
