@@ -10,7 +10,7 @@ import html
 import json
 import random
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import islice, product, zip_longest
 from pathlib import Path
@@ -21,7 +21,7 @@ import pandas as pd
 from promptlab.nouns import AA_ARM, NONE_ARM, FileProblems, Plan, Problem, UsageProblem, digest_of_text, full_name, inert, plain_json
 from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
-from promptlab.reporting.people import ATTENTION, WINDOW, careless, drawn, incumbents, judgings, noticed
+from promptlab.reporting.people import ATTENTION, WINDOW, attentive, careless, drawn, incumbents, judgings, repeats_of
 from promptlab.reporting.rescore import item_of
 from promptlab.scoring.echo import masked
 from promptlab.scoring.judged import Judging, degraded
@@ -211,23 +211,38 @@ def from_sheet(path: Path, text: str, run: Run) -> list[Rating]:
         data = json_value(text)
         rater = data["rater"]
         rows = [(row["unit"] if "kind" not in row else _token(row["unit"], row["kind"], rater), row) for row in data["ratings"]]
-        shown = _shown(run, rater, {token: str(row["digest"]) for token, row in rows})
-        return [shown[token].rating(rater, row["values"], ms=row.get("ms"), at=row.get("at", "")) for token, row in rows]
+        shown = _shown(run, {(token, row["digest"]) for token, row in rows}, lambda unit: unit.token(rater))
+        each = [(shown[token, row["digest"]], row) for token, row in rows]
+        return [unit.rating(rater, row["values"], ms=row.get("ms"), at=row.get("at", "")) for unit, row in each]
     except (ValueError, TypeError, AttributeError) as error:
         raise FileProblems.one(path, f"is no file that a rating sheet saved: {error}") from None
     except KeyError as error:
         raise FileProblems.one(path, f"is no file that a rating sheet of this run saved: it shows no such answers ({error})") from None
 
 
-def _shown(run: Run, rater: str, wanted: Mapping[str, str]) -> dict[str, Unit]:
-    """Units as a sheet showed them, by token: on the sides, and with or without a mask, that the digest of what was shown tells."""
-    found: dict[str, Unit] = {}
+def strange(run: Run, ratings: Sequence[Rating]) -> list[Rating]:
+    """Ratings of what was shown elsewhere: the same trials of another run have other answers."""
+    if not judgings(run.plan):
+        return []
+    places = [(_place(one.kind, one.trial_a, one.trial_b), one.digest) for one in ratings]
+    shown = _shown(run, {place for place in places if place[1]}, lambda unit: _place(unit.kind, *unit.trials))
+    return [one for one, place in zip(ratings, places, strict=True) if one.digest and place not in shown]
+
+
+def _place(kind: str, *trials: str) -> str:
+    return "/".join([kind, *sorted(filter(None, trials))])
+
+
+def _shown(run: Run, wanted: Set[tuple[str, str]], name: Callable[[Unit], str]) -> dict[tuple[str, str], Unit]:
+    """Units as they were shown, by their name and the digest of what was shown, which tells sides and whether it was masked."""
+    found: dict[tuple[str, str], Unit] = {}
+    names = {one for one, _ in wanted}
     for mask, model in product((False, True), run.trials(compact=True)["model"].unique()):
         for unit in units(run, sys.maxsize, None, str(model), mask) if len(found) < len(wanted) else ():
-            for kind in ("rate", "repeat", "attention"):
-                if digest_ := wanted.get(token := _token(unit.id, kind, rater)):
-                    sides = (_attention(one) if kind == "attention" else replace(one, kind=kind) for one in (unit, _turned(unit)))
-                    found.update((token, one) for one in sides if one.digest == digest_)
+            for one in (replace(unit, kind="repeat"), _attention(unit), unit):
+                if name(one) in names:
+                    sides = (one, _turned(one) if one.kind != "attention" else _attention(_turned(unit)))
+                    found.update(((name(one), side.digest), side) for side in sides if (name(one), side.digest) in wanted)
     return found
 
 
@@ -247,6 +262,7 @@ def of_this_run(path: Path, found: Sequence[Rating], sample: Sequence[Unit], run
             wrong.append(f"{one.unit}: {bad[0]!r} is no rating on the scale of its task, or its rubric is none of {', '.join(how.rubrics)}")
         else:
             kept.append(replace(one, trial_a=a or one.unit, trial_b=b))
+    wrong += [f"{one.unit}: was said of another text than the answers of this run" for one in strange(run, kept)]
     if wrong:
         raise FileProblems([Problem(path, 1, said) for said in wrong[:MOST_SHOWN]])
     return kept
@@ -263,9 +279,8 @@ def repeatability(run: Run) -> pd.DataFrame:
     for rater in dict.fromkeys(one.rater for one in every):
         mine = [one for one in every if one.rater == rater]
         first = {one.unit: one for one in mine if one.kind == "rate"}
-        again = [(first[one.unit], one) for one in mine if one.kind == "repeat" and one.unit in first]
-        same = [_as_rated(a) == _as_rated(b) for a, b in again]
-        seen = [noticed(one, first.get(one.unit), lowest[task_of[one.trial_a]]) for one in mine if one.kind == "attention" and one.values]
+        same = repeats_of(rater, every)
+        seen = attentive(mine, lowest, task_of)
         times = sorted(one.ms / 1000 for one in mine if one.ms)
         judged = sum(bool(one.values) for one in first.values())
         rows.append({
@@ -274,11 +289,3 @@ def repeatability(run: Run) -> pd.DataFrame:
             "median s": round(times[len(times) // 2], 1) if times else None, "counts": left_out.get(rater, "yes"),
         })  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def _as_rated(one: Rating) -> tuple[Any, ...]:
-    """A rating whichever side its answers were on."""
-    choice = one.values.get("")
-    if one.trial_b and choice in ("A", "B"):
-        return ("wins", one.trial_a if choice == "A" else one.trial_b)
-    return tuple(sorted(one.values.items()))
