@@ -15,6 +15,7 @@ from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting,
 from promptlab.planning.size import fewest
 from promptlab.reporting.build import Report, failed_words
 from promptlab.reporting.judged import unvalidated
+from promptlab.reporting.judged_tables import longer
 from promptlab.reporting.questions import dependences
 from promptlab.stats import error_of, interval, points, smallest_effect_macro, smallest_margin
 
@@ -170,7 +171,7 @@ def cautions(report: Report) -> list[str]:
         "and make the difference."
     ] = n > 0
     alone = unvalidated(report.comparisons, report.plan)
-    return [*failed_words(report), *(caution for caution, stands in against.items() if stands), *alone]
+    return [*failed_words(report), *(caution for caution, stands in against.items() if stands), *alone, *longer(report.by_judge)]
 
 
 def _says(c: Comparison) -> str:
