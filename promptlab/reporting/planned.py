@@ -169,7 +169,7 @@ def ways_table(chosen: Choices, draft: Draft) -> Table:
     for repeats in sorted({*REPEATS, chosen.repeats}):
         n = replace(chosen.size, repeats=repeats).items_needed(chosen.effect / 100)
         money = _money(chosen, draft, n, repeats) if n else dict.fromkeys(("calls", "price", "minutes"), "")
-        rows.append({"times asked": repeats, "items a task": f"{n:,}" if n else f"more than {MOST_ITEMS:,}", **money})
+        rows.append({"repeats": repeats, "items a task": f"{n:,}" if n else f"more than {MOST_ITEMS:,}", **money})
     note = (
         f"What finds {chosen.effect:g} points with 80 % power, if {100 * chosen.psi:g} % of items flip. Repeats help as far as flips are "
         f"chance ({min(chosen.again, 100 * chosen.psi):g} % flip when sent again); items divide all flips.{_simulated(draft)}"
