@@ -205,7 +205,7 @@ def test_no_runs_says_which_command_makes_one(opened: Any, tmp_path: Path) -> No
         app = opened("--runs", folder)
         assert not app.exception
         assert "No runs yet" in texts(app)
-        assert "promptlab sweep experiments/quickstart.yaml" in texts(app)
+        assert "promptlab sweep quickstart" in texts(app)
 
 
 def cut(path: Path) -> None:

@@ -257,7 +257,7 @@ def import_(
     from promptlab.sources.spec.experiment import load_experiment
 
     if not folder.is_dir():
-        raise UsageProblem(f"{folder}: there is no such folder; give the one that `promptlab cache export` made")
+        raise UsageProblem(f"{folder}: there is no such folder; give the one that `promptlab cache export RUN --to FOLDER` made")
     with _opened(make=True) as found:
         manifest, done = bundle.read(folder), bundle.import_bundle(folder, found, replace)
     simulated = " (SIMULATED: promptlab made them up)" if done.simulated else ""

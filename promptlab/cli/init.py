@@ -121,7 +121,7 @@ def _write(files: dict[str, str], into: Path, force: bool) -> None:
 
     taken = [str(into / name) for name in files if os.path.lexists(into / name)]
     if taken and not force:
-        raise UsageProblem(f"{', '.join(taken)} exist already; nothing was written. --force overwrites, --into FOLDER writes elsewhere")
+        raise UsageProblem(f"{', '.join(taken)} exist already; nothing was written. --force overwrites; to write elsewhere, add --into new")
     for name, text in files.items():
         path = into / name
         path.parent.mkdir(parents=True, exist_ok=True)

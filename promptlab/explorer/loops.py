@@ -79,7 +79,7 @@ def _chosen(store: Store, filters: Filters) -> tuple[str, str, Rows, Rows, Rows]
     """Model and loop, and their rounds, emotions and contrasts."""
     left, middle = filters.columns(2)
     model, loops = model_of(store, filters, left), store.plan.looped
-    strategy = filters.pick("Loop", "loop", loops, next(iter(loops)), drops=OF_A_PAIR, place=middle)
+    strategy = filters.pick("Loop", "loop", loops, next(iter(loops)), drops=OF_A_PAIR, place=middle if len(store.models) > 1 else left)
     report = store.report
     rounds, emotions, contrasts = (
         [row for row in each if row["model"] == model and row["loop"] == strategy]

@@ -105,9 +105,7 @@ def _measured(store: Store | None, filters: Filters) -> Measured:
             f"{known.again:.1f} % flip when the same prompt is sent again" if known.again is not None else "",
         ]
         simulated = " (SIMULATED)" if store.simulated else ""
-        plain.line(
-            f"As measured in this run with {model}{simulated}: {'; '.join(part for part in said if part)}. That is where this starts."
-        )
+        plain.line(f"As measured in this run with {model}{simulated}: {'; '.join(part for part in said if part)}. The choices start there.")
     return known
 
 

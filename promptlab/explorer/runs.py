@@ -57,7 +57,7 @@ def render(found: Mapping[str, Path], filters: Filters) -> None:
 def _nothing() -> None:
     plain.html('<h1 class="pl-h1">No runs yet</h1>')
     st.caption("This makes one in about a minute, without a key and at no cost:")
-    st.code("promptlab sweep experiments/quickstart.yaml", language=None)
+    st.code("promptlab sweep quickstart", language=None)
     st.caption("If your runs are elsewhere:")
     st.code("promptlab view --runs FOLDER", language=None)
 

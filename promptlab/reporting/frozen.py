@@ -213,7 +213,7 @@ def _models(report: Report) -> Table:
         ]
         for m in report.plan.models
     ]  # fmt: skip
-    return table("Models", "", ("model", "asked as", "address", "sampling of its own", "known truth, where simulated"), rows)
+    return table("Models", "", ("model", "name sent", "address", "sampling of its own", "known truth, where simulated"), rows)
 
 
 def _power(report: Report) -> Table:
