@@ -229,7 +229,7 @@ def experiment_text(
     models = [model] if isinstance(model, str) else list(model)
     simulated = all(isinstance(one, str) and one.startswith("sim/") for one in models)
     current, *others = prompts
-    question = f"Is {' or '.join(others[:3])} better than the prompt {current}, which runs today?" if others else "Does a sentence help?"
+    question = f"Is {' or '.join(others[:3])} better than {current}, the prompt in use?" if others else "Does a sentence help?"
     parts = [
         f"# promptlab plan {name}.yaml shows calls, price and what can be found; promptlab sweep {name}.yaml asks and judges.",
         written({"name": name, "question": question, "task_files": list(tasks), "tasks": [Path(t).stem for t in tasks]}).rstrip(),
