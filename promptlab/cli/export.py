@@ -180,7 +180,7 @@ print("controls:", *map(plain, built.controls), sep="  ")"""
 VERDICT_WORDS = """## Verdicts
 
 Treatment minus control over the tasks, as fractions, with 95 % intervals; `p_adjusted` is corrected for all comparisons of its family.
-`docs/statistics.md` says how each verdict comes about."""
+`docs/reference/statistics.md` says how each verdict comes about."""
 VERDICT = """verdicts = report.comparison_frame(built)
 numbers = ["diff", "ci_low", "ci_high"]
 verdicts[numbers] = verdicts[numbers].astype(float).round(3)

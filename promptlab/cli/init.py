@@ -37,7 +37,7 @@ def init(
     example: Annotated[str | None, typer.Option(help="Copy a shipped experiment and the files that it names.", show_default=False)] = None,
     input_: Annotated[str | None, typer.Option("--input", help="The column that holds the input.", show_default=False)] = None,
     target: Annotated[str | None, typer.Option(help="The column of right answers.", show_default=False)] = None,
-    metric: Annotated[str | None, typer.Option(help="What scores the answers: docs/own-tasks.md.", show_default=False)] = None,
+    metric: Annotated[str | None, typer.Option(help="What scores the answers: docs/reference/own-tasks.md.", show_default=False)] = None,
     rubric: Annotated[
         str | None, typer.Option(help="A sentence on what a good answer is: a judge rates by it.", show_default=False)
     ] = None,

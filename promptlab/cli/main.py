@@ -15,7 +15,7 @@ import typer
 from promptlab import __version__
 from promptlab.cli import audit, bring, cache, calibrate, data, export, gate, home, init, look, paper, plan, rate, report, sweep, view
 from promptlab.guard import refuse_poisoned
-from promptlab.nouns import EXIT_ERROR, PromptlabError
+from promptlab.nouns import EXIT_ERROR, PromptlabError, RunProblem
 
 GC_EVERY = 50_000
 
@@ -65,7 +65,8 @@ def main() -> None:
     try:
         refuse_poisoned()
         app()
-    except PromptlabError as error:
+    except (PromptlabError, PermissionError) as found_wrong:
+        error = found_wrong if isinstance(found_wrong, PromptlabError) else _denied(found_wrong)
         from promptlab.cli.remedies import remedy
         from promptlab.nouns import inert, known_secrets, redact
 
@@ -76,6 +77,13 @@ def main() -> None:
     except BrokenPipeError:  # `promptlab ... | head`
         sys.stderr.close()
         raise SystemExit(EXIT_ERROR) from None
+
+
+def _denied(error: PermissionError) -> PromptlabError:
+    """A file or folder of another user, wherever a command met it."""
+    if error.filename is None:
+        raise error
+    return RunProblem(f"{error.filename}: {error.strerror}; its owner must allow it, or choose another file or folder")
 
 
 def _as_json(error: UnicodeError) -> tuple[str, int]:

@@ -12,7 +12,7 @@ from promptlab.importers.files import File
 from promptlab.importers.identity import asked_again, by_content
 from promptlab.importers.results import Options, Reading, Result, listed
 from promptlab.importers.values import less_may_be_better, refusal
-from promptlab.nouns import AA_ARM, NONE_ARM, Item, PlannedArm, Role, UsageProblem, did_you_mean
+from promptlab.nouns import AA_ARM, NONE_ARM, Item, PlannedArm, Role, UsageProblem, did_you_mean, together
 
 BASELINES = ("none", "baseline", "original", "control", "default")
 PER_DRAW = ("seed",)
@@ -66,10 +66,16 @@ def pair(reading: Reading, options: Options, files: Sequence[File], flags: froze
     for r in results:
         r.arm = NONE_ARM if r.arm == baseline else r.arm
     added = _added_texts(results)
+    items = _items(results)
+    clusters = {(task, item.id): item.cluster for task, of_task in items.items() for item in of_task}
+    if n := len({clusters[r.task, r.item] for r in results if r.cluster != clusters[r.task, r.item]}):
+        notes.append(f"{n:,} inputs occur in several items, which count as one cluster")
+    for r in results:
+        r.cluster = clusters[r.task, r.item]
     return Paired(
         results=tuple(results),
         arms=tuple(replace(arm, text=added.get(arm.name, arm.text)) for arm in arms),
-        items=_items(results),
+        items=items,
         models=tuple(dict.fromkeys(r.model for r in results)),
         notes=tuple(notes),
     )
@@ -304,11 +310,12 @@ def _missing(results: Sequence[Result], path: Path) -> list[str]:
 
 
 def _items(results: Iterable[Result]) -> dict[str, tuple[Item, ...]]:
-    """The items of each task; the baseline's prompt names an item."""
+    """The items of each task; the baseline's prompt names an item. Those that ask the same are a cluster, unless all do: then ids tell."""
     found: dict[str, dict[str, Item]] = defaultdict(dict)
     for r in sorted(results, key=lambda r: r.arm != NONE_ARM):
         found[r.task].setdefault(r.item, Item(r.item, r.input, r.targets, r.choices, r.cluster))
-    return {task: tuple(items.values()) for task, items in found.items()}
+    alone = {task for task, items in found.items() if len({item.input for item in items.values()}) == 1}
+    return {task: tuple(items.values()) if task in alone else together(items.values()) for task, items in found.items()}
 
 
 def _added_texts(results: Sequence[Result]) -> dict[str, str]:

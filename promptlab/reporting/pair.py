@@ -178,7 +178,9 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         trials_b = rescored(trials_b, run_b.items(), plan_b, plan_a.scorer)
         notes.append(f"the answers of {b.run} were rescored by {plan_a.scorer}")
     shared = shared_items(run_a, run_b)
-    of_side = [item_tables(t).get((s.model, s.setting.id), {}) for t, s in ((trials_a, a), (trials_b, b))]
+    tables = [item_tables(trials_a)]
+    tables.append(tables[0] if trials_b is trials_a else item_tables(trials_b))
+    of_side = [of.get((side.model, side.setting.id), {}) for of, side in zip(tables, (a, b), strict=True)]
     arms = [
         plan.baseline if side.arm == NONE_ARM and other.arm not in (NONE_ARM, AA_ARM) else (side.arm,)
         for plan, side, other in ((plan_a, a, b), (plan_b, b, a))

@@ -183,7 +183,7 @@ def task_text(task: Mapping[str, Any], about: str) -> str:
     """A task file with its comments."""
     comments = {
         "columns": "which column holds what",
-        "metric": "docs/own-tasks.md lists the others",
+        "metric": "docs/reference/own-tasks.md lists the others",
         "assertions": "the score is their mean",
     }
     lines = [f"# {inert(about)} `promptlab task check` tries it."]
@@ -224,7 +224,7 @@ def experiment_text(
         "seed: 1",
         f"budget_usd: {BUDGET_USD:g}  # it stops before it could spend more"
         if all(map(_has_price, models))
-        else f"# budget_usd: {BUDGET_USD:g}  # a limit needs a price: write `price` to each model, see docs/models.md",
+        else f"# budget_usd: {BUDGET_USD:g}  # a limit needs a price: write `price` to each model, see docs/reference/models.md",
     ]
     return "\n".join(part for part in parts if part) + "\n"
 
