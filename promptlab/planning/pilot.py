@@ -27,11 +27,20 @@ def pilot_of(study: Study) -> Study:
 
 
 def pilot_shows(trials: pd.DataFrame) -> dict[str, Any]:
-    """Share of items that scored differently when sent again, with its upper 80 % limit; baseline, tokens an answer."""
-    wide = trials.groupby(["model", "task", "item", "arm"], observed=True)["score"].mean().unstack("arm").dropna()
+    """Of the model whose answers change most, and under `models` of each: the share of items that scored differently when sent again, with
+    its upper 80 % limit; baseline, tokens an answer.
+    """
+    found = {str(model): _pilot_shows(own) for model, own in trials.groupby("model", observed=True)}
+    model, most = max(found.items(), key=lambda one: one[1]["discordance_high"])
+    return {**most, "model": model, "models": found}
+
+
+def _pilot_shows(trials: pd.DataFrame) -> dict[str, Any]:
+    """The same of one model."""
+    wide = trials.groupby(["task", "item", "arm"], observed=True)["score"].mean().unstack("arm").dropna()
     changed, of = int((wide[AA_ARM] != wide[NONE_ARM]).sum()), len(wide)
     if not of:
-        raise UsageProblem("the pilot has no item with two scores; look at its run for the errors")
+        raise UsageProblem(f"the pilot has no item of {trials['model'].iloc[0]} with two scores; look at its run for the errors")
     return {
         "changed": changed,
         "of": of,
