@@ -18,8 +18,8 @@ from servers import Server
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("PROMPTLAB_SHARED", ROOT.parent / "shared"))
 LONGEST = (
-    "fleet", "programs", "notebooks", "threats", "batch", "explorer", "browser", "sweep", "loops", "looks", "calibrate", "mirror", "cli",
-    "replay",
+    "fleet", "notebooks", "browser", "programs", "explorer", "bombs", "audit", "torture", "consent", "answers", "calibration_core", "batch",
+    "loops", "machine", "calibrate", "shares", "attacks", "looks", "replay", "sweep", "money", "threats", "mirror", "cli",
 )  # fmt: skip
 """Files that take longest come first, so that no worker is left with one of them while the others have ended."""
 

@@ -24,7 +24,7 @@ ENDS = """
 ## How an answer ends
 
 Upper and lower case, `_` and prefixes such as `FinishReason.` do not count. Any other reason makes a text `truncated`, with a note once
-per model, and an `error` where there is no text. An `error` is missing, asked again, and never cached.
+per model, and an `error` where there is no text. An `error` is missing, sent again, and never cached.
 
 """
 FAILED = """

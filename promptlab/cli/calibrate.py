@@ -192,7 +192,7 @@ def _worse(found: Calibration) -> str:
     better = [a.model for a, b in zip(found.models, found.fixed, strict=True) if a.best_shipped.low > b.best_shipped.high]
     if worse:
         return f"Screening first is WORSE here: it ships the best arm less often on {', '.join(worse)}; leave 'confirm' out."
-    return "Screening first ships the best arm more often." if better else "These sweeps do not tell the two apart."
+    return "Screening first ships the best arm more often." if better else "These sweeps do not distinguish the two."
 
 
 def _gate(gate: GateRates) -> None:

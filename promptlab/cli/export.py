@@ -254,7 +254,7 @@ def notebook(
     if path.suffix != ".ipynb":
         raise UsageProblem(f"{path}: a notebook's name ends in .ipynb")
     if os.path.lexists(path) and not force:
-        raise UsageProblem(f"{path} is there already, perhaps with changes of yours; choose another --out, or replace it with --force")
+        raise UsageProblem(f"{path} is there already, perhaps with changes of yours; replace it with --force, or add --out new-{path.name}")
     folder = os.path.relpath(run.resolve(), path.parent.resolve())
     made = cells(folder, simulated=bool(found.manifest.simulated), loops=bool(found.plan.loops))
     write_whole(path, as_json(made).encode())

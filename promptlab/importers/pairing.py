@@ -96,7 +96,7 @@ def _arms(results: Sequence[Result], reading: Reading, options: Options, path: P
     names = list(dict.fromkeys(r.arm for r in results))
     if len(names) < 2:
         why = f"; {reading.one_arm}" if reading.one_arm else ""
-        or_name = ", or name what tells them apart with --arm" if by_arm and not reading.one_arm else ""
+        or_name = ", or name what distinguishes them with --arm" if by_arm and not reading.one_arm else ""
         raise refusal(
             path,
             f"there is only one arm ({listed(names)}){why.rstrip('.')}. A comparison needs answers to the same items "

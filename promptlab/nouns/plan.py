@@ -177,7 +177,7 @@ class PlannedConfirm(Typed):
 
 
 class LookShare(Typed):
-    """Share of items asked, and power, where the true effect is `effect` times the one that the design finds."""
+    """Share of items sent, and power, where the true effect is `effect` times the one that the design finds."""
 
     effect: float
     asked: float

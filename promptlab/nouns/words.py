@@ -211,3 +211,8 @@ def finish_outcome(reason: str | None, text: str, refusal: object = None) -> Out
     if known != "ok":
         return "truncated"
     return "ok" if text.strip() else "empty"
+
+
+def counted(n: int, thing: str = "item") -> str:
+    """A number with its noun: 1 item, 2 batches."""
+    return f"{n:,} {thing}{'' if n == 1 else 'es' if thing.endswith('ch') else 's'}"

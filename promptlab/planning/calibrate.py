@@ -161,7 +161,7 @@ def calibrate(
     much more often any answer is right at the end of a run than at its beginning.
     """
     if study.design.left_out:
-        raise UsageProblem("made-up runs need the same base prompts in every task; calibrate each benchmark by itself")
+        raise UsageProblem("made-up runs need the same base prompts in every task; calibrate each benchmark separately")
     plan = make_plan(study)
     frame, shape = rows_of(study)
     arm = planted_arm(plan, frame, when)

@@ -40,6 +40,7 @@ from promptlab.nouns import (
     Strategy,
     Task,
     Trial,
+    family_of,
     filled,
     shipped,
 )
@@ -216,8 +217,10 @@ class _Resolver:
                     usable = ", ".join(f"sim/{name}" for name, model in sims.items() if model.judges)
                     message = f"{task.id} is scored by {judge.litellm_name!r}, which is no simulated judge; known: {usable}"
                     self.problem(message, "task_files")
-                if judge.litellm_name in {model.litellm_name for model in models}:
-                    said = "judges its own answers and may prefer them; take a judge of another family"
+                kin, is_tested = family_of(judge.litellm_name), judge.litellm_name in {model.litellm_name for model in models}
+                if is_tested or (kin and kin in {family_of(model.litellm_name) for model in models}):
+                    whose = "its own answers" if is_tested else f"answers of its own family ({kin})"
+                    said = f"judges {whose} and may prefer them; take a judge of another family"
                     self.notes.append(f"{task.id}: {judge.litellm_name} {said}")
                 if known.setdefault(judge.name, judge) != judge:
                     message = f"{task.id} is scored by a model named {judge.name!r} as another one is; give it another 'name'"

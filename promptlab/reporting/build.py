@@ -31,6 +31,7 @@ from promptlab.nouns import (
     flat,
     readable,
 )  # fmt: skip
+from promptlab.nouns.words import counted
 from promptlab.record.mirror import open_run
 from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
@@ -337,7 +338,7 @@ def screening_words(report: Report, model: str) -> list[str]:
     names = ", ".join(dict.fromkeys(row.treatment for row in rows if row.chosen))
     return [
         f"Screened and confirmed: {first:,} items chose {sum(row.chosen for row in rows)} of {len(rows)} arms ({names}); every figure "
-        f"is of the {items:,} other items, which had no say in that. Arms that were dropped were not asked there."
+        f"is of the {items:,} other items, which had no say in that. Arms that were dropped were not run there."
     ]
 
 
@@ -345,7 +346,7 @@ def waiting(report: Report) -> list[str]:
     """How many trials wait in batches, as a sentence."""
     batches = report.manifest.batches
     n = batches.get("waiting_trials")
-    return [f"{n:,} trials wait in {batches['open']:,} batch(es) at the provider; the same sweep command collects them."] if n else []
+    return [f"{n:,} trials wait in {counted(batches['open'], 'batch')} at the provider; the same sweep command collects them."] if n else []
 
 
 MOST_UNWHOLE = 0.02

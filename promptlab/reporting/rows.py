@@ -356,7 +356,7 @@ def baseline_table(report: Report) -> Table:
         ]
         for row in records(report.baselines)
     ]  # fmt: skip
-    heads = (*PLACE, "task", "n", *SCORERS, "scored by", "normalised", "as asked", "echoes", "declines")
+    heads = (*PLACE, "task", "n", *SCORERS, "scored by", "normalised", "in form", "echoes", "declines")
     return table("Scores without any stimulus, by every scorer", "", heads, rows)
 
 

@@ -115,7 +115,7 @@ def clusters_of(trials: pd.DataFrame) -> dict[str, dict[str, str]]:
 
 
 def _about_repeats(means: np.ndarray, counts: np.ndarray, squares: np.ndarray) -> tuple[str, ...]:
-    """Notes where items were answered unequally often, or where asking again changed nothing."""
+    """Notes where items were answered unequally often, or where sending again changed nothing."""
     here = counts > 0
     if not here.any() or counts.max() == 1:
         return ()
