@@ -15,7 +15,8 @@ from conftest import ROOT
 from warm import KERNEL, WORKER, Started, Warm
 
 LONGEST_S = 180
-LATE = ("PROMPTLAB_HOME", "PROMPTLAB_CONFIG", "DISPLAY", "BROWSER", "_PROMPTLAB_COMPLETE", "COMP_WORDS", "COMP_CWORD")
+Process = subprocess.Popen[str] | Started
+LATE = ("PROMPTLAB_HOME", "PROMPTLAB_CONFIG", "DISPLAY", "BROWSER", "_PROMPTLAB_COMPLETE", "COMP_WORDS", "COMP_CWORD", "MY_PROVIDER")
 """Variables that are read when they are used, as keys are; others may have been read in the process that a command is forked of."""
 
 BASE = """name: {name}
@@ -53,7 +54,7 @@ def served(url: str, model: str = "ok", more: str = "") -> str:
     return f"  - {{model: openai/{model}, name: served, api_base: '{url}'{more}}}"
 
 
-def start(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> subprocess.Popen[str] | Started:
+def start(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Process:
     """One command (or `-c`, code and its arguments) under way; see warm.py for where it runs."""
     if sys.platform == "linux" and all(name in LATE or name.endswith("_API_KEY") for name in env or {}):
         return _warm().start(arguments, _environment(env), cwd or ROOT)
@@ -72,7 +73,7 @@ def fresh(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | Non
     )
 
 
-def wait_until(true: Callable[[], bool], process: subprocess.Popen[str] | Started, seconds: float = 60) -> None:
+def wait_until(true: Callable[[], bool], process: Process, seconds: float = 60) -> None:
     """Wait for something that a process brings about; fail where it ends before, or takes too long."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -204,7 +204,7 @@ def test_no_runs_says_which_command_makes_one(opened: Any, tmp_path: Path) -> No
         app = opened("--runs", folder)
         assert not app.exception
         assert "No runs yet" in texts(app)
-        assert "promptlab sweep experiments/quickstart.yaml" in texts(app)
+        assert "promptlab sweep quickstart" in texts(app)
 
 
 def cut(path: Path) -> None:
@@ -428,7 +428,7 @@ def test_samples_shows_all_that_is_recorded(opened: Any, demo: Path) -> None:
     facts = dict(table_with(app, "what").to_numpy().tolist())
     assert facts["score"] == "1"
     assert facts["price of the answer"] == "$0.000010 simulated"
-    assert facts["parameters asked for"] == '{"temperature": 0.7}'
+    assert facts["parameters requested"] == '{"temperature": 0.7}'
     assert facts["parameters sent"] == '{"max_tokens": 64, "temperature": 0.7}'
     assert len(facts["cache key"]) == 64
     assert (facts["tokens"], facts["attempts"], facts["from the cache"]) == ("40 in, 3 out", "1", "no")

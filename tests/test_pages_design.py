@@ -209,7 +209,7 @@ def test_looks_asked_for_by_the_command_are_no_change(tmp_path: Path) -> None:
     (folder / "plan.json").write_text(json.dumps(plan))
     changed(folder, "manifest.json", lambda m: m.update(hashes={**study.hashes, "plan": digest(plan)}))
     assert hashes(folder)["experiment"] == audit.MATCHES
-    commands = dict(table(of(folder), "Do it again").to_numpy().tolist())
+    commands = dict(table(of(folder), "How to rerun it").to_numpy().tolist())
     assert "--sequential" in commands["Ask all of it again, into another folder:"]
     assert says(of(folder))["interim analyses before the end"] == deviations.DEVIATES
 
@@ -254,7 +254,7 @@ def test_every_kind_of_deviation_is_found(copied: Path) -> None:
     assert odd == {
         "versions that served one model", "parameters sent", "sessions", "budget", "models that refused for good", "how it ended",
     }  # fmt: skip
-    rows = table(found, "Parameters asked and sent").set_index("parameter")
+    rows = table(found, "Parameters requested and sent").set_index("parameter")
     assert rows.loc["temperature", ["says", "asked", "sent"]].tolist() == [deviations.DEVIATES, "0.7", "1.0"]
     assert rows.loc["max_tokens", "sent"] == "not sent"
     assert rows.loc["seed", "says"] == "● added"
@@ -344,7 +344,7 @@ def test_provenance_has_versions_commit_dates_and_cost() -> None:
 
 def test_the_commands_do_what_they_say(copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMPTLAB_HOME", str(tmp_path / "home"))
-    commands = dict(table(of(copied), "Do it again").to_numpy().tolist())
+    commands = dict(table(of(copied), "How to rerun it").to_numpy().tolist())
     export, replay = (next(c for what, c in commands.items() if word in what) for word in ("handed on", "Replay"))
     for command in (*export.split(" && "), *replay.replace("--runs again", "--runs again --no-report").split(" && ")):
         program, *arguments = shlex.split(command)

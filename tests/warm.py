@@ -36,6 +36,8 @@ LOADED = (
     "promptlab.reporting.html",
     "promptlab.reporting.prepared",
     "promptlab.cli.main",
+    "promptlab.importers.importing",
+    "promptlab.running.bundle",
     "promptlab.running.fleet.local",
     "promptlab.running.fleet.work",
     "promptlab.api",

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from promptlab.nouns import AA_ARM, NONE_ARM, Setting, Status, UsageProblem, did_you_mean, filled, full_name
+from promptlab.nouns.words import counted
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.checked import checked
@@ -178,7 +179,9 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         trials_b = rescored(trials_b, run_b.items(), plan_b, plan_a.scorer)
         notes.append(f"the answers of {b.run} were rescored by {plan_a.scorer}")
     shared = shared_items(run_a, run_b)
-    of_side = [item_tables(t).get((s.model, s.setting.id), {}) for t, s in ((trials_a, a), (trials_b, b))]
+    tables = [item_tables(trials_a)]
+    tables.append(tables[0] if trials_b is trials_a else item_tables(trials_b))
+    of_side = [of.get((side.model, side.setting.id), {}) for of, side in zip(tables, (a, b), strict=True)]
     arms = [
         plan.baseline if side.arm == NONE_ARM and other.arm not in (NONE_ARM, AA_ARM) else (side.arm,)
         for plan, side, other in ((plan_a, a, b), (plan_b, b, a))
@@ -198,7 +201,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     if not pairs:
         raise UsageProblem(f"{a.label} and {b.label} share no scored item; two runs pair only where they asked the same items of one task")
     if dropped:
-        notes.append(f"{dropped} item(s) left out: not in both runs, another text, or without a score")
+        notes.append(f"{counted(dropped)} left out: not in both runs, another text, or without a score")
     tests = [infer([p], ALPHA) for p in pairs]
     holm = adjust([t.p_value for t in tests], "holm")
     of_pairs = zip(pairs, tests, holm, strict=True)
