@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from promptlab.cli.main import app
 from promptlab.nouns import Call, Model, ProviderStopped
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
@@ -172,7 +175,14 @@ def test_without_credentials_to_sign_with_nothing_is_retried(monkeypatch: pytest
     assert gateway.n_sent <= 4
 
 
-def test_an_outage_is_waited_for_and_then_ends_the_model() -> None:
+def test_an_outage_is_waited_for_and_then_ends_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    noticed, wait_s = asyncio.Event(), RetryPolicy.wait_s
+
+    def waited(*given: Any) -> float:
+        noticed.set()
+        return wait_s(*given)
+
+    monkeypatch.setattr(RetryPolicy, "wait_s", waited)
     server = Scripted(lambda _, __: (200, chat()))
     model = Model("m", "openai/m", server.url)
     address = server.server_address
@@ -189,7 +199,7 @@ def test_an_outage_is_waited_for_and_then_ends_the_model() -> None:
             server.server_close()
             await gateway._direct.aclose()  # the connections that it kept
             soon = asyncio.create_task(several(20))
-            await asyncio.sleep(0.15)
+            await asyncio.wait_for(noticed.wait(), 30)
             again = ThreadingHTTPServer(address, server.RequestHandlerClass, bind_and_activate=False)
             again.allow_reuse_address = True
             again.__dict__.update({name: server.__dict__[name] for name in ("answer", "requests", "keys", "lock")})
@@ -218,7 +228,8 @@ def served_at(url: str, more: str = "") -> str:
 
 
 @pytest.mark.parametrize("what", ["port", "no model", "no credit"])
-def test_many_trials_end_after_ten_attempts_and_go_on_after_repair(tmp_path: Path, what: str) -> None:
+def test_many_trials_end_after_ten_attempts_and_go_on_after_repair(tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RetryPolicy, "wait_s", lambda *_: 0.02)
     is_well = threading.Event()
     server = Scripted(lambda _, __: (200, chat("4")) if is_well.is_set() else STOPS[what][0])
     with server:
@@ -241,11 +252,17 @@ def test_many_trials_end_after_ten_attempts_and_go_on_after_repair(tmp_path: Pat
         assert len(found.trials()) == again.progress.n_planned
 
 
-def test_the_command_says_one_sentence(tmp_path: Path) -> None:
+def test_the_command_says_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RetryPolicy, "wait_s", lambda *_: 0.02)
+    monkeypatch.setenv("COLUMNS", "160")
     base = closed_port()
     path = experiment(tmp_path, tasks="sum", models=served_at(base))
-    done = run("sweep", str(path), "--runs", str(tmp_path / "runs"), "--concurrency", "64", env={"PROMPTLAB_HOME": str(tmp_path)})
-    assert done.returncode == 3
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        done = CliRunner().invoke(app, ["sweep", str(path), "--runs", str(tmp_path / "runs"), "--concurrency", "64"])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done.exit_code == 3
     assert done.stdout.count(base) == 1
     assert f"stopped: served: nothing answers at {base} (" in done.stdout
     assert "last error" not in done.stdout

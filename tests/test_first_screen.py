@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import io
 import json
 import math
@@ -25,7 +26,7 @@ import promptlab
 import runs
 from promptlab.nouns import VERDICTS
 from promptlab.record.store import Run
-from promptlab.reporting import build, summaries, to_json, to_text
+from promptlab.reporting import Report, build, summaries, to_json, to_text
 from promptlab.reporting.screen import fitted
 from promptlab.reporting.summary import _advice, _best, rows_of
 from promptlab.reporting.summary_words import head_words, summary_table
@@ -75,6 +76,11 @@ def sweep(place: Path, text: str) -> Path:
     return Path(promptlab.run(path, runs=place / "runs", progress=False).folder)
 
 
+@functools.cache
+def built(folder: Path) -> Report:
+    return build(Run(folder))
+
+
 def on_terminal(width: int, *arguments: str) -> str:
     """What a command prints on a terminal of this many columns."""
     ours, theirs = pty.openpty()
@@ -98,14 +104,14 @@ def on_terminal(width: int, *arguments: str) -> str:
 
 def printed(folder: Path, width: int) -> str:
     out = io.StringIO()
-    to_text(build(Run(folder)), Console(file=out, width=width, force_terminal=True, color_system=None))
+    to_text(built(folder), Console(file=out, width=width, force_terminal=True, color_system=None))
     return out.getvalue()
 
 
 def whole(folder: Path, shown: str, width: int) -> None:
     """Each arm's line holds its name, verdict, difference and interval, and no line is longer than the screen."""
     lines = shown.split("\n")
-    for summary in summaries(build(Run(folder))):
+    for summary in summaries(built(folder)):
         for row in summary.rows:
             [line] = [line for line in lines if f" {row.arm} " in f"{line} " and re.match(r"\W \w", line)]
             if row.incumbent:
@@ -142,7 +148,7 @@ def test_eleven_sentences_on_all_tasks_are_whole(eleven: Path, width: int) -> No
 def test_twelve_long_prompts_on_three_models_are_whole(twelve: Path, width: int) -> None:
     shown = printed(twelve, width)
     assert max(map(cell_len, shown.split("\n"))) <= width
-    found = summaries(build(Run(twelve)))
+    found = summaries(built(twelve))
     assert len(found) == 3
     for part, summary in zip(shown.split("SIMULATED ")[1:], found, strict=True):
         assert len(summary.rows) == 12
@@ -156,15 +162,15 @@ def test_twelve_long_prompts_on_three_models_are_whole(twelve: Path, width: int)
 def test_all_tables_fit_where_details_are_wanted(quickstart: Path) -> None:
     for width in WIDTHS:
         out = io.StringIO()
-        to_text(build(Run(quickstart)), Console(file=out, width=width, force_terminal=True, color_system=None), tasks=True)
+        to_text(built(quickstart), Console(file=out, width=width, force_terminal=True, color_system=None), tasks=True)
         lines = out.getvalue().split("\n")
         assert max(map(cell_len, lines)) <= width
-        for c in build(Run(quickstart)).of("stimulus"):
+        for c in built(quickstart).of("stimulus"):
             assert any(c.treatment in line and f" {points(c.diff)} " in line and c.verdict in line for line in lines)
 
 
 def test_figures_are_those_of_the_trials(quickstart: Path) -> None:
-    report = build(Run(quickstart))
+    report = built(quickstart)
     trials = report.trials.assign(score=report.trials["score"].astype(float))
     [summary] = summaries(report)
     assert summary.simulated
@@ -188,7 +194,7 @@ def test_figures_are_those_of_the_trials(quickstart: Path) -> None:
 
 
 def test_what_points_are_against_is_said_where_it_is_not_the_score_of_the_incumbents_row(quickstart: Path) -> None:
-    report = build(Run(quickstart))
+    report = built(quickstart)
     [summary] = summaries(report)
     [score] = [row.score for row in summary.rows if row.incumbent]
     mean = report.of("stimulus", control="none")[0].mean_control
@@ -212,7 +218,7 @@ def test_a_sentence_in_several_prompts_changes_nothing_about_what_points_are_aga
 
 
 def test_where_nothing_is_shown_the_advice_names_the_arm_that_has_the_largest_gain(quickstart: Path) -> None:
-    report = build(Run(quickstart))
+    report = built(quickstart)
     [summary] = summaries(report)
     others = [row for row in summary.rows if not row.incumbent]
     open_ = [
@@ -227,7 +233,7 @@ def test_where_nothing_is_shown_the_advice_names_the_arm_that_has_the_largest_ga
 
 
 def test_one_arm_is_to_be_shipped_and_it_is_the_planted_one(quickstart: Path) -> None:
-    [summary] = summaries(build(Run(quickstart)))
+    [summary] = summaries(built(quickstart))
     assert [row.text_of for row in summary.rows if row.decision == "ship"] == ["emotionprompt/EP02"]
     assert summary.advice.startswith("Ship emotionprompt/EP02.")
     assert summary.best.startswith("emotionprompt/EP02 has the largest gain: +")
@@ -252,15 +258,15 @@ def test_every_format_begins_with_the_same_rows(quickstart: Path) -> None:
         "decision",
     }
     assert needed <= data["summary"][0].keys()
-    assert data["summary"] == json.loads(json.dumps(rows_of(build(Run(quickstart)))))
-    [summary] = summaries(build(Run(quickstart)))
+    assert data["summary"] == json.loads(json.dumps(rows_of(built(quickstart))))
+    [summary] = summaries(built(quickstart))
     markdown, html, text = report.to_markdown(), report.to_html(), repr(report)
     for row, cells in zip(summary.rows, summary_table(summary).rows, strict=True):
         assert cells[1] == row.arm
         for shown in (html.partition('<nav id="contents"')[0], text, markdown.partition("over tasks")[0].replace("\\", "")):
             assert row.arm in shown
             assert row.diff is None or points(row.diff) in shown
-    assert to_json(build(Run(quickstart))) == report.to_json()
+    assert to_json(built(quickstart)) == report.to_json()
 
 
 @given(
@@ -307,7 +313,7 @@ def test_clusters_widen_the_interval() -> None:
 
 
 def test_signs_and_words_are_those_of_the_verdicts(quickstart: Path) -> None:
-    [summary] = summaries(build(Run(quickstart)))
+    [summary] = summaries(built(quickstart))
     for row, cells in zip(summary.rows, summary_table(summary).rows, strict=True):
         if row.verdict:
             assert cells[0] == f"{VERDICTS[row.verdict].sign} {row.verdict}"

@@ -31,6 +31,7 @@ from test_explorer import HOSTILE, elements, opened, texts, write_run
 
 assert opened  # a fixture, found here by its name
 
+FROZEN = "Does what is here match what was frozen?"
 DEMO = ROOT / "notebooks" / "demo_run"
 
 
@@ -48,7 +49,7 @@ def says(found: list[Table], title: str = "Deviations from the plan") -> dict[st
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    return says(of(folder), "Does what is here match what was frozen?")
+    return says(of(folder), FROZEN)
 
 
 @pytest.fixture
@@ -70,10 +71,11 @@ def test_a_recorded_run_matches_what_was_frozen(name: str) -> None:
     folder = ROOT / "notebooks" / name
     if not folder.exists():
         pytest.skip("not recorded here")
-    found = hashes(folder)
+    shown = of(folder)
+    found = says(shown, FROZEN)
     assert set(found.values()) == {audit.MATCHES}
     assert set(found) >= {"plan", "experiment", "data", "stimuli", "prices", "simulators"}
-    assert deviations.DEVIATES not in says(of(folder)).values()
+    assert deviations.DEVIATES not in says(shown).values()
 
 
 def edit_items(folder: Path) -> None:
@@ -111,10 +113,11 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
 def test_whatever_is_edited_afterwards_differs(edit: str, copied: Path) -> None:
     change, wanted = EDITS[edit]
     change(copied)
-    found = hashes(copied)
+    shown = of(copied)
+    found = says(shown, FROZEN)
     assert {what for what, word in found.items() if word == audit.DIFFERS} == wanted
     assert audit.UNKNOWN not in found.values()
-    assert "Not what was frozen any more" in deviations.headline(load.open_store(copied), audit.audit(Run(copied)), of(copied)[1])
+    assert "Not what was frozen any more" in deviations.headline(load.open_store(copied), audit.audit(Run(copied)), shown[1])
 
 
 def test_the_command_prints_what_the_page_shows(copied: Path) -> None:
@@ -142,12 +145,13 @@ def test_a_comment_in_the_experiment_is_no_change(copied: Path) -> None:
 def test_what_cannot_be_recomputed_is_not_said_to_match(copied: Path) -> None:
     (copied / "experiment.yaml").unlink()
     changed(copied, "manifest.json", lambda m: m["prices"].clear())
-    found = hashes(copied)
+    shown = of(copied)
+    found = says(shown, FROZEN)
     assert (found["experiment"], found["prices"]) == (audit.UNKNOWN, audit.UNKNOWN)
-    head = deviations.headline(load.open_store(copied), audit.audit(Run(copied)), of(copied)[1])
+    head = deviations.headline(load.open_store(copied), audit.audit(Run(copied)), shown[1])
     assert "Whatever can be recomputed is the same now." in head
     assert "Cannot be recomputed from this folder: experiment, prices." in head
-    assert table(of(copied), "The experiment file").empty
+    assert table(shown, "The experiment file").empty
 
 
 HEAD = "name: x\nquestion: q\n"
@@ -342,7 +346,7 @@ def test_the_commands_do_what_they_say(copied: Path, tmp_path: Path, monkeypatch
     monkeypatch.setenv("PROMPTLAB_HOME", str(tmp_path / "home"))
     commands = dict(table(of(copied), "How to rerun it").to_numpy().tolist())
     export, replay = (next(c for what, c in commands.items() if word in what) for word in ("handed on", "Replay"))
-    for command in (export, replay.replace("--runs again", "--runs again --no-report")):
+    for command in (*export.split(" && "), *replay.replace("--runs again", "--runs again --no-report").split(" && ")):
         program, *arguments = shlex.split(command)
         assert program == "promptlab"
         done = run(*arguments, cwd=tmp_path)

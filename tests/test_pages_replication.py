@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 from dataclasses import asdict, replace
@@ -61,10 +62,20 @@ def store_of(folder: Path) -> Store:
     return Store.of(folder)
 
 
+@functools.cache
+def beside(folder: Path, like: str = replicated.BY_NAME) -> replicated.Found:
+    return replicated.beside(store_of(folder), PAPER, "sim/null", like)
+
+
+@functools.cache
+def wanted_of(folder: Path, like: str | None) -> Any:
+    return replicate(Run(folder), PAPER, {} if like is None else {"sim/null": like})
+
+
 @pytest.mark.parametrize("like", [None, "GPT-4"])
 def test_cells_by_query_are_those_of_the_trials_frame(like: str | None, swept: Path) -> None:
-    found = replicated.beside(store_of(swept), PAPER, "sim/null", like or replicated.BY_NAME)
-    wanted = replicate(Run(swept), PAPER, {} if like is None else {"sim/null": like})
+    found = beside(swept, like) if like else beside(swept)
+    wanted = wanted_of(swept, like)
     assert found.report is not None
     assert len(found.report.cells) == len(wanted.cells) == 4
 
@@ -85,7 +96,7 @@ def test_cells_by_query_are_those_of_the_trials_frame(like: str | None, swept: P
 
 
 def test_items_that_lack_an_arm_are_left_out(swept: Path) -> None:
-    report = replicated.beside(store_of(swept), PAPER, "sim/null").report
+    report = beside(swept).report
     assert report is not None
     every = Run(swept).trials()
     every = every[every["arm"].isin(["none", *stimuli_of(Run(swept).plan, PAPER)])]
@@ -98,7 +109,7 @@ def test_items_that_lack_an_arm_are_left_out(swept: Path) -> None:
 def test_tables_say_the_figures_and_what_differs(swept: Path) -> None:
     store = store_of(swept)
     shown = replication.tables(store, Filters({"paper": PAPER, "as": "GPT-4"}))
-    wanted = replicate(Run(swept), PAPER, {"sim/null": "GPT-4"})
+    wanted = wanted_of(swept, "GPT-4")
     frame = titled(shown, "Cell by cell").frame
     assert len(frame) == 4
     assert frame["cell"].is_unique
@@ -137,7 +148,7 @@ def test_the_protocol_stands_beside_the_honest_figure() -> None:
 
 
 def test_the_chart_has_both_sides_with_their_ranges(swept: Path) -> None:
-    report = replicated.beside(store_of(swept), PAPER, "sim/null", "GPT-4").report
+    report = beside(swept, "GPT-4").report
     assert report is not None
     rows = replicated.chart_rows(report.cells)
     assert [row["kind"] for row in rows] == list(replicated.KINDS) * 4
@@ -146,7 +157,7 @@ def test_the_chart_has_both_sides_with_their_ranges(swept: Path) -> None:
     assert "SIMULATED: Paper and run" in drawn
     for row in rows:
         assert row["words"] in drawn
-    plain = replicated.beside(store_of(swept), PAPER, "sim/null").report
+    plain = beside(swept).report
     assert plain is not None
     assert {row["kind"] for row in replicated.chart_rows(plain.cells)} == set(replicated.KINDS), "the paper's average is the nearest"
 
@@ -235,7 +246,7 @@ def test_hostile_text_stays_text(opened: Any, tmp_path: Path) -> None:
 
 
 def test_the_page_answers_its_question_in_one_sentence(swept: Path) -> None:
-    report = replicated.beside(store_of(swept), PAPER, "sim/null", "GPT-4").report
+    report = beside(swept, "GPT-4").report
     assert report is not None
     cells = list(report.cells)
     assert replicated.in_short(cells, "m").startswith("Nothing can be said yet")

@@ -38,8 +38,9 @@ def judged(tmp_path: Path, model: str, seed: int) -> tuple[list[Comparison], Run
     return analyse(found.trials(), found.plan), found
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_null_finds_nothing_in_any_cell(tmp_path: Path, seed: int) -> None:
+    """Two runs; how often a null is claimed is what `make calibrate` measures, on thousands."""
     comparisons, _ = judged(tmp_path, "null", seed)
     cells = [c for c in comparisons if c.scope == "cell"]
     assert len(cells) == 2 * 4 * 6
