@@ -180,9 +180,9 @@ def test_a_reviewer_checks_a_bundle_as_the_page_says(honest: Path, tmp_path: Pat
     [block] = re.findall(r"```console\n(.*?)```", page, re.S)
     told = [["cache", "export", str(honest), "--to", "answers"], *(shlex.split(line, comments=True)[1:] for line in block.splitlines())]
     for words in told:
-        words = [word.replace("runs/NAME", f"runs/{honest.name}") for word in words]
-        done = runs.run(*words, cwd=tmp_path, env={"PROMPTLAB_HOME": str(tmp_path / "home")} if words[1] != "export" else None)
-        assert done.returncode == 0, (words, done.stderr)
+        command = [word.replace("runs/NAME", f"runs/{honest.name}") for word in words]
+        done = runs.run(*command, cwd=tmp_path, env={"PROMPTLAB_HOME": str(tmp_path / "home")} if command[1] != "export" else None)
+        assert done.returncode == 0, (command, done.stderr)
 
 
 def table() -> str:
