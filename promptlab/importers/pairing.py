@@ -52,7 +52,7 @@ def pair(reading: Reading, options: Options, files: Sequence[File], flags: froze
     _unique(results, path, flags)
     _same_items(results, path)
     notes += _same_settings(results, options.force, path)
-    left_out, more = _overlap(results, baseline, path, flags, options.not_asked)
+    left_out, more = _overlap(results, baseline, path, flags, options.all_asked)
     notes += more
     if left_out:
         results = [r for r in results if r.arm not in left_out]
@@ -249,7 +249,7 @@ def _same_settings(results: Iterable[Result], force: bool, path: Path) -> list[s
     return notes
 
 
-def _overlap(results: Sequence[Result], baseline: str, path: Path, flags: frozenset[str], not_asked: bool) -> tuple[set[str], list[str]]:
+def _overlap(results: Sequence[Result], baseline: str, path: Path, flags: frozenset[str], all_asked: bool) -> tuple[set[str], list[str]]:
     """The arms that share no item with the baseline, and notes on those that share not all, for each model and task."""
     of: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for r in results:
@@ -265,9 +265,10 @@ def _overlap(results: Sequence[Result], baseline: str, path: Path, flags: frozen
             alone = len(base ^ items)
             if base & items and alone:
                 so = (
-                    "they were never asked there (--not-asked), so only items that both arms ran are compared"
-                    if not_asked
-                    else "they count as missing answers of the other. If they were never asked there, import again with --not-asked"
+                    "they count as missing answers of the other (--all-asked)"
+                    if all_asked
+                    else "only items that both arms ran are compared. If both were asked all of them (some tools leave out what failed), "
+                    "import again with --all-asked: then they are missing answers"
                 )
                 notes.append(
                     f"model {model!r}, task {task!r}: {alone:,} of {len(base | items):,} items are in only one of the arms {arm!r} and "

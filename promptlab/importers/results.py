@@ -122,7 +122,7 @@ class Options:
     task_name: str | None = None
     per_model: bool = False
     force: bool = False
-    not_asked: bool = False
+    all_asked: bool = False
     """Items that only one arm holds were never asked of the other; without it they are missing answers."""
 
 
