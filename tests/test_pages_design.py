@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.reporting import deviations
 from promptlab.reporting.table import Table
+from runs import run
 from test_explorer import HOSTILE, elements, opened, texts, write_run
 
 assert opened  # a fixture, found here by its name
@@ -342,9 +342,10 @@ def test_the_commands_do_what_they_say(copied: Path, tmp_path: Path, monkeypatch
     monkeypatch.setenv("PROMPTLAB_HOME", str(tmp_path / "home"))
     commands = dict(table(of(copied), "How to rerun it").to_numpy().tolist())
     export, replay = (next(c for what, c in commands.items() if word in what) for word in ("handed on", "Replay"))
-    code = f"{sys.executable} -m promptlab "
     for command in (export, replay.replace("--runs again", "--runs again --no-report")):
-        done = subprocess.run(command.replace("promptlab ", code), shell=True, cwd=tmp_path, capture_output=True, text=True)
+        program, *arguments = shlex.split(command)
+        assert program == "promptlab"
+        done = run(*arguments, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     [again] = (tmp_path / "again").iterdir()
     began = json.loads((copied / "plan.json").read_text())

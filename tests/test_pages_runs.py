@@ -269,7 +269,7 @@ def test_an_earlier_address_leads_to_the_page_of_today(opened: Any, tmp_path: Pa
 
 def test_a_page_costs_its_own_import_only(tmp_path: Path) -> None:
     code = "import sys; from promptlab.explorer import frame; print([m for m in sys.modules if m.startswith('promptlab.explorer.')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = run("-c", code)
     loaded = {name.rpartition(".")[2] for name in eval(done.stdout)}
     assert loaded & set(frame.TABLES.values()) == set()
 

@@ -25,6 +25,8 @@ from runs import experiment, run
         (UsageProblem("port 80 is in use; another with --port, for example --port 81"), "view --port 80", "promptlab view --port 81"),
         (UsageProblem("several; choose one, for example --metric em,strict"), "import a", "promptlab import a --metric em,strict"),
         (UsageProblem("choose one, for example --metric 'Right [GEval]'"), "import a", "promptlab import a --metric 'Right [GEval]'"),
+        (UsageProblem("no filter 'stric'; did you mean 'strict'?"), "import a --metric em,stric", "promptlab import a --metric em,strict"),
+        (UsageProblem("--metric m,x: no filter 'x'; known: 'none'"), "import a --metric m,x", "promptlab import a --metric m,none"),
         (UsageProblem("--out: add --format html, csv or pdf"), "report r --out x", "promptlab report r --out x --format html"),
         (PromptlabError("s3://b: ImportError: Install s3fs to access S3"), "report s3://b/x", "python -m pip install s3fs"),
         (UsageProblem("--view shows a run, and --dry-run makes none; leave one of them out"), "sweep x --view --dry-run", None),

@@ -55,6 +55,9 @@ def bring(
     sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file, where several hold rows.")] = None,
     per_model: Annotated[bool, typer.Option("--per-model", help="Counts: judge each model separately.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Import arms that were run with different versions or parameters.")] = False,
+    not_asked: Annotated[
+        bool, typer.Option("--not-asked", help="Items that only one arm holds were never asked of the other; else they count as missing.")
+    ] = False,
     item: Variable = None,
     arm: Annotated[
         str | None,
@@ -81,6 +84,7 @@ def bring(
     options = importers.Options(
         kind=from_, baseline=baseline, placebos=tuple(placebo or ()), metric=metric, scorer=scorer, scale=_scale(scale),
         columns={what: column for what, column in columns.items() if column is not None}, per_model=per_model, force=force,
+        not_asked=not_asked,
         arms=tuple(part.strip() for part in (arms or "").split(",") if part.strip()), drop=tuple(drop or ()), wide=tuple(wide or ()),
         sheet=sheet, task_name=task_name, higher_is_better=None if lower_is_better is None else not lower_is_better,
     )  # fmt: skip

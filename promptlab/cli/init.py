@@ -20,8 +20,6 @@ SHOWN = 3
 """Items whose prompt is shown."""
 WIDEST = 1_500
 """Characters of a prompt that are shown."""
-MODELS = {"OPENAI_API_KEY": "openai/gpt-4o-mini", "ANTHROPIC_API_KEY": "anthropic/claude-haiku-4-5"}
-"""Which model is proposed where the environment has a key."""
 SIMULATED = "sim/factors"
 
 
@@ -40,6 +38,9 @@ def init(
     metric: Annotated[str | None, typer.Option(help="What scores the answers: docs/reference/own-tasks.md.", show_default=False)] = None,
     rubric: Annotated[
         str | None, typer.Option(help="A sentence on what a good answer is: a judge rates by it.", show_default=False)
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="The model that rates by the rubric; default: one of another family with a key.", show_default=False)
     ] = None,
     ask: Annotated[str | None, typer.Option(help="What the model should do, in a sentence.", show_default=False)] = None,
     prompt: Annotated[
@@ -62,6 +63,8 @@ def init(
     if example is not None:
         _copy(example, into, force)
         return
+    from promptlab.sources.starting import MODELS
+
     chosen = model or next((name for key, name in MODELS.items() if os.environ.get(key)), SIMULATED)
     if from_ is not None:
         from promptlab.importers.promptfoo_config import converted
@@ -80,7 +83,7 @@ def init(
         say(f"input:         {made.input}" + (f", with {', '.join(made.shown)}" if made.shown else ""))
         say(f"right answer:  {made.target or made.graded or 'none'}: {made.kind}")
         say(f"scored by:     {'a judge' if made.rubric else made.metric or ', '.join(next(iter(one)) for one in made.assertions)}")
-        started = start(made, chosen, into, Given(name, ask, prompt or (), sentences))
+        started = start(made, chosen, into, Given(name, ask, prompt or (), sentences, judge))
     _write(started.files, into, force)
     for note in started.notes:
         say(f"note: {note}")

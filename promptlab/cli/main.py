@@ -16,7 +16,7 @@ import typer
 from promptlab import __version__
 from promptlab.cli import audit, bring, cache, calibrate, data, export, gate, home, init, look, paper, plan, rate, report, sweep, view
 from promptlab.guard import refuse_poisoned
-from promptlab.nouns import EXIT_ERROR, PromptlabError, UsageProblem
+from promptlab.nouns import EXIT_ERROR, PromptlabError, RunProblem, UsageProblem
 
 GC_EVERY = 50_000
 USE: Any = typer.BadParameter.__base__
@@ -68,7 +68,8 @@ def main() -> None:
     try:
         refuse_poisoned()
         code = app(prog_name="promptlab", standalone_mode=False)
-    except (PromptlabError, USE) as error:
+    except (PromptlabError, PermissionError, USE) as found_wrong:
+        error = _denied(found_wrong) if isinstance(found_wrong, PermissionError) else found_wrong
         from promptlab.cli.remedies import misused, remedy
         from promptlab.nouns import inert, known_secrets, redact
 
@@ -88,6 +89,13 @@ def main() -> None:
         sys.stderr.close()
         raise SystemExit(EXIT_ERROR) from None
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _denied(error: PermissionError) -> PromptlabError:
+    """A file or folder of another user, wherever a command met it."""
+    if error.filename is None:
+        raise error
+    return RunProblem(f"{error.filename}: {error.strerror}; its owner must allow it, or choose another file or folder")
 
 
 def _as_json(error: UnicodeError) -> tuple[str, int]:

@@ -80,18 +80,21 @@ def plan(
         said = f"; {len(findings) - MOST_SHOWN} more problems" if len(findings) > MOST_SHOWN else ""
         say(f"all tables: promptlab plan {shlex.quote(str(experiment))} --details{said}")
     if shown is not None:
-        say(
-            f"pilot:         {shown['changed']} of {shown['of']} answers changed when sent again "
-            f"({100 * shown['discordance']:.1f} %, at most {100 * shown['discordance_high']:.1f} % with 80 % confidence, as above); "
-            f"the baseline scored {100 * shown['baseline']:.1f} %; {shown['tokens_out']} tokens out an answer; {shown['paid']}"
-        )
-        say(f"               {shown['run']} (a sweep of this experiment takes these answers from the cache)")
+        for model, own in shown["models"].items():
+            said = f"{model}: " if len(shown["models"]) > 1 else ""
+            say(
+                f"pilot:         {said}{own['changed']} of {own['of']} answers changed when sent again "
+                f"({100 * own['discordance']:.1f} %, at most {100 * own['discordance_high']:.1f} % with 80 % confidence"
+                f"{', as above' if model == shown['model'] else ''}); "
+                f"the baseline scored {100 * own['baseline']:.1f} %; {own['tokens_out']} tokens out an answer"
+            )
+        say(f"               {shown['paid']}; {shown['run']} (a sweep of this experiment takes these answers from the cache)")
 
 
 def _pilot(study: Study, runs: Path, concurrency: int) -> dict[str, Any]:
     """The baseline and its repeat on a few items: how many answers change, and what an answer really costs."""
     from promptlab.nouns import RunProblem, home
-    from promptlab.planning.calibrate import pilot_of, pilot_shows
+    from promptlab.planning.pilot import pilot_of, pilot_shows
     from promptlab.record.store import Run
     from promptlab.running.progress import Execution
     from promptlab.running.sweep import run_sweep

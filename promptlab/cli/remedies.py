@@ -76,7 +76,11 @@ def _replaced(given: Sequence[str], right: str, message: str) -> str | None:
         name, sign, value = word.partition("=")
         folder, last = str(Path(word).parent), Path(word).name if "/" in word else ""
         whole = f"{folder}/{right}" if (Path(folder) / right).exists() else right
-        for wrong, corrected in ((word, right), (last, whole), (value if sign else "", f"{name}={right}")):
+        if word.startswith("-") and not sign and not right.startswith("-"):
+            continue  # a flag whose value is wrong
+        parts = word.split(",")
+        of_list = [(part, ",".join(right if other == part else other for other in parts)) for part in parts if len(parts) > 1]
+        for wrong, corrected in ((word, right), (last, whole), (value if sign else "", f"{name}={right}"), *of_list):
             if wrong and wrong != right and wrong in told:
                 named = f"'{wrong}'" in told or told.startswith(f"{word}:")
                 found.append(

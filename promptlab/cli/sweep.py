@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from promptlab.api import CacheUse
 from promptlab.cli.common import LOOKS, AllowCode, Batch, Concurrency, ExperimentFile, Force, RunFolder, RunsAnywhere, Sequential, path, say
 from promptlab.cli.plan import plan
 from promptlab.cli.report import after_sweep
 from promptlab.nouns import EXIT_INCOMPLETE, EXIT_INTERRUPTED, FileProblems, Scorer, UsageProblem
-from promptlab.nouns.words import counted
+from promptlab.nouns.words import CacheUse, counted
 
 if TYPE_CHECKING:
     from promptlab.planning.study import Study

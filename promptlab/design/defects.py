@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
-from promptlab.nouns import Item
+from promptlab.nouns import Item, together
 
 Handling = Literal["keep", "drop", "fix"]
 Items = tuple[Item, ...]
@@ -38,10 +38,10 @@ def handled(task: str, items: Items, handling: Handling, own_instruction: Collec
 
 
 def clustered(task: str, items: Items) -> Items:
-    """Items with the name of the group that they belong to, where a task has such groups."""
+    """Items with the name of the group that they belong to, where a task has such groups, or asks the same twice."""
     name = CLUSTERS.get(task)
     if name is None:
-        return items
+        return together(items)
     groups = Counter(name(item) for item in items)
     return tuple(replace(item, cluster=item.cluster or (group if groups[group := name(item)] > 1 else None)) for item in items)
 

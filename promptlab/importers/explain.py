@@ -15,7 +15,7 @@ from promptlab.importers.shapes import shaped
 from promptlab.importers.tabular import read_rows
 from promptlab.nouns import PromptlabError
 
-COMMON = ("baseline", "placebo", "arms", "drop", "scale", "lower-is-better", "force")
+COMMON = ("baseline", "placebo", "arms", "drop", "scale", "lower-is-better", "not-asked", "force")
 
 
 @dataclass(frozen=True, slots=True)

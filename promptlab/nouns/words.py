@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, get_args
 
 Scope = Literal["cell", "stimulus", "primary", "prompt", "level", "simple", "model", "interaction", "by_prompt", "pair", "arm", "wording"]
 Generalise = Literal["these", "like_these"]
+CacheUse = Literal["use", "refresh", "off", "imported", "replay"]
 Outcome = Literal["ok", "truncated", "refused", "empty", "parse_failed", "error"]
 Verdict = Literal["helps", "hurts", "negligible", "same", "unclear", "refused"]
 Role = Literal["baseline", "aa", "placebo", "stimulus", "loop", "loop_control"]

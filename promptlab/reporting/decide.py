@@ -16,6 +16,7 @@ from promptlab.nouns.words import counted
 from promptlab.planning.size import fewest
 from promptlab.reporting.build import Report, failed_words
 from promptlab.reporting.judged import unvalidated
+from promptlab.reporting.judged_tables import longer
 from promptlab.reporting.questions import dependences
 from promptlab.stats import error_of, interval, points, smallest_effect_macro, smallest_margin
 
@@ -166,7 +167,7 @@ def cautions(report: Report) -> list[str]:
         "and make the difference."
     ] = n > 0
     alone = unvalidated(report.comparisons, report.plan)
-    return [*failed_words(report), *(caution for caution, stands in against.items() if stands), *alone]
+    return [*failed_words(report), *(caution for caution, stands in against.items() if stands), *alone, *longer(report.by_judge)]
 
 
 def _says(c: Comparison) -> str:

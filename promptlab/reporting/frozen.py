@@ -45,7 +45,10 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("controls", controls),
         ("settings", "; ".join(setting.words for setting in plan.settings)),
         ("base prompts", ", ".join(plan.base_prompts)),
-        ("answers for each item and arm", " or ".join(dict.fromkeys(str(plan.answers_an_item(task)) for task in plan.tasks))),
+        (
+            "answers for each item and arm",
+            " or ".join(dict.fromkeys(str(plan.replicates if plan.prompts else plan.answers_an_item(task)) for task in plan.tasks)),
+        ),
         ("seed", str(plan.seed)),
         ("sampling", _json(plan.sampling) if plan.sampling else "nothing asked: the provider's defaults"),
         ("size", ", ".join(f"{name} {getattr(plan.counts, name):,}" for name in ("models", "tasks", "items", "arms", "trials"))),

@@ -187,6 +187,7 @@ class Groups(NamedTuple):
 def _combined(columns: Sequence[tuple[np.ndarray, Any]]) -> tuple[np.ndarray, list[tuple[Any, ...]]]:
     """Several coded columns as one: codes from 0, and the values that each of them stands for."""
     code = np.zeros(len(columns[0][0]), dtype=np.int64)
+    columns = [(codes, list(values)) for codes, values in columns]  # pandas takes its time for one value
     for codes, values in columns:
         code = code * max(len(values), 1) + codes
     size = math.prod(max(len(values), 1) for _, values in columns)

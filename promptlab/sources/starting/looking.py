@@ -81,7 +81,9 @@ def look(path: Path, sheet: str | None = None) -> Looked:
     elif suffix == ".json":
         _of_json(path, found)
     elif suffix in (".xlsx", ".xlsm"):
-        rows = [list(cells) for _, cells in sheet_rows(path, content_of(path), sheet)]
+        held, notes = sheet_rows(path, content_of(path), sheet)
+        found.notes += notes
+        rows = [list(cells) for _, cells in held]
         wide = max(map(len, rows), default=0)
         if sheet:
             found.copied.append(f"holds the sheet {sheet!r}")
