@@ -342,7 +342,7 @@ def test_the_commands_do_what_they_say(copied: Path, tmp_path: Path, monkeypatch
     monkeypatch.setenv("PROMPTLAB_HOME", str(tmp_path / "home"))
     commands = dict(table(of(copied), "How to rerun it").to_numpy().tolist())
     export, replay = (next(c for what, c in commands.items() if word in what) for word in ("handed on", "Replay"))
-    for command in (export, replay.replace("--runs again", "--runs again --no-report")):
+    for command in [export, *replay.replace("--runs again", "--runs again --no-report").split(" && ")]:
         program, *arguments = shlex.split(command)
         assert program == "promptlab"
         done = run(*arguments, cwd=tmp_path)
