@@ -33,7 +33,7 @@ ICON = str(Path(__file__).with_name("icon.svg"))
 STATES = {
     "running": "running",
     "complete": "complete",
-    "incomplete": "incomplete: some calls failed; the same sweep command asks for them again",
+    "incomplete": "incomplete: some calls failed; the same sweep command sends them again",
     "budget": "stopped at its budget",
     "interrupted": "interrupted; the same sweep command continues from here",
     "failed": "failed; the same sweep command continues from here",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting, Setting, Verdict
+from promptlab.nouns.words import counted
 from promptlab.planning.size import fewest
 from promptlab.reporting.build import Report, failed_words
 from promptlab.reporting.judged import unvalidated
@@ -31,7 +32,7 @@ Open = tuple[str, str, Verdict, int | None]
 MOST_NAMED = 4
 """Arms without a finding that are named with the items they need."""
 NO_NEUTRAL = "No placebo arm"
-NOT_ASKED = "Whether another text would do the same was not asked."
+NOT_ASKED = "Whether another text would do the same was not tested."
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +136,6 @@ def _in_tasks(report: Report, c: Comparison) -> list[Comparison]:
 def bounds(verdict: Verdict | None, low: float | None, high: float | None) -> str:
     """Between what a refused difference lies, whatever the missing answers were; '' where nothing is missing."""
     return f" ({interval(low, high)} whatever is missing)" if verdict == "refused" and low is not None else ""
-
-
-def counted(n: int) -> str:
-    """So many items."""
-    return f"{n:,} {'item' if n == 1 else 'items'}"
 
 
 def about(n: int) -> str:

@@ -204,7 +204,7 @@ def task_text(task: Mapping[str, Any], about: str) -> str:
     """A task file with its comments."""
     comments = {
         "columns": "which column holds what",
-        "metric": "docs/own-tasks.md lists the others",
+        "metric": "docs/reference/own-tasks.md lists the others",
         "assertions": "the score is their mean",
     }
     lines = [f"# {inert(about)} `promptlab task check` tries it."]
@@ -229,7 +229,7 @@ def experiment_text(
     models = [model] if isinstance(model, str) else list(model)
     simulated = all(isinstance(one, str) and one.startswith("sim/") for one in models)
     current, *others = prompts
-    question = f"Is {' or '.join(others[:3])} better than the prompt {current}, which runs today?" if others else "Does a sentence help?"
+    question = f"Is {' or '.join(others[:3])} better than {current}, the prompt in use?" if others else "Does a sentence help?"
     parts = [
         f"# promptlab plan {name}.yaml shows calls, price and what can be found; promptlab sweep {name}.yaml asks and judges.",
         written({"name": name, "question": question, "task_files": list(tasks), "tasks": [Path(t).stem for t in tasks]}).rstrip(),
@@ -245,7 +245,7 @@ def experiment_text(
         "seed: 1",
         f"budget_usd: {BUDGET_USD:g}  # it stops before it could spend more"
         if all(map(_has_price, models))
-        else f"# budget_usd: {BUDGET_USD:g}  # a limit needs a price: write `price` to each model, see docs/models.md",
+        else f"# budget_usd: {BUDGET_USD:g}  # a limit needs a price: write `price` to each model, see docs/reference/models.md",
     ]
     return "\n".join(part for part in parts if part) + "\n"
 
