@@ -191,6 +191,34 @@ def dropped(folder: Path, left_out: Callable[[Any], bool]) -> None:
     rechained(folder)
 
 
+def killed(folder: Path, left_out: Callable[[Any], bool]) -> None:
+    """The run called one that was killed, with trials dropped here and there, and no count of them."""
+    dropped(folder, left_out)
+    n = len(Run(folder).trials())
+    changed(folder, "manifest.json", lambda m: (m.update(state="running", budget_reached=None), m["counts"].update(done=n)))
+
+
+def rows_twice(folder: Path) -> None:
+    """Each trial of the treatment again, as right."""
+    for path in sorted((folder / "trials").glob("part-*.parquet")):
+        rows = pq.read_table(path).to_pylist()
+        write_table(path, table_of([*rows, *(flipped(dict(row)) for row in rows if row["role"] == "stimulus")], TRIAL_COLUMNS))
+    rechained(folder)
+
+
+def prices_halved(folder: Path) -> None:
+    """Half of each price in the manifest, and of each cost."""
+
+    def halved(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, **{name: value / 2 for name, value in row.items() if "usd" in name and isinstance(value, float)}}
+
+    changed(folder, "manifest.json", lambda m: m.update(prices={name: halved(price) for name, price in m["prices"].items()}))
+    for kind in ("trials", "calls"):
+        rows_changed(folder, kind, halved)
+    recounted(folder)
+    rechained(folder)
+
+
 def costs_halved(folder: Path, calls: bool = False, tokens: bool = False) -> None:
     """What the treatment cost, halved: in the trials, in their calls, and in tokens and sums as well."""
     own, names = of_treatment(folder), ("cost_usd", "paid_usd", *(("input_tokens", "output_tokens") if tokens else ()))
@@ -324,6 +352,19 @@ CHEATS = (
     Cheat("the same in the calls, which keep tokens", failures_made),
     Cheat("answers dropped here and there, and counts, sums and a reached budget made to fit",
           lambda f: dropped(f, lambda row: row.order < 30 and row.order % 3)),
+    Cheat("the same in a run that is called killed, with its counts edited",
+          lambda f: killed(f, lambda row: row.order < 30 and row.order % 3)),
+    Cheat("the same, and its only model called stopped", lambda f: (
+        dropped(f, lambda row: row.order < 62),
+        changed(f, "manifest.json", lambda m: m.update(state="incomplete", budget_reached=None, stopped={"sim/planted": "HTTP 500"})))),
+    Cheat("fewer planned trials in the plan, hash recomputed", lambda f: replanned(f, lambda p: p["counts"].update(trials=32))),
+    Cheat("rows given twice, the later one better", rows_twice),
+    Cheat("another question in the manifest", lambda f: changed(f, "manifest.json", lambda m: m.update(question="Another one?"))),
+    Cheat("a version that answered left out of the manifest", lambda f: changed(f, "manifest.json", lambda m: m.update(served={}))),
+    Cheat("prices halved, and all costs with them", prices_halved),
+    Cheat("a run called killed, trials dropped and still counted", lambda f: (
+        dropped(f, lambda row: row.order == 5),
+        changed(f, "manifest.json", lambda m: (m.update(state="running"), m["counts"].update(done=64))))),
     Cheat("costs changed in the trials", costs_halved),
     Cheat("the same in the calls", lambda f: costs_halved(f, calls=True)),
     Cheat("trials left out of the manifest's counts", lambda f: changed(f, "manifest.json", lambda m: m["counts"].update(sent=3))),
@@ -349,6 +390,20 @@ CHEATS = (
           otherwise="the same"),
     Cheat("wrong answers called failed calls, and nothing left of them", lambda f: failures_made(f, traces=False),
           report=False, audit=False, otherwise="the report: missing answers count against the sentence in its bounds"),
+    Cheat("as many trials dropped anywhere as may have been in flight, and everything made to fit",
+          lambda f: dropped(f, lambda row: row.order in (5, 9)), report=False, audit=False,
+          otherwise="the report: the run is not whole, and missing answers count against the sentence"),
+    Cheat("prompts edited under their keys, and the run called one of another version", lambda f: (
+        rekeyed(f), changed(f, "manifest.json", lambda m: m["versions"].update(promptlab="0.0.1"))),
+          report=False, otherwise="a report makes no prompts of another version"),
+    Cheat("times and latencies edited, where no provider dates answers", lambda f: (rows_changed(
+        f, "calls", lambda row: {**row, "latency_s": 0.1, "answered_at": "2020-01-01T00:00:00+00:00"}), rechained(f)),
+          report=False, audit=False, otherwise="a registration with a stamp by somebody else"),
+    Cheat("parameters sent, edited in the manifest", lambda f: changed(
+        f, "manifest.json", lambda m: m["effective"]["sim/planted"].update(temperature=1.0)),
+          report=False, audit=False, otherwise="the calls, which hold what was sent"),
+    Cheat("the ratings of one rater deleted", lambda f: (rating_edited(f), shutil.rmtree(f / "ratings")),
+          report=False, audit=False, otherwise="the rater's own sheet"),
     Cheat("the end of a run dropped, and everything made to fit", lambda f: dropped(f, lambda row: row.order > 30),
           report=False, audit=False, otherwise="the report: the run is not whole"),
     Cheat("costs, tokens and sums changed to match", lambda f: costs_halved(f, calls=True, tokens=True), report=False, audit=False,

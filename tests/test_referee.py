@@ -183,7 +183,7 @@ def test_ratings_of_another_run_are_refused(run: Run, tmp_path: Path) -> None:
     table = to_csv(ratings_of(run.folder))
     sample, path = units(other, 5), Path("x.csv")
     assert len(of_this_run(path, from_csv(path, table), units(run, 5), run)) == len(ratings_of(run.folder))
-    with pytest.raises(FileProblems, match="another text than the answers of this run"):
+    with pytest.raises(FileProblems, match="of other answers than those of this run"):
         of_this_run(path, from_csv(path, table), sample, other)
     assert failures(run) == []
     shutil.copytree(run.folder / "ratings", other.folder / "ratings")

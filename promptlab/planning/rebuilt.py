@@ -18,13 +18,13 @@ from promptlab.record.store.files import read_file
 from promptlab.sources.foreign import json_value
 from promptlab.sources.spec.experiment import Experiment, load_experiment
 
-OF_THIS_MACHINE = ("prices", "simulators")
-"""Checks that differ with another version of LiteLLM or promptlab: `promptlab audit` shows them, and no report is refused for them."""
+OF_THIS_MACHINE = "simulators"
+"""A check that differs with another version of promptlab: `promptlab audit` shows it, and no report is refused for it."""
 DECIDES = (
     "alpha", "fdr", "margins", "generalise", "neutral", "pooling", "scorer", "replicates", "seed", "sampling", "models", "tasks", "arms",
     "settings", "placements", "base_prompts", "prompts", "incumbent", "factors", "compare_models", "interactions", "stimuli_of",
     "placebos_of", "loops", "confirm", "looks", "look_level", "futility", "hypotheses", "best_in_task",
-    "no_placebo_reason", "defects",
+    "no_placebo_reason", "defects", "trials",
 )  # fmt: skip
 """Keys of a plan that decide a verdict."""
 MOST_TOLD = 3
@@ -38,7 +38,7 @@ def problems(run: Run, frozen: tuple[Plan, str] | None = None) -> list[str]:
     with_chain = [f"the hash chain is broken: {said}" for said in verified(run.folder, run.manifest.chain).problems]
     frozen = frozen or frozen_plan(run.folder)
     plan, _ = frozen
-    excused = {*OF_THIS_MACHINE, *(("experiment",) if by_another_version(run) else ())}
+    excused = {OF_THIS_MACHINE, *(("experiment", "prices") if by_another_version(run) else ())}
     told = [
         f"{check.what}: {check.source} is not what was frozen"
         for check in audit(run, frozen)
@@ -97,6 +97,9 @@ def _manifest_problems(run: Run, plan: Plan) -> Iterator[str]:
     if plan.imported and (run.folder / "experiment.yaml").exists():
         yield "the plan says that another tool made the run, and the folder holds an experiment"
     if not plan.imported:
+        both = {"id": plan.run, "name": plan.name, "question": plan.question, "imported": plan.imported}
+        if odd := [name for name, value in both.items() if getattr(manifest, name) != value]:
+            yield f"the manifest says otherwise than the plan what the run is ({', '.join(odd)})"
         if plan.reconstructed:
             yield "the plan says that items are made up from counts, and it is no import"
         if plan.scorer is None:
@@ -118,6 +121,7 @@ def plan_differences(run: Run, study: Study, excused: Collection[str] = ()) -> l
     if study.format == 1 or was.get("format") == 1 or study.unshared or was.get("imported"):
         return []
     now = make_plan(study, priced=False).plain()
+    was["trials"], now["trials"] = (one.get("counts", {}).get("trials") for one in (was, now))
     paths = [path for key in DECIDES if key in was for path in _paths(was[key], now.get(key), key)
              if path.rpartition(".")[2] not in excused]  # fmt: skip
     more = [f"and {len(paths) - MOST_TOLD:,} more"] if len(paths) > MOST_TOLD else []

@@ -30,10 +30,12 @@ BATCH_SHARES = (0.5,)
 """What an answer may cost by batch, as a share of its price."""
 MOST_PRICED = 20_000
 """Calls whose price is computed again: all, or the first so many kinds of usage."""
+LOST_AT_STOP = 40
+"""More requests than fail before a model is stopped, whose trials are not recorded."""
 LIMIT = re.compile(r"^the budget of \$([0-9.e-]+) is reached: \$([0-9.]+) is spent.* could cost \$([0-9.]+)")
 """What `running.budget.usd_reached` writes."""
-ENDED = ("budget", "interrupted", "incomplete")
-"""States of a run that ended before its last trial, in the order of its design."""
+ENDED = ("budget", "interrupted", "incomplete", "running")
+"""States of a run that ended, or was killed, before its last trial, in the order of its design."""
 Floats = npt.NDArray[np.float64]
 
 
@@ -140,8 +142,12 @@ def _counted(run: Run, plan: Plan, trials: pd.DataFrame, n_sent: int) -> Iterato
         return  # `promptlab runs repair` lost some, and says so
     if len(trials) < manifest.counts.done:
         yield f"the manifest counts {manifest.counts.done:,} trials, and {len(trials):,} are there"
+    yield from _holes(run, plan, trials, n_sent)
     if manifest.state == "running" or (manifest.state != "complete" and not manifest.concurrency):
         return  # a killed sweep wrote no counts at its end, and an earlier version only where it was complete
+    answered = trials.loc[trials["model_version"].notna(), ["model", "model_version"]].drop_duplicates()
+    if odd := sorted({str(m) for m, version in answered.itertuples(index=False) if version not in manifest.served.get(m, ())}):
+        yield f"the manifest leaves out versions that answered as {', '.join(odd)}"
     recorded = _numbers(trials["paid_usd"])
     if np.nansum(recorded) > manifest.paid_usd + CENTS * len(trials):
         yield f"the trials cost ${np.nansum(recorded):.6f}, and the manifest says ${manifest.paid_usd:.6f}"
@@ -155,8 +161,16 @@ def _counted(run: Run, plan: Plan, trials: pd.DataFrame, n_sent: int) -> Iterato
         yield f"{n:,} trials failed, and the manifest counts {manifest.counts.errors:,}"
     if manifest.state == "budget":
         yield from _within_budget(manifest.budget_reached or "", manifest.spent.usd)
-    if manifest.state in ENDED and manifest.counts.sent and not (manifest.stopped or plan.looks or plan.confirm):
-        most, holes = manifest.concurrency * manifest.sessions, int(trials["order"].max()) + 1 - len(trials) if len(trials) else 0
+
+
+def _holes(run: Run, plan: Plan, trials: pd.DataFrame, n_sent: int) -> Iterator[str]:
+    """More trials missing before the last one than can have been in flight when a run ended, or was killed."""
+    manifest = run.manifest
+    stopped = set(manifest.stopped)
+    whole = not stopped or (stopped == set(plan.model_of) and len(stopped) == 1)  # else some go on where others have stopped
+    if manifest.state in ENDED and manifest.concurrency and n_sent and whole and not (plan.looks or plan.confirm):
+        most = manifest.concurrency * manifest.sessions + (LOST_AT_STOP if stopped else 0)
+        holes = int(trials["order"].max()) + 1 - len(trials) if len(trials) else 0
         if holes > most:
             yield f"{holes:,} trials are missing among those that were sent before the end, when at most {most:,} were in flight"
 

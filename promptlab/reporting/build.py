@@ -96,6 +96,8 @@ class Judged:
     history: tuple[str, ...] = ()
     """What was known before the plan: its registration, other runs of the question, answers that are older."""
     failed: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    """What no report can check of the run, in sentences."""
     """Why the run fails its audit: comes first in every form of a report that was forced."""
 
 
@@ -172,6 +174,8 @@ class Report(Judged):
 
 def build(run: Run, scorer: Scorer | None = None) -> Report:
     """Read a run and judge it by its frozen plan; with `scorer`, its stored answers are rescored, and nothing is sent."""
+    from promptlab.reporting.remade import unchecked  # which loads the engine
+
     with readable(f"{run.folder}: not a complete run"):
         plan, trials = run.plan, run.trials(compact=True)
         _must_fit(run, trials, plan)
@@ -193,6 +197,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         steps = progress(as_run, calls, plan) if calls is not None else None
         return Report(
             run=run.id,
+            unchecked=tuple(unchecked(run)),
             manifest=run.manifest,
             plan=plan,
             state=run.state,
@@ -300,7 +305,7 @@ def headline(report: Report) -> list[str]:
     if not report.complete:
         found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")
     found += [*earlier_words(report.plan, report.trials, report.n_old, report.n_trials), *waiting(report)]
-    found += [*unwhole(report), *ground(report.comparisons, report.plan)]
+    found += [*report.unchecked, *unwhole(report), *ground(report.comparisons, report.plan)]
     so = "so a difference between arms may be one between versions, and no effect of a sentence."
     found += [f"{served}, {so}" for served in report.manifest.several_versions]
     for model in report.models:

@@ -262,7 +262,7 @@ def of_this_run(path: Path, found: Sequence[Rating], sample: Sequence[Unit], run
             wrong.append(f"{one.unit}: {bad[0]!r} is no rating on the scale of its task, or its rubric is none of {', '.join(how.rubrics)}")
         else:
             kept.append(replace(one, trial_a=a or one.unit, trial_b=b))
-    wrong += [f"{one.unit}: rates another text than the answers of this run" for one in strange(run, kept)]
+    wrong += [f"{one.unit}: is of other answers than those of this run" for one in strange(run, kept)]
     if wrong:
         raise FileProblems([Problem(path, 1, said) for said in wrong[:MOST_SHOWN]])
     return kept

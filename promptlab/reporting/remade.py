@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.design.cross import trials as trials_of
-from promptlab.nouns import CIRCUMSTANCE_COLUMNS, TRIAL_COLUMNS, CallRow, PromptlabError, row_of
+from promptlab.nouns import CIRCUMSTANCE_COLUMNS, TRIAL_COLUMNS, CallRow, PromptlabError, first_line, row_of
 from promptlab.planning.rebuilt import by_another_version, plan_differences
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study, as_recorded
@@ -76,6 +76,25 @@ def differing(run: Run) -> list[str]:
         found.update(wrong)
     odd = [f"{n:,} of {len(stored):,} trials made again differ in {', '.join(name for name, _ in found.most_common())}"] if n else []
     return [*odd, *([] if is_other else plan_differences(run, study, DESCRIBES))]
+
+
+def unchecked(run: Run) -> list[str]:
+    """What a report cannot check of this run, because it runs no code or lacks files, in sentences for its page."""
+    plan = run.plan
+    if plan.imported:
+        return []
+    own = [
+        task.name
+        for task in plan.tasks
+        if is_own(task.metric) or any("python" in one for one in (task.scoring or {}).get("assertions", ()))
+    ]
+    parts = [("Scores of own code", own), ("Answers of programs", [str(program["name"]) for program in plan.programs])]
+    said = [f"{what} were not checked ({', '.join(names)}): promptlab audit RUN --allow-code does." for what, names in parts if names]
+    try:
+        study_of(run)
+    except (PromptlabError, OSError) as error:
+        said.append(f"Prompts and answers were not checked against the experiment, which cannot be read here: {first_line(error)}")
+    return said
 
 
 def _drawn(run: Run) -> dict[int, tuple[Record, list[Record]]]:
