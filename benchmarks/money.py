@@ -289,12 +289,11 @@ def measured(url: str, mode: str, way: str, cap: float, concurrency: int) -> Row
     asked(url, "reset")
     with tempfile.TemporaryDirectory() as kept:
         folder = Path(kept)
-        command = [sys.executable, "-m", "promptlab", "sweep", str(experiment(folder, url, mode, way)), "--runs", str(folder / "runs")]
+        command = ["sweep", str(experiment(folder, url, mode, way)), "--runs", str(folder / "runs")]
         command += ["--concurrency", str(concurrency), "--max-cost", str(cap), "--no-report"]
         command += [flag for part in way.split(", ") for flag in FLAGS.get(part, ())]
-        env = {**os.environ, "PROMPTLAB_HOME": str(folder / "home"), "NO_PROXY": "127.0.0.1"}
         for kill in [True] * KILLS * ("kill" in way) + [False]:
-            started(command, env, kill, url)
+            ended(start(command, folder / "home"), kill, url)
         found = runs_in(folder / "runs")
         manifest = Run(found[0]).manifest
         stats = asked(url, "stats")
@@ -306,10 +305,16 @@ def measured(url: str, mode: str, way: str, cap: float, concurrency: int) -> Row
     )
 
 
-def started(command: list[str], env: dict[str, str], kill: bool, url: str) -> None:
-    """Run the command to its end, or kill it and all that it started in the middle of its calls."""
+def start(command: list[str], home: Path) -> subprocess.Popen[bytes]:
+    """The command as a user types it, with a process group of its own."""
+    env = {**os.environ, "PROMPTLAB_HOME": str(home), "NO_PROXY": "127.0.0.1"}
+    whole = [sys.executable, "-m", "promptlab", *command]
+    return subprocess.Popen(whole, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def ended(process: subprocess.Popen[bytes], kill: bool, url: str) -> None:
+    """Wait for a command's end, or kill it and all that it started in the middle of its calls."""
     n_before = asked(url, "stats")["n"]
-    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + START_WITHIN_S
     while kill and process.poll() is None and time.monotonic() < deadline:
         if asked(url, "stats")["n"] > n_before + 5:

@@ -1,4 +1,4 @@
-"""Cheats against a run, and what notices each; the table of docs/audit.md is made of them."""
+"""Cheats against a run, and what notices each; the table of docs/reference/audit-checks.md is made of them."""
 
 from __future__ import annotations
 
@@ -48,18 +48,22 @@ def test_an_honest_run_passes(honest: Path) -> None:
 
 @pytest.mark.parametrize("cheat", CHEATS, ids=lambda cheat: cheat.name)
 def test_a_cheat_is_noticed_by_what_the_page_says(honest: Path, tmp_path: Path, cheat: Cheat) -> None:
+    """What a report that is forced says of the run is what one that is not forced refuses it for."""
     run = copy(honest, tmp_path)
     cheat.do(run)
-    try:
-        api.report(run)
-        refused = False
-    except RunProblem as error:
-        refused = "fails its audit" in str(error)
-        forced = api.report(run, force=True)
-        for text in (forced.to_html(), forced.to_markdown(), forced.to_json(), forced.to_csv(), repr(forced)):
-            assert "FAILS ITS AUDIT" in text
-    assert refused == cheat.report
+    report = api.report(run, force=True)
+    assert bool(report.failed) == ("FAILS ITS AUDIT" in report.to_markdown()) == cheat.report
     assert bool(differing(run)) == cheat.audit
+
+
+def test_every_form_of_a_forced_report_says_it(honest: Path, tmp_path: Path) -> None:
+    run = copy(honest, tmp_path)
+    rows_changed(run, "trials", flipped)
+    with pytest.raises(RunProblem, match="fails its audit"):
+        api.report(run)
+    forced = api.report(run, force=True)
+    for text in (forced.to_html(), forced.to_markdown(), forced.to_json(), forced.to_csv(), repr(forced)):
+        assert "FAILS ITS AUDIT" in text
 
 
 def bundle_of(run: Path, to: Path) -> Path:
@@ -111,7 +115,14 @@ def test_an_edited_judge_is_noticed_and_so_are_its_judgements(tmp_path: Path) ->
 
 
 def screened(folder: Path) -> Path:
-    return experiment(folder, name="screened", models="  - sim/planted", stimuli="emotionprompt/EP0*", items=60, more="confirm: 0.5\n")
+    return experiment(
+        folder,
+        name="screened",
+        models="  - sim/planted",
+        stimuli="emotionprompt/EP01, emotionprompt/EP02, emotionprompt/EP03",
+        items=40,
+        more="confirm: 0.5\n",
+    )
 
 
 def looked(folder: Path) -> Path:
@@ -169,7 +180,7 @@ def table() -> str:
 
 
 def test_the_page_holds_the_table() -> None:
-    page = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "audit-checks.md").read_text(encoding="utf-8")
     assert table() in page, table()
     assert len(CHEATS) >= 15
 

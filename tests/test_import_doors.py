@@ -456,14 +456,31 @@ def test_inspect_logs_of_shuffled_samples_without_ids() -> None:
     assert counts(files) == counts(files[::-1]) == {"career": (6, 4, 24)}
 
 
-@pytest.mark.parametrize("version", ["0.4.10", "0.4.12"])
+@pytest.mark.parametrize("version", ["0.4.4", "0.4.7", "0.4.9", "0.4.10", "0.4.12"])
 def test_lm_eval_samples_with_two_filters(version: str) -> None:
-    """Written by the real tool over a local server; counted from its lines by hand."""
+    """Written by the real tool; counted from its lines by hand. Before 0.4.6 it leaves out the names of filters."""
     files = [TOOLS / f"lm_eval_{version}_{arm}.jsonl.gz" for arm in ("none", "career")]
     names = dict(zip(map(str, files), ("none", "career"), strict=True))
-    for name, expected in (("strict", (6, 4, 24)), ("flexible", (10, 4, 24))):
-        options = Options(metric=f"exact_match,{name}")
+    older = version in ("0.4.4", "0.4.7", "0.4.9")
+    for name, expected in (("strict", (6, 6, 24) if older else (6, 4, 24)), ("flexible", (6, 4, 24) if older else (10, 4, 24))):
+        options = Options(metric=f"exact_match,{name if version != '0.4.4' else '1' if name == 'strict' else '2'}")
         assert counts(files, options, arm_names=names) == counts(files[::-1], options, arm_names=names) == {"career": expected}
+
+
+def test_lm_eval_before_its_names_of_files(tmp_path: Path) -> None:
+    """Of 0.4.2: MODEL_TASK.jsonl holds a JSON list, results.json says which tasks and filters there are."""
+    files = sorted((TOOLS / "lm_eval_0.4.2").glob("*.gz"))
+    assert counts(files, Options(metric="exact_match,strict")) == {"career": (6, 6, 24)}
+    assert counts(files[::-1], Options(metric="exact_match,flexible")) == {"career": (6, 4, 24)}
+    with pytest.raises(UsageProblem, match=r"several filters \('strict', 'flexible'\)"):
+        counts(files)
+    rows = json.loads(gzip.decompress(files[0].read_bytes()))
+    random.Random(1).shuffle(rows)  # then nothing says which filter a row is of
+    (tmp_path / "s.jsonl").write_text(json.dumps(rows))
+    with pytest.raises(FileProblems, match="not in one block for each filter"):
+        counts([tmp_path / "s.jsonl", files[1]], Options(metric="exact_match"))
+    with pytest.raises(FileProblems, match="lm-evaluation-harness holds means only"):
+        counts([TOOLS / "lm_eval_0.4.2" / "results.json"])
 
 
 # Choices
@@ -536,8 +553,10 @@ def test_percentages_and_numbers_are_not_mixed(tmp_path: Path) -> None:
         counts([Writer(tmp_path, {}, 1).csv(rows)])
 
 
-def test_progress_is_told(tmp_path: Path) -> None:
+def test_progress_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from promptlab.importers import bring
+
+    monkeypatch.setattr("promptlab.importers.record.TOGETHER", 3000)
 
     rows = [{"id": i, "arm": arm, "score": i % 2} for i in range(3000) for arm in ("none", "b")]
     told: list[tuple[str, float]] = []
@@ -588,6 +607,35 @@ def test_sheets_of_a_workbook(tmp_path: Path) -> None:
     assert counts([tmp_path / "a.xlsx"], Options(sheet="two", wide=("none,rude",))) == {"rude": (2, 0, 4)}
     with pytest.raises(FileProblems, match="has no sheet 'three'"):
         counts([tmp_path / "a.xlsx"], Options(sheet="three"))
+
+
+def test_hidden_rows_and_columns_are_read_and_counted(tmp_path: Path) -> None:
+    from openpyxl import Workbook
+
+    from promptlab.sources.starting import looking
+
+    book = Workbook()
+    sheet = book.active
+    for row in (("item", "arm", "score", "remark"), *((i, arm, i % 2, "r") for i in range(9) for arm in ("none", "b"))):
+        sheet.append(row)
+    assert not looking.look(_saved(book, tmp_path)).notes
+    for line in (4, 5, 40):  # the last holds nothing
+        sheet.row_dimensions[line].hidden = True
+    sheet.column_dimensions["D"].hidden = True
+    book.create_sheet("old").append(("item", "arm"))
+    book["old"].sheet_state = "hidden"
+    path = _saved(book, tmp_path)
+    said = explain([path], Options()).notes
+    assert counts([path]) == {"b": (0, 0, 9)}
+    assert any("2 of its rows are hidden" in note for note in said)
+    assert any("hidden columns are read, too (D)" in note for note in said)
+    assert any("hidden sheets are not read (old)" in note for note in said)
+    assert looking.look(path).notes == [note for note in said if "hidden" in note]
+
+
+def _saved(book: Any, folder: Path) -> Path:
+    book.save(folder / "t.xlsx")
+    return folder / "t.xlsx"
 
 
 def test_what_is_ambiguous_is_refused(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Known defects of the official items, and what is done about them: `keep` them, `drop` the items, or `fix` what can be fixed.
 
 Pure: items in, items out. Clusters are set in every mode, because rows that belong together are not independent whatever
-else is done. docs/tasks.md lists the defects of every task.
+else is done. docs/reference/tasks.md lists the defects of every task.
 """
 
 from __future__ import annotations

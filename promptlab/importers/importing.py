@@ -15,6 +15,7 @@ from promptlab.importers.record import NAME, Import, run_name, write
 from promptlab.importers.results import BY_MODEL, COLUMNS, Kind, Options, Reading
 from promptlab.importers.values import name_of, refusal
 from promptlab.nouns import NONE_ARM, PlannedArm, UsageProblem, filled
+from promptlab.planning.hashes import nothing_to_collect
 from promptlab.sources import tables
 
 READERS: Mapping[Kind, tuple[Callable[[Sequence[File], Options], Reading], frozenset[str]]] = {
@@ -27,7 +28,7 @@ READERS: Mapping[Kind, tuple[Callable[[Sequence[File], Options], Reading], froze
 """How files of a kind are read, and the flags that mean something for them.
 
 Other flags are refused, because one without effect would not be noticed. --baseline, --placebo, --arms, --drop, --scale,
---lower-is-better and --force mean something for all.
+--lower-is-better, --not-asked and --force mean something for all.
 """
 Watch = Callable[[str, float], None]
 """Called with what is being done, and how much of it is done, from 0 to 1."""
@@ -87,15 +88,16 @@ def bring(
         raise UsageProblem(f"--scale {options.scale[0]:g},{options.scale[1]:g}: the low end must be below the high end")
     files = read_files(paths, arm_names or {}, watch)
     kind = kind_of_all(files, options)
-    try:
-        reading = read_as(kind, files, options)
-        paired = pair(reading, options, files, READERS[kind][1])
-    except RecursionError:
-        raise refusal(files[0].path, "nested too deeply, which no evaluation tool writes") from None
-    chosen = name or run_name(files[0].path.name.split(".")[0] if len(files) == 1 else min(paired.items))
-    what = Import(chosen, paired, reading, options, _given_arms(files))
-    tests = sign_tests(paired) if reading.reconstructed else ()
-    folder, written = write(what, runs, [sign_words(tests)] if tests else [], partial(watch, "writing the run"))
+    with nothing_to_collect():
+        try:
+            reading = read_as(kind, files, options)
+            paired = pair(reading, options, files, READERS[kind][1])
+        except RecursionError:
+            raise refusal(files[0].path, "nested too deeply, which no evaluation tool writes") from None
+        chosen = name or run_name(files[0].path.name.split(".")[0] if len(files) == 1 else min(paired.items))
+        what = Import(chosen, paired, reading, options, _given_arms(files))
+        tests = sign_tests(paired) if reading.reconstructed else ()
+        folder, written = write(what, runs, [sign_words(tests)] if tests else [], partial(watch, "writing the run"))
     return filled(
         Brought,
         paired,

@@ -6,6 +6,8 @@ next to the samples, with the same time in its name, tells the model, its parame
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,10 +28,11 @@ from promptlab.importers.results import (
     places,
     unnamed,
 )
-from promptlab.importers.values import mapping, name_of, number, refusal, sampling, secrets_in, task_name, text
+from promptlab.importers.values import entries, mapping, name_of, number, refusal, sampling, secrets_in, task_name, text
 from promptlab.nouns import FileProblems, UsageProblem, did_you_mean
 
 NAMED = re.compile(r"samples_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\dT\d\d[-:]\d\d[-:]\d\d(?:\.\d+)?))?\Z")
+MODEL_ARGUMENT = re.compile(r"(?:^|,)(?:pretrained|model)=([^,]+)")
 LIKELIHOODS = ("perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte")
 NO_FILTER = "none"
 LOGARITHM = (
@@ -52,19 +55,21 @@ def read(files: Sequence[File], options: Options) -> Reading:
     texts: dict[str, str] = {}
     secrets: set[str] = set()
     directions: list[Mapping[str, Any]] = []
-    names = [NAMED.fullmatch(file.path.name.removesuffix(".gz").rpartition(".")[0]) for file in files]
-    for file, found in zip(files, names, strict=True):
-        samples.append(list(json_lines(file)))
-        task = task_name(found["task"] if found and all(names) else "task")  # a file that was renamed no longer says its task
-        beside = _results_beside(file, found["time"]) if found and found["time"] else None
-        told = mapping(parsed(beside.path, beside.content)) if beside else {}
+    named = [_task_and_results(file) for file in files]
+    for file, (own_name, beside, told) in zip(files, named, strict=True):
+        samples.append(_with_filters(file, list(json_lines(file)), _filters(told, own_name)))
+        task = task_name(own_name if all(name for name, *_ in named) else "task")  # a file that was renamed no longer says its task
         config = mapping(told.get("config"))
-        directions.append(mapping(mapping(told.get("higher_is_better")).get(found["task"] if found else "")))
-        model = told.get("model_name") or mapping(config.get("model_args")).get("model") or _folder_model(file.path) or "model"
+        directions.append(_of_task(told, "higher_is_better", own_name))
+        arguments = config.get("model_args")
+        model = told.get("model_name") or mapping(arguments).get("model") or _folder_model(file.path)
+        if not model and (given := MODEL_ARGUMENT.search(text(arguments))):  # before 0.4.3
+            model = given[1]
+        model = model or "model"
         system = text(told.get("system_instruction"))
         described.append(Described(file, task, name_of(model), {"system instruction": system} if system else {}))
-        params.append(sampling(config.get("gen_kwargs"), mapping(told.get("config")).get("model_args")))
-        secrets |= secrets_in(config.get("model_args"))
+        params.append(sampling(config.get("gen_kwargs"), arguments))
+        secrets |= secrets_in(arguments)
         version = text(told.get("lm_eval_version")) or None
         sources += [Source(f.path.name, f.sha256, "lm-evaluation-harness", version) for f in (file, beside) if f]
     metric, chosen_filter = _metric(samples, files, options.metric)
@@ -73,13 +78,6 @@ def read(files: Sequence[File], options: Options) -> Reading:
     for index, (place, one, rows, known) in enumerate(zip(arms, described, samples, params, strict=True)):
         if instruction := one.facts.get("system instruction"):
             texts.setdefault(place.arm, instruction)
-        unnamed_filters = [row.get("doc_id") for _, row in rows if "filter" not in row]
-        if len(set(map(text, unnamed_filters))) < len(unnamed_filters):
-            raise refusal(
-                one.file.path,
-                "its documents occur several times without the names of filters, as older versions of the harness write them; keep the "
-                "lines of one filter, which are in one block, or evaluate with a newer version",
-            )
         for line, row in rows:
             if _filter(row) == chosen_filter:
                 results.append(_result(row, line, one=one, place=place, file=index, metric=metric, known=known))
@@ -131,10 +129,15 @@ def _result(row: Mapping[str, Any], line: int, *, one: Described, place: Place, 
         input=_input(row.get("doc")),
         targets=(text(row["target"]),) if row.get("target") is not None and not isinstance(row["target"], list | dict) else (),
         params={**known, **sampling(asked)},
-        content=text(row.get("doc_hash")),
+        content=text(row.get("doc_hash")) or _document_hash(row.get("doc")),
         file=file,
         error=None if score is not None else f"the harness wrote no number for {metric}: {text(row.get(metric))[:80]!r}",
     )
+
+
+def _document_hash(doc: object) -> str:
+    """What versions since 0.4.3 write as doc_hash."""
+    return hashlib.sha256(json.dumps(doc, indent=2, ensure_ascii=False).encode("utf-8", "replace")).hexdigest() if doc else ""
 
 
 def _score(value: object, metric: str) -> float | None:
@@ -205,13 +208,51 @@ def _metrics(row: Mapping[str, Any]) -> list[str]:
     return [name for name, value in row.items() if name not in known and _score(value, name) is not None]
 
 
-def _results_beside(file: File, time: str) -> File | None:
-    """The harness's results file of the same time in the same folder, where there is one."""
-    path = file.path.with_name(f"results_{time}.json")
+def _task_and_results(file: File) -> tuple[str, File | None, Mapping[str, Any]]:
+    """A file's task by its name, and the harness's results file next to it: of the same time, or before 0.4.3 of any.
+
+    These older versions call the samples MODEL_TASK.jsonl and their results results.json, which holds the last run in that folder.
+    """
+    stem = file.path.name.removesuffix(".gz").rpartition(".")[0]
+    found = NAMED.fullmatch(stem)
+    if found and not found["time"]:
+        return found["task"], None, {}
+    path = file.path.with_name(f"results_{found['time']}.json" if found else "results.json")
     try:
-        return read_file(path) if path.is_file() else None
+        beside = read_file(path) if path.is_file() else None
     except FileProblems:
-        return None
+        beside = None
+    told = mapping(parsed(beside.path, beside.content)) if beside else {}
+    if found:
+        return found["task"], beside, told
+    return max((name for name in mapping(told.get("results")) if stem.endswith(f"_{name}")), key=len, default=""), beside, told
+
+
+def _of_task(told: Mapping[str, Any], key: str, task: str) -> Mapping[str, Any]:
+    return mapping(mapping(told.get(key)).get(task))
+
+
+def _filters(told: Mapping[str, Any], task: str) -> list[str]:
+    """The names of a task's filters in their order; those of another task in the results file where these are the same in all."""
+    configs = mapping(told.get("configs"))
+    lists = [entries(mapping(configs.get(name)).get("filter_list")) for name in ([task] if task in configs else configs)]
+    return [text(mapping(one).get("name")) for one in lists[0]] if lists and all(one == lists[0] for one in lists) else []
+
+
+def _with_filters(file: File, rows: list[Row], names: Sequence[str]) -> list[Row]:
+    """The samples with the names of their filters, which versions before 0.4.6 leave out: they write one block for each filter."""
+    ids = [text(row.get("doc_id")) for _, row in rows if "filter" not in row]
+    size = len(set(ids))
+    if size == len(ids):
+        return rows
+    if len(ids) < len(rows) or ids != ids[:size] * (len(ids) // size):
+        raise refusal(
+            file.path,
+            "its documents occur several times without the names of filters, and not in one block for each filter, as versions before "
+            "0.4.6 write them; give the file as the harness wrote it, or the lines of one filter only",
+        )
+    called = names if len(names) == len(ids) // size else [str(n) for n in range(1, len(ids) // size + 1)]
+    return [(line, {**row, "filter": called[n // size]}) for n, (line, row) in enumerate(rows)]
 
 
 def _folder_model(path: Path) -> str:

@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,14 +29,13 @@ from promptlab.nouns import (
     TrialRow,
     digest,
     digest_of_text,
-    made_of,
     plain_json,
     shared,
 )  # fmt: skip
 from promptlab.nouns.plan import Counts, Margins, Plan, PlannedArm, PlannedModel, PlannedTask
 from promptlab.nouns.redact import known_secrets, redact, redact_known
 from promptlab.record.store import RunWriter, frozen_plan, now
-from promptlab.record.store.files import line_of
+from promptlab.record.store.files import Row, line_of
 from promptlab.record.store.writing import write_manifest
 from promptlab.sources.spec.experiment import Analysis
 from promptlab.stats import completed, hypotheses
@@ -52,9 +51,7 @@ VERSION = 3
 T = TypeVar("T")
 OF_TRIAL, OF_CALL = [name for name in shared(TrialRow, Result) if name != "base_prompt"], shared(CallRow, Result)
 TRIAL_VALUES, CALL_VALUES = attrgetter(*OF_TRIAL), attrgetter(*OF_CALL)
-UNKNOWN = {kind: {f.name: f.default for f in fields(kind) if f.default is not MISSING} for kind in (TrialRow, CallRow)}
-"""What a kind of row holds where nothing is known."""
-TOGETHER = 1_000
+TOGETHER = 10_000
 """Rows that are written at once: an import that is killed starts again."""
 NOT_FROZEN = "imported: not frozen before the data"
 
@@ -110,12 +107,12 @@ def write(
         writer.write_plan(make_plan(what))
         base_prompts = dict.fromkeys(what.base_prompts, "")
         writer.write_items(Task(task, "own", "own", "imported", base_prompts, items) for task, items in what.paired.items.items())
-        arms = {arm.name: arm for arm in what.paired.arms}
+        of_arm = {arm.name: _of_arm(arm) for arm in what.paired.arms}
         results, several = what.paired.results, len(what.base_prompts) > 1
         for start in range(0, len(results), TOGETHER):
             part = results[start : start + TOGETHER]
             lines = [
-                line_of(*rows(result, arms[result.arm], (several and result.base_prompt) or BASE_PROMPT, order))
+                line_of(*rows(result, of_arm[result.arm], (several and result.base_prompt) or BASE_PROMPT, order))
                 for order, result in enumerate(part, start)
             ]
             writer.append_lines(lines)
@@ -178,6 +175,7 @@ def make_plan(what: Import) -> Plan:
         name=what.name,
         question=f"{asked} change the score against {paired.arms[0].imported_as!r}? ({NOT_FROZEN}; results of {tool})",
         imported=True,
+        absent_is_missing=not what.options.not_asked,
         reconstructed=reading.reconstructed,
         suite="own",
         defects="keep",
@@ -215,52 +213,43 @@ def make_plan(what: Import) -> Plan:
     return completed(made)
 
 
-def partly(kind: type[T], known: dict[str, Any], **more: Any) -> T:  # noqa: ANN401
-    """A row of what is known of it; the rest is unknown."""
-    return made_of(kind, {**UNKNOWN[kind], **known, **more})  # type: ignore[index]
+def _of_arm(arm: PlannedArm) -> dict[str, Any]:
+    """What is the same in all rows of an arm's trials; what is not known of an imported answer is left out."""
+    stimulus = arm.name if arm.role in ("stimulus", "placebo") else None
+    named = {"stimulus": stimulus, "library": LIBRARY} if stimulus else {}
+    return {"suite": "own", "role": arm.role, **named, "setting": SETTING_ID, **FACTORS, "oracle": False, "n_rounds": 1, "paid_usd": 0.0}
 
 
-def rows(result: Result, arm: PlannedArm, base_prompt: str, order: int) -> tuple[TrialRow, list[CallRow]]:
+def rows(result: Result, of_arm: Mapping[str, Any], base_prompt: str, order: int) -> tuple[Row, list[Row]]:
     """One result as a row of the trials frame and one of the calls frame."""
     parts = [result.task, result.item, result.arm, base_prompt, *FACTORS.values(), result.model, result.repeat]
     trial = digest_of_text(plain_json(parts))[:20]
-    stimulus = result.arm if arm.role in ("stimulus", "placebo") else None
-    params = json.dumps(dict(result.params), sort_keys=True) if result.params else "{}"
     n_calls = 1 if result.messages or result.answer else 0
-    row = partly(
-        TrialRow,
-        dict(zip(OF_TRIAL, TRIAL_VALUES(result), strict=True)),
-        trial=trial,
-        order=order,
-        simulated=result.simulated,
-        suite="own",
-        role=arm.role,
-        stimulus=stimulus,
-        library=LIBRARY if stimulus else None,
-        base_prompt=base_prompt,
-        setting=SETTING_ID,
-        **FACTORS,
-        replicate=result.repeat,
-        oracle=False,
-        n_rounds=1,
-        n_calls=n_calls,
-        paid_usd=0.0,
-    )
+    row = {name: value for name, value in zip(OF_TRIAL, TRIAL_VALUES(result), strict=True) if value is not None}
+    row |= of_arm
+    row |= {
+        "trial": trial,
+        "order": order,
+        "simulated": result.simulated,
+        "base_prompt": base_prompt,
+        "replicate": result.repeat,
+        "n_calls": n_calls,
+    }
     if not n_calls:
         return row, []
-    call = partly(
-        CallRow,
-        dict(zip(OF_CALL, CALL_VALUES(result), strict=True)),
-        trial=trial,
-        turn=0,
-        key="",
-        messages=json.dumps([dict(m) for m in result.messages], ensure_ascii=False) if result.messages else "[]",
-        requested=params,
-        effective=params,
-        text=result.answer,
-        round=0,
-        purpose="answer",
-    )
+    params = json.dumps(dict(result.params), sort_keys=True) if result.params else "{}"
+    call = {name: value for name, value in zip(OF_CALL, CALL_VALUES(result), strict=True) if value is not None}
+    call |= {
+        "trial": trial,
+        "turn": 0,
+        "key": "",
+        "messages": json.dumps([dict(m) for m in result.messages], ensure_ascii=False) if result.messages else "[]",
+        "requested": params,
+        "effective": params,
+        "text": result.answer,
+        "round": 0,
+        "purpose": "answer",
+    }
     return row, [call]
 
 

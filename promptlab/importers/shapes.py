@@ -143,8 +143,8 @@ def document_table(file: File, value: object) -> Table:
         raise refusal(
             file.path,
             "a JSON document of no known tool: promptfoo's have results.results, inspect_ai's eval and status, a table "
-            "is a list of objects; "
-            "make a list of objects of it, one for each answer",
+            "is a list of objects; make a list of objects of it, one for each answer. A results file of lm-evaluation-harness holds "
+            "means only: its version 0.4 or later writes the samples as well, with --log_samples",
         )
     made = [Row(n, None, row, None if isinstance(row, dict) else "expected a JSON object") for n, row in enumerate(rows, 1)]
     return Table(file.path, tuple(dict.fromkeys(name for row in made if not row.problem for name in row.values)), made)

@@ -76,7 +76,7 @@ def read(files: Sequence[File], options: Options) -> Reading:
     marked = False
     for index, file in enumerate(files):
         table, more = without_totals(read_rows(file, options.sheet))
-        notes += more
+        notes += [*table.notes, *more]
         found = shaped(table)
         tool = found.shape.tool if found.shape else "a table"
         metrics.update(dict.fromkeys(found.scores))

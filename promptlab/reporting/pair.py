@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from promptlab.nouns import AA_ARM, NONE_ARM, Setting, Status, UsageProblem, did_you_mean, filled, full_name
+from promptlab.nouns.words import counted
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.checked import checked
@@ -204,7 +205,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     if not pairs:
         raise UsageProblem(f"{a.label} and {b.label} share no scored item; two runs pair only where they asked the same items of one task")
     if dropped:
-        notes.append(f"{dropped} item(s) left out: not in both runs, another text, or without a score")
+        notes.append(f"{counted(dropped)} left out: not in both runs, another text, or without a score")
     if len(by_prompt) > 1:
         each = {name: infer(own, ALPHA) for name, of in by_prompt.items() if (own := [p for p in of if len(p.s)])}
         said = "; ".join(f"{name} {points(i.diff)} ({interval(*(i.ci or (None, None)))})" for name, i in each.items())

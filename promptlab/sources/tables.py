@@ -21,13 +21,15 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from promptlab.nouns import DataMissing, FileProblems
+from promptlab.nouns import DataMissing, FileProblems, no_file
 from promptlab.sources.foreign import CHARS, SMALL, json_value, parquet_table, read_bytes
 
 SIZE_LIMIT = 256 * 2**20
 """Bytes of a file; larger ones are refused unread."""
 TOP, LOOKED_AT = 10, 20_000
 """Rows and characters at the beginning of a table among which its columns' names are."""
+HIDDEN = re.compile(rb'<(?:\w+:)?(row|col) ([^>]*\bhidden="(?:1|true)"[^>]*)')
+"""A row or columns of an Excel sheet that its program does not show."""
 LONG_NUMBER = re.compile(r"[0-9]{16}")
 """What orjson may read as a fraction."""
 
@@ -43,11 +45,12 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file as read. `columns` are in the order of the file."""
+    """A file as read. `columns` are in the order of the file; `notes` say what a reader of the file may not have seen."""
 
     path: Path
     columns: tuple[str, ...]
     rows: list[Row]
+    notes: tuple[str, ...] = ()
 
     def drained(self) -> Iterator[Row]:
         """The rows in order, each of them let go: of a large file only what is made of them stays."""
@@ -69,7 +72,7 @@ def content_of(path: Path) -> bytes:
     try:
         return read_bytes(path, SIZE_LIMIT)
     except FileNotFoundError:
-        raise FileProblems.one(path, "there is no such file") from None
+        raise FileProblems.one(path, no_file(path, path.suffix)) from None
     except OSError as error:
         raise FileProblems.one(path, f"cannot be read: {error.strerror or error}") from None
 
@@ -237,16 +240,19 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
 
 def read_sheet(path: Path, content: bytes, wanted: str | None = None) -> Table:
     """A sheet of an Excel file: the one that is named, else the only one with rows. The first row that holds anything names the columns."""
-    held = sheet_rows(path, content, wanted) or [(1, ())]
+    held, notes = sheet_rows(path, content, wanted)
+    held = held or [(1, ())]
     columns, first = headed(path, held[:TOP])
     columns = [name or f"column {n}" for n, name in enumerate(columns, 1)]
-    return Table(
-        path, tuple(columns), [Row(n, line, dict(zip(columns, row, strict=False))) for n, (line, row) in enumerate(held[first:], 1)]
-    )
+    rows = [Row(n, line, dict(zip(columns, row, strict=False))) for n, (line, row) in enumerate(held[first:], 1)]
+    return Table(path, tuple(columns), rows, tuple(notes))
 
 
-def sheet_rows(path: Path, content: bytes, wanted: str | None = None) -> list[tuple[int, tuple[Any, ...]]]:
-    """Number and cells of every row that holds anything, of the sheet that is named, else of the only one with rows."""
+def sheet_rows(path: Path, content: bytes, wanted: str | None = None) -> tuple[list[tuple[int, tuple[Any, ...]]], list[str]]:
+    """Number and cells of every row that holds anything, of the sheet that is named, else of the only visible one with rows; and notes.
+
+    Hidden rows and columns are data like all others, as those that a filter hides are in every formula; the notes count them.
+    """
     import openpyxl
 
     check_zipped(path, content)
@@ -256,13 +262,38 @@ def sheet_rows(path: Path, content: bytes, wanted: str | None = None) -> list[tu
         if unknown := [name for name in names if name not in book.sheetnames]:
             raise FileProblems.one(path, f"has no sheet {unknown[0]!r}; its sheets are {', '.join(book.sheetnames)}")
         found = {name: rows for name in names if (rows := list(_cells(book[name], max(SMALL, len(content)))))}
+        notes = [note for name, rows in found.items() for note in _hidden(path, book[name], rows)]
     except FileProblems:
         raise
     except Exception as error:  # openpyxl raises whatever its parsers do
         raise FileProblems.one(path, f"not a readable Excel file: {str(error).splitlines()[0][:200] if str(error) else error!r}") from None
     if len(found) > 1:
         raise FileProblems.one(path, f"several sheets hold rows ({', '.join(found)}); choose one with --sheet")
-    return next(iter(found.values()), [])
+    if unseen := [] if wanted else [sheet.title for sheet in book.worksheets if sheet.sheet_state != "visible"]:
+        notes.append(f"{path.name}: hidden sheets are not read ({', '.join(unseen)}); --sheet NAME reads one")
+    return next(iter(found.values()), []), notes
+
+
+def _hidden(path: Path, sheet: Any, rows: Sequence[tuple[int, tuple[Any, ...]]]) -> Iterator[str]:  # noqa: ANN401
+    """Notes on how many of the rows and columns that hold anything are hidden."""
+    from openpyxl.utils import get_column_letter
+
+    lines: set[int] = set()
+    columns: set[int] = set()
+    with sheet._get_source() as source:  # read-only sheets know nothing of what is hidden
+        for kind, attributes in HIDDEN.findall(source.read()):
+            number = {name: int(value) for name, value in re.findall(rb'\b(r|min|max)="(\d{1,7})"', attributes)}
+            if kind == b"row":
+                lines.add(number.get(b"r", 0))
+            else:
+                columns |= set(range(number.get(b"min", 1), min(number.get(b"max", 0), max(map(len, dict(rows).values()))) + 1))
+    if n := len(lines & dict(rows).keys()):
+        yield (
+            f"{path.name}: {n:,} of its rows are hidden, perhaps by a filter, and are read like all others; to leave them out, copy "
+            "the visible rows into a new file"
+        )
+    if columns:
+        yield f"{path.name}: hidden columns are read, too ({', '.join(map(get_column_letter, sorted(columns)[:20]))})"
 
 
 def _cells(sheet: Any, most: int) -> Iterator[tuple[int, tuple[Any, ...]]]:  # noqa: ANN401

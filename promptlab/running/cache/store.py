@@ -32,7 +32,7 @@ from promptlab.running.cache.rows import Request, packed, request_in, unpacked
 
 log = logging.getLogger("promptlab.cache")
 Use = Literal["use", "refresh", "off", "imported", "replay"]
-"""Reuse answers and keep new ones; ask all again and overwrite; neither read nor write; as `use`, and imported answers too; only what is
+"""Reuse answers and keep new ones; send all again and overwrite; neither read nor write; as `use`, and imported answers too; only what is
 there, imported or not, and send nothing."""
 IMPORTED = "imported:"
 """The text before the key of an answer out of a bundle: nobody can tell who gave it, so only `imported` and `replay` use it."""
