@@ -305,4 +305,4 @@ def test_an_unfinished_run_ships_nothing(thrice: Path) -> None:
 
 
 def test_a_number_of_answers_that_no_item_has_takes_no_time() -> None:
-    assert pass_rate([1, 0], [2, 2], 10**12).n_items == 0
+    assert stats.pass_rate([1, 0], [2, 2], 10**12).n_items == 0
