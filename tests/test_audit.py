@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -171,6 +173,16 @@ def test_gate_history_and_compare_know_it(honest: Path, tmp_path: Path) -> None:
     assert "fails its audit" in " ".join(api.compare(run, "none", "emotionprompt/EP02", force=True).notes)
     [entry] = history("small", tmp_path)
     assert entry.state == "fails its audit"
+
+
+def test_a_reviewer_checks_a_bundle_as_the_page_says(honest: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```console\n(.*?)```", page, re.S)
+    told = [["cache", "export", str(honest), "--to", "answers"], *(shlex.split(line, comments=True)[1:] for line in block.splitlines())]
+    for words in told:
+        words = [word.replace("runs/NAME", f"runs/{honest.name}") for word in words]
+        done = runs.run(*words, cwd=tmp_path, env={"PROMPTLAB_HOME": str(tmp_path / "home")} if words[1] != "export" else None)
+        assert done.returncode == 0, (words, done.stderr)
 
 
 def table() -> str:

@@ -156,3 +156,46 @@ def test_a_pilot_plans_for_the_model_whose_answers_change_most() -> None:
     shown = pilot_shows(pd.DataFrame(rows))
     assert (shown["model"], shown["changed"], shown["of"]) == ("wild", 9, 20)
     assert {model: own["changed"] for model, own in shown["models"].items()} == {"calm": 1, "wild": 9}
+
+
+@pytest.mark.parametrize(
+    ("more", "when", "found_in", "blameless"),
+    [
+        ("vary: {shots: [0, 2], temperature: [0, 1]}", {"shots": "2"}, "level/shots/sim/null", "level/temperature/sim/null"),
+        ("vary: {reasoning_effort: [low, high]}", {}, "level/reasoning_effort/sim/null", None),
+        ("vary: {format: {sample: 4, seed: 1}}", {"format": "f2"}, "spread/format/sim/null", None),
+        ("compare: {models: true}", {"prompt": "new", "model": "sim/planted"}, "interaction/prompt x model", "model"),
+        (
+            "stimuli: [emotionprompt/EP02]",
+            {"stimulus": "emotionprompt/EP02", "prompt": "new"},
+            "by_prompt/sim/null/none",
+            "prompt/sim/null",
+        ),
+    ],
+)
+def test_an_effect_is_found_where_it_is_planted_and_nowhere_else(
+    more: str, when: dict[str, str], found_in: str, blameless: str | None, tmp_path: Path
+) -> None:
+    models = "[sim/null, sim/planted]" if "models" in more else "[sim/null]"
+    prompts = 'prompts: {now: "A {input}", new: "B {input}"}\n' if "prompt" in when else ""
+    path = tmp_path / "p.yaml"
+    path.write_text(f"name: p\nquestion: q?\ntasks: [sentiment]\nmodels: {models}\nitems: 60\n{prompts}{more}\n", encoding="utf-8")
+    found = {f.family: f for f in calibrate(resolve(path), 12, 0.35, 0.6, 0.1, lambda *_: None, when=when).families}
+    assert [name for name, f in found.items() if f.false.low > 0.05] == []
+    assert [name for name, f in found.items() if f.blamed and f.blamed.low > 0.05] == []
+    planted = found[found_in].found
+    assert planted is not None
+    assert planted.share > 0.6
+    assert blameless is None or found[blameless].found is None
+
+
+def test_what_cannot_be_planted_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(PROMPTS, encoding="utf-8")
+    study = resolve(path)
+    for when, said in (
+        ({"shots": "2"}, "'shots' is no factor here; factors: stimulus, prompt, model"),
+        ({"prompt": "x"}, "levels: fourth, new"),
+    ):
+        with pytest.raises(UsageProblem, match=said):
+            calibrate(study, 1, 0.1, 0.6, 0.1, lambda *_: None, when=when)
