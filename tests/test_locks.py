@@ -104,7 +104,7 @@ def test_what_may_not_be_written_says_whose_it_is_and_not_to_make_room(tmp_path:
 
 
 def test_a_folder_of_another_user_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def refused() -> None:
+    def refused(**_: object) -> None:
         raise DENIED
 
     cli = importlib.import_module("promptlab.cli.main")

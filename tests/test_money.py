@@ -57,6 +57,16 @@ def test_a_cap_holds_and_the_report_is_true(money: ModuleType, provider: str, mo
     assert row.true > 0
 
 
+def test_judges_votes_and_parts_of_a_way_are_in_its_experiment(money: ModuleType, tmp_path: Path) -> None:
+    studies = {
+        way: resolve(money.experiment(tmp_path, "http://127.0.0.1:9", "truthful", way))
+        for way in ("panel", "pairwise, killed", "vote", "confirm")
+    }
+    assert [len(study.judges) for study in studies.values()] == [3, 1, 0, 0]
+    assert {arm.strategy.max_calls for arm in studies["vote"].design.arms} == {5}
+    assert studies["confirm"].design.screened
+
+
 class Heard:
     """A gateway whose answers have the lengths of `lengths`, and that counts how many are under way."""
 

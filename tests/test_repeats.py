@@ -302,3 +302,7 @@ def test_an_unfinished_run_ships_nothing(thrice: Path) -> None:
     report = whole(open_run(thrice))
     early = replace(report, state="interrupted")
     assert {found["decision"] for found in decisions(early)} == {"collect more"}
+
+
+def test_a_number_of_answers_that_no_item_has_takes_no_time() -> None:
+    assert stats.pass_rate([1, 0], [2, 2], 10**12).n_items == 0

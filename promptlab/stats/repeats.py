@@ -58,13 +58,13 @@ def pass_rate(right: Numbers, asked: Numbers, k: int) -> PassRate:
     if k < 1:
         raise ValueError(f"k must be at least 1, found {k}")
     whole = np.where(n >= k, n, np.nan)
+    has = np.isfinite(whole).any(axis=1)
+    m = int(has.sum())
+    if not m:  # nor is anything computed for a k that no item has answers for, however large it is
+        return PassRate(k, None, None, None, None, 0)
     missed, every = (
         np.prod([np.clip(x - j, 0, None) / (whole - j) for j in range(k)], axis=0) for x in (n - c, c)
     )  # a quotient of binomial coefficients, factor by factor
-    has = np.isfinite(whole).any(axis=1)
-    m = int(has.sum())
-    if not m:
-        return PassRate(k, None, None, None, None, 0)
     at, all_k = (float(np.nanmean(x[has], axis=1).mean()) for x in (1 - missed, every))
     return PassRate(k, at, wilson(at * m, m, 0.95), all_k, wilson(all_k * m, m, 0.95), m)
 
