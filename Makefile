@@ -24,7 +24,7 @@ $(READY): requirements.lock pyproject.toml
 
 CALIBRATION := .calibration.jsonl
 
-calibrate: $(READY)  ## the error rates of the defaults, every setting 2,000 times, and their table in docs/statistics.md (about 20 minutes)
+calibrate: $(READY)  ## the error rates of the defaults, every setting 2,000 times, and their table in docs/reference/statistics.md (about 20 minutes)
 	rm -f $(CALIBRATION)
 	PROMPTLAB_CALIBRATION=2000 PROMPTLAB_CALIBRATION_ROWS=$(CALIBRATION) $(BIN)/python -m pytest -vv \
 		tests/test_calibration.py tests/test_calibration_core.py tests/test_calibration_tables.py
@@ -50,7 +50,7 @@ soak: $(READY)  ## 100,000 trials against a provider of which one answer in twen
 money: $(READY)  ## what a hostile provider bills beside the cap and the report, in every way of asking; ARGS goes to benchmarks/money.py
 	$(BIN)/python benchmarks/money.py $(ARGS)
 
-torture: $(READY)  ## 200 kill -9 and 300 damaged files, in under 20 minutes; writes docs/reliability.md; ARGS goes to tests/torture.py
+torture: $(READY)  ## 200 kill -9 and 300 damaged files, in under 20 minutes; writes docs/reference/reliability.md; ARGS goes to tests/torture.py
 	$(BIN)/python tests/torture.py --write $(ARGS)
 
 clean:

@@ -50,7 +50,7 @@ MORE = {
 """Sections and states beside the pages, for pictures: the run, the address, and a text."""
 SIZES = {"wide": {"width": 1440, "height": 900}, "narrow": {"width": 390, "height": 844}}
 DONE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-WAIT_MS = 60_000
+WAIT_MS = 120_000
 LABELS = {
     "results": "Results", "tasks": "Tasks", "answers": "Answers", "cost": "Cost", "design": "Design", "plan": "Plan", "runs": "Runs",
     "grid": "All arms", "singles": "Every answer",
@@ -289,12 +289,14 @@ def screenshots(asked: argparse.Namespace) -> None:
             shutil.copytree(ROOT / "notebooks" / name, runs / name)
         (empty := Path(scratch) / "empty").mkdir()
         complaints: list[str] = []
+        outside: list[str] = []
         with in_states(runs), served(runs) as (address, _), served(empty) as (nowhere, _), sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
             for size, scheme in [(size, scheme) for size in SIZES for scheme in ("light", "dark")]:
                 context = browser.new_context(viewport=SIZES[size], color_scheme=scheme)
                 page = context.new_page()
                 page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+                page.on("request", lambda sent: None if "127.0.0.1" in sent.url[:24] else outside.append(sent.url))
                 for name, (run, path, text) in shown.items():
                     if asked.only and name not in asked.only.split(","):
                         continue
@@ -317,7 +319,9 @@ def screenshots(asked: argparse.Namespace) -> None:
                     page.set_viewport_size(SIZES[size])
                 context.close()
             browser.close()
-    print(f"{len(list(into.glob('*.png')))} pictures in {into}; console errors: {len(complaints)} {complaints[:3]}")
+    pictures = len(list(into.glob("*.png")))
+    outside = [url for url in outside if not url.startswith(("data:", "blob:"))]
+    print(f"{pictures} pictures in {into}; console errors: {len(complaints)} {complaints[:3]}; requests to other hosts: {outside[:3]}")
 
 
 def main() -> None:

@@ -60,8 +60,21 @@ OWN = ("reasoning", "insum")
 """Modes that only our server has."""
 HONEST = ("truthful", "too long", "Chinese text", "reasoning", "reasoning in the sum")
 """Modes in which the usage is what is billed."""
-WAYS = ("plain", "workers", "loops", "kills", "workers, killed", "loops, killed")
-LOOPS = "loops:\n  - {name: again, rounds: 2, mode: oracle, policies: [anger]}\n"
+WAYS = (
+    "plain", "workers", "loops", "kills", "workers, killed", "loops, killed",
+    "rubric", "panel", "panel, workers, killed", "pairwise", "pairwise, killed", "vote", "vote, workers", "confirm", "confirm, killed",
+    "fresh", "fresh, killed", "self-judged loops",
+)  # fmt: skip
+"""Words of a way that add to the experiment are keys of MORE, JUDGED or FLAGS."""
+MORE = {
+    "loops": "loops:\n  - {name: again, rounds: 2, mode: oracle, policies: [anger]}\n",
+    "self-judged loops": "loops:\n  - {name: again, rounds: 2, mode: self_judge, policies: [anger]}\n",
+    "vote": "strategies: [{vote: {samples: 5}}]\n",
+    "confirm": "confirm: 0.5\n",
+}
+JUDGED = {"rubric": ("rubric", 1), "panel": ("rubric", 3), "pairwise": ("pairwise", 1)}
+"""The metric, and how many judges it asks."""
+FLAGS = {"workers": ["--workers", "3"], "fresh": ["--fresh"]}
 EXPERIMENT = """\
 name: money
 question: Does the cap hold?
@@ -69,8 +82,7 @@ suite: twin
 tasks: [long]
 task_files: [task.yaml]
 models:
-  - {{model: openai/m, name: m, api_base: '{url}', timeout_s: 1.5, retries: 1, price: {{input_usd_per_mtok: {usd_in},
-     output_usd_per_mtok: {usd_out}}}}}
+  - {model}
 stimuli: [emotionprompt/EP02]
 controls: {{placebos: matched, per_stimulus: 1}}
 items: 60
@@ -78,7 +90,14 @@ scorer: strict
 seed: 1
 sampling: {{max_tokens: {max_tokens}}}
 {more}"""
-TASK = "name: long\nitems: items.jsonl\ncolumns: {id: id, input: q, target: a}\nmetric: word\nbase_prompts: {human: 'What is it?'}\n"
+MODEL = """{{model: openai/{name}, name: {name}, api_base: '{url}', timeout_s: 1.5, retries: 1, price: {{input_usd_per_mtok: {usd_in},
+     output_usd_per_mtok: {usd_out}}}}}"""
+TASK = """name: long
+items: items.jsonl
+columns: {{id: id, input: q, target: a}}
+metric: {metric}
+base_prompts: {{human: 'What is it?'}}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +146,12 @@ class Provider:
         self.forget()
 
     def forget(self) -> None:
-        self.stats: dict[str, float] = {"n": 0, "usd": 0.0, "tokens_in": 0, "tokens_out": 0, "max_live": 0}
+        self.stats: dict[str, float] = {"n": 0, "usd": 0.0, "tokens_in": 0, "tokens_out": 0, "max_live": 0, "most_usd": 0.0}
 
     def bill(self, n_input: int, n_output: int) -> None:
-        self.stats["usd"] += (n_input * USD_IN + n_output * USD_OUT) / 1e6
+        usd = (n_input * USD_IN + n_output * USD_OUT) / 1e6
+        self.stats["usd"] += usd
+        self.stats["most_usd"] = max(self.stats["most_usd"], usd)
         self.stats["tokens_in"] += n_input
         self.stats["tokens_out"] += n_output
 
@@ -175,7 +196,8 @@ class Provider:
         )
         self.bill(n_input, n_output)
         usage: Any = {"prompt_tokens": n_input, "completion_tokens": n_output, "total_tokens": n_input + n_output}
-        said = "42"
+        rates = request["model"].startswith("j")
+        said = ("A" if "A, B or tie" in text else "4") if rates else f"{self.stats['n']:.0f}"
         if kind == "bill504":
             await self.say(writer, int(detail), b"<html>gateway</html>")
             return False
@@ -196,7 +218,7 @@ class Provider:
         if kind == "insum":
             usage["completion_tokens"] = 3
         if kind == "u":
-            said = "42" * 50
+            said *= 50 if not rates else 1
             usage = USAGES[detail]
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": said}}
         await self.say(
@@ -246,14 +268,19 @@ def asked(url: str, path: str) -> dict[str, Any]:
 
 
 def experiment(folder: Path, url: str, mode: str, way: str) -> Path:
-    """An experiment of a mode, with a task whose words are Chinese where the mode says so."""
+    """An experiment of a mode, with a task whose words are Chinese where the mode says so. Where judges judge, the mode is theirs."""
     word = "漢字這是一個很長的問題" * 8 if mode == "Chinese text" else "a long question " * 8
     lines = [json.dumps({"id": str(n), "q": f"{word} {n}?", "a": "43"}, ensure_ascii=False) for n in range(60)]
     (folder / "items.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (folder / "task.yaml").write_text(TASK, encoding="utf-8")
     path = folder / "money.yaml"
-    own = {"url": f"{url}/{MODES[mode][0]}/v1", "usd_in": USD_IN, "usd_out": USD_OUT, "max_tokens": MAX_TOKENS}
-    path.write_text(EXPERIMENT.format(**own, more=LOOPS if "loops" in way else ""), encoding="utf-8")
+    parts = way.split(", ")
+    kind, n_judges = next((JUDGED[part] for part in parts if part in JUDGED), ("", 0))
+    paths = {"m": MODES["truthful" if kind else mode][0], **dict.fromkeys(("j1", "j2", "j3"), MODES[mode][0])}
+    model, *judges = (MODEL.format(name=name, url=f"{url}/{path}/v1", usd_in=USD_IN, usd_out=USD_OUT) for name, path in paths.items())
+    metric = f"{{{kind}: {{judges: [{', '.join(judges[:n_judges])}]}}}}" if kind else "word"
+    (folder / "task.yaml").write_text(TASK.format(metric=metric), encoding="utf-8")
+    more = "".join(MORE.get(part, "") for part in parts)
+    path.write_text(EXPERIMENT.format(model=model, max_tokens=MAX_TOKENS, more=more), encoding="utf-8")
     return path
 
 
@@ -262,27 +289,32 @@ def measured(url: str, mode: str, way: str, cap: float, concurrency: int) -> Row
     asked(url, "reset")
     with tempfile.TemporaryDirectory() as kept:
         folder = Path(kept)
-        command = [sys.executable, "-m", "promptlab", "sweep", str(experiment(folder, url, mode, way)), "--runs", str(folder / "runs")]
+        command = ["sweep", str(experiment(folder, url, mode, way)), "--runs", str(folder / "runs")]
         command += ["--concurrency", str(concurrency), "--max-cost", str(cap), "--no-report"]
-        command += ["--workers", "3"] if "workers" in way else []
-        env = {**os.environ, "PROMPTLAB_HOME": str(folder / "home"), "NO_PROXY": "127.0.0.1"}
+        command += [flag for part in way.split(", ") for flag in FLAGS.get(part, ())]
         for kill in [True] * KILLS * ("kill" in way) + [False]:
-            started(command, env, kill, url)
+            ended(start(command, folder / "home"), kill, url)
         found = runs_in(folder / "runs")
         manifest = Run(found[0]).manifest
         stats = asked(url, "stats")
     n_input = stats["tokens_in"] / max(1, stats["n"])
-    longest = (1.5 * n_input * USD_IN + MODES[mode][1] * MAX_TOKENS * USD_OUT) / 1e6
+    longest = stats.get("most_usd") or (1.5 * n_input * USD_IN + MODES[mode][1] * MAX_TOKENS * USD_OUT) / 1e6
     paid = manifest.paid_usd
     return Row(
         way, mode, cap, stats["usd"], paid, paid + manifest.unsure_usd, stats["max_live"] * longest, manifest.counts.sent, int(stats["n"])
     )
 
 
-def started(command: list[str], env: dict[str, str], kill: bool, url: str) -> None:
-    """Run the command to its end, or kill it and all that it started in the middle of its calls."""
+def start(command: list[str], home: Path) -> subprocess.Popen[bytes]:
+    """The command as a user types it, with a process group of its own."""
+    env = {**os.environ, "PROMPTLAB_HOME": str(home), "NO_PROXY": "127.0.0.1"}
+    whole = [sys.executable, "-m", "promptlab", *command]
+    return subprocess.Popen(whole, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def ended(process: subprocess.Popen[bytes], kill: bool, url: str) -> None:
+    """Wait for a command's end, or kill it and all that it started in the middle of its calls."""
     n_before = asked(url, "stats")["n"]
-    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + START_WITHIN_S
     while kill and process.poll() is None and time.monotonic() < deadline:
         if asked(url, "stats")["n"] > n_before + 5:

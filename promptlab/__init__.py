@@ -1,6 +1,6 @@
 """promptlab: does a sentence added to a prompt help your model on your task?
 
-The straight line: spec -> tasks -> design -> plan -> run -> store -> stats -> report. docs/design.md tells it whole.
+The straight line: spec -> tasks -> design -> plan -> run -> store -> stats -> report. docs/reference/design.md tells it whole.
 """
 
 from __future__ import annotations

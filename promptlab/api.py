@@ -13,10 +13,11 @@ import threading
 import warnings
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from promptlab.nouns import Plan, Scorer
+    from promptlab.nouns.words import CacheUse
     from promptlab.record.store import Run
     from promptlab.reporting.pair import PairReport
     from promptlab.reporting.whole import Report
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 CANCELLED_EVERY_S = 0.1
 """How often a blocked event loop looks whether its task is to end."""
-CacheUse = Literal["use", "refresh", "off", "imported", "replay"]
 ProgressShown = bool | Callable[["Progress"], None]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +18,8 @@ from servers import Server
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("PROMPTLAB_SHARED", ROOT.parent / "shared"))
 LONGEST = (
-    "fleet", "programs", "notebooks", "threats", "batch", "explorer", "browser", "sweep", "loops", "looks", "calibrate", "mirror", "cli",
-    "replay",
+    "fleet", "notebooks", "browser", "programs", "explorer", "bombs", "audit", "torture", "consent", "answers", "calibration_core", "batch",
+    "loops", "machine", "calibrate", "shares", "attacks", "looks", "replay", "sweep", "money", "threats", "mirror", "cli",
 )  # fmt: skip
 """Files that take longest come first, so that no worker is left with one of them while the others have ended."""
 
@@ -33,15 +35,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(skip)
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """New folders, in one of their own: `mktemp` looks at all folders beside the one that it makes, of thousands of tests."""
+    return (folder / str(number) for folder in [tmp_path_factory.mktemp("homes")] for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """Data, cache and keys of the person who runs the tests are out of reach."""
-    folder = tmp_path_factory.mktemp("home")
+    folder = next(homes)
+    folder.mkdir(mode=0o700)
     monkeypatch.setenv("PROMPTLAB_HOME", str(folder))
     for name in list(os.environ):
         if name.endswith("_API_KEY"):
             monkeypatch.delenv(name)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def workers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workers of a sweep in this process are forks of one that has loaded all; with the mark `fresh`, as users have them."""
+    if sys.platform == "linux" and not request.node.get_closest_marker("fresh"):
+        from promptlab.running.fleet import local
+        from runs import Workers
+
+        monkeypatch.setattr(local, "subprocess", Workers)
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 import runs
+from promptlab.cli import app
 from promptlab.planning.resolve import resolve
 from promptlab.reporting.aggregates import aggregate_table
 from promptlab.stats import aggregates as of
@@ -67,12 +69,13 @@ def test_arms_are_resampled_together_and_by_cluster() -> None:
         of.paired_bootstrap(measure, *arms, clusters=["one"] * 120)
 
 
-def test_of_a_run_by_command(tmp_path: Path) -> None:
+def test_of_a_run_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(of, "RESAMPLES", 50)
     path = runs.experiment(tmp_path, tasks="sentiment, sum", models="  - sim/planted", items=30)
     _, run = sweep(resolve(path), tmp_path, "runs")
     found = aggregate_table(run).frame
     assert {"macro F1", "weighted F1", "preference bias"} == set(found[found["task"] == "sentiment"]["measure"])
     assert set(found["arm"]) >= {"none_aa", "emotionprompt/EP02"}
-    done = runs.run("scores", str(run.folder), "--aggregate", env={"PROMPTLAB_HOME": str(tmp_path / "home")})
-    assert done.returncode == 0, done.stderr
-    assert "macro F1" in done.stdout
+    done = CliRunner().invoke(app, ["scores", str(run.folder), "--aggregate"])
+    assert done.exit_code == 0, done.output
+    assert "macro F1" in done.output

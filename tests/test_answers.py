@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from promptlab.scoring.answers.places import located
 from promptlab.scoring.answers.text import key
 from promptlab.scoring.answers.thoughts import spoken
 from promptlab.scoring.answers.wrappers import unwrapped
+from promptlab.scoring.metrics.strict import STRICT
 from promptlab.scoring.metrics.strict.figures import figures
 from promptlab.scoring.rules import task_metric
 from promptlab.sources.tasks import load_task, task_names
@@ -646,12 +648,12 @@ ENDLESS = [
 
 
 @pytest.mark.parametrize("part", ENDLESS)
-@pytest.mark.parametrize("kind", ["number", "word", "text", "choice", "listed", "larger", "spelled", "f1", "sense", "words", "cause"])
-def test_an_endless_reply_takes_no_time(part: str, kind: str) -> None:
-    import time
-
-    from promptlab.scoring.metrics.strict import STRICT
-
-    begun = time.process_time()
-    STRICT[kind](part * (60_000 // len(part)), Item("1", "ox, hen", ("ox",), ("ox", "hen")))
-    assert time.process_time() - begun < 2
+def test_an_endless_reply_takes_no_time(part: str) -> None:
+    """What takes the square of a reply's length takes a quarter of the time at half the length, and so does its limit."""
+    slow = {}
+    for kind in ("number", "word", "text", "choice", "listed", "larger", "spelled", "f1", "sense", "words", "cause"):
+        begun = time.process_time()
+        STRICT[kind](part * (30_000 // len(part)), Item("1", "ox, hen", ("ox",), ("ox", "hen")))
+        if (seconds := time.process_time() - begun) >= 0.5:
+            slow[kind] = seconds
+    assert slow == {}

@@ -215,7 +215,7 @@ def test_an_interrupted_script_says_so_and_goes_on(tmp_path: Path, server: Serve
     for place in ("script", "inside"):
         folder = tmp_path / place
         folder.mkdir()
-        done = subprocess.run([sys.executable, "-c", script, str(path), place], capture_output=True, text=True, cwd=folder, check=False)
+        done = runs.run("-c", script, str(path), place, cwd=folder)
         assert (done.stdout, done.returncode) == ("interrupted\n", 0), done.stderr
         [left] = runs_in(folder / "runs")
         assert promptlab.open_run(left).state == "interrupted"
@@ -355,7 +355,7 @@ def test_nothing_warns_when_all_is_recorded() -> None:
         promptlab.run(experiment())
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/reference/python.md"])
 def test_every_snippet_runs(page: str, tmp_path: Path) -> None:
     (tmp_path / "experiments").symlink_to(ROOT / "experiments")
     text = (ROOT / page).read_text(encoding="utf-8")

@@ -154,7 +154,7 @@ def test_no_call_passes_many_arguments_by_position() -> None:
 
 
 def test_the_design_page_names_every_part_and_only_what_exists() -> None:
-    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "design.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `(\w+)/` \|", page[: page.index("### Where a change belongs")], re.M)
     assert tuple(listed) == ORDER, "section 2 lists the parts in their order"
     section = page[page.index("### Where a change belongs") : page.index("## 3. Nouns")]

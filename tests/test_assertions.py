@@ -228,7 +228,7 @@ def test_examples_are_tried_and_not_the_bare_target(tmp_path: Path) -> None:
     assert [one.wrong for one in checked.examples] == [(), ("polite is 0.0, and the example says 1",)]
     page = runs.run("task", "check", str(tmp_path / "mails.yaml"), env={"PROMPTLAB_HOME": str(tmp_path / "home")})
     assert page.returncode == 2
-    assert "1 of 2 examples are scored otherwise than they say" in page.stdout
+    assert "1 of 2 examples are not scored as they say" in page.stdout
 
 
 @pytest.mark.parametrize(

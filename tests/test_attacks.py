@@ -6,15 +6,12 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from conftest import ROOT
 from promptlab.nouns import PromptlabError
 from promptlab.planning.resolve import resolve
 from promptlab.record.repair import repair
@@ -32,24 +29,23 @@ import sys
 from pathlib import Path
 from promptlab.running import bundle
 from promptlab.running.cache import Cache
-print("begins", flush=True)
-bundle.import_bundle(Path(sys.argv[1]), Cache(Path(sys.argv[2])))
+Path(sys.argv[1]).touch()
+bundle.import_bundle(Path(sys.argv[2]), Cache(Path(sys.argv[3])))
 """
 REPAIR = """
 import sys
 from pathlib import Path
 from promptlab.record.repair import repair
-print("begins", flush=True)
-repair(Path(sys.argv[1]))
+Path(sys.argv[1]).touch()
+repair(Path(sys.argv[2]))
 """
 
 
-def killed(code: str, rng: random.Random, longest_s: float, *arguments: Path) -> None:
-    """Python code that is killed at a random moment after it begins, where it has not ended by then."""
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begins\n"
+def killed(code: str, rng: random.Random, longest_s: float, begins: Path, *arguments: Path) -> None:
+    """Python code that is killed at a random moment after it makes the file `begins`, where it has not ended by then."""
+    process = start("-c", code, str(begins), *map(str, arguments))
+    wait_until(begins.exists, process)
+    begins.unlink()
     time.sleep(rng.uniform(0, longest_s))
     process.kill()
     _, err = process.communicate()
@@ -57,15 +53,15 @@ def killed(code: str, rng: random.Random, longest_s: float, *arguments: Path) ->
 
 
 def test_an_import_that_was_killed_is_imported_again_to_the_same_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    study = resolve(experiment(tmp_path, items=60, models="  - sim/planted"))
+    study = resolve(experiment(tmp_path, items=30, models="  - sim/planted"))
     found = run_sweep(study, tmp_path / "runs", None, Execution(), lambda _: None).folder
-    done = bundle.write(bundle.of_run(Run(found)), 480, study.text, {}, tmp_path / "bundle")
-    assert done.n_answers == 480
-    monkeypatch.setattr(bundle, "BLOCK", 40)
-    code, rng = IMPORT.replace("print", "bundle.BLOCK = 40\nprint"), random.Random(1)
+    done = bundle.write(bundle.of_run(Run(found)), 240, study.text, {}, tmp_path / "bundle")
+    assert done.n_answers == 240
+    monkeypatch.setattr(bundle, "BLOCK", 20)
+    code, rng = IMPORT.replace("Path(sys.argv[1]).touch", "bundle.BLOCK = 20\nPath(sys.argv[1]).touch"), random.Random(1)
     n_before = 0
-    for _ in range(6):
-        killed(code, rng, 0.15, tmp_path / "bundle", tmp_path / "cache")
+    for _ in range(4):
+        killed(code, rng, 0.15, tmp_path / "begins", tmp_path / "bundle", tmp_path / "cache")
         cache = Cache(tmp_path / "cache", "replay")
         assert len(cache) >= n_before, "what was imported stays"
         assert all(row.problem is None for row in cache.stored())
@@ -73,7 +69,7 @@ def test_an_import_that_was_killed_is_imported_again_to_the_same_answers(tmp_pat
         cache.close()
     cache = Cache(tmp_path / "cache")
     last = bundle.import_bundle(tmp_path / "bundle", cache)
-    assert (last.n_new + last.n_same, last.n_differ, len(cache)) == (480, 0, 480)
+    assert (last.n_new + last.n_same, last.n_differ, len(cache)) == (240, 0, 240)
     cache.close()
     replayed = run_sweep(study, tmp_path / "again", tmp_path / "cache", Execution(cache="replay"), lambda _: None)
     assert (replayed.state, replayed.progress.n_sent) == ("complete", 0)
@@ -85,13 +81,13 @@ def test_a_repair_that_was_killed_is_repaired_again(tmp_path: Path) -> None:
     study = resolve(experiment(tmp_path, items=20, models="  - sim/planted"))
     whole = run_sweep(study, tmp_path / "whole", None, Execution(), lambda _: None).folder
     undisturbed, rng = frames(Run(whole)), random.Random(2)
-    for number in range(6):
+    for number in range(3):
         folder = tmp_path / f"r{number}" / whole.name
         shutil.copytree(whole, folder)
         for path in [folder / "plan.json", folder / "items.parquet", *(folder / "trials").iterdir()]:
             path.write_bytes(path.read_bytes()[:-7])
         (folder / "journal.jsonl").write_bytes(b'{"trial": torn\n' * 2000)
-        killed(REPAIR, rng, 0.05, folder)
+        killed(REPAIR, rng, 0.03, tmp_path / "begins", folder)
         repair(folder)
         assert not repair(folder).needed
         run_sweep(study, folder.parent, None, Execution(), lambda _: None)
@@ -101,12 +97,12 @@ def test_a_repair_that_was_killed_is_repaired_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["renamed", "runs renamed", "renamed and made anew", "deleted", "replaced by a file"])
 def test_a_run_that_moves_during_its_sweep_ends_in_one_sentence(tmp_path: Path, server: Server, how: str) -> None:
-    path = experiment(tmp_path, items=40, models=served(server.url, "slow-30"))
+    path = experiment(tmp_path, items=20, models=served(server.url, "slow-30"))
     study = resolve(path)
     env = {"PROMPTLAB_HOME": str(tmp_path / "home")}
     folder, elsewhere = tmp_path / "runs" / study.run_id, tmp_path / "elsewhere"
     process = start("sweep", str(path), "--runs", str(tmp_path / "runs"), "--no-report", "--concurrency", "4", env=env)
-    wait_until(lambda: len(server.requests) > 60 and (folder / "journal.jsonl").exists(), process)
+    wait_until(lambda: len(server.requests) > 30 and (folder / "journal.jsonl").exists(), process)
     seen = {trial["trial"] for trial, _ in Run(folder).records()}
     if how == "runs renamed":
         (tmp_path / "runs").rename(elsewhere)

@@ -1,8 +1,10 @@
-"""Cheats against a run, and what notices each; the table of docs/audit.md is made of them."""
+"""Cheats against a run, and what notices each; the table of docs/reference/audit-checks.md is made of them."""
 
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -71,18 +73,22 @@ incumbent: a
 
 @pytest.mark.parametrize("cheat", CHEATS, ids=lambda cheat: cheat.name)
 def test_a_cheat_is_noticed_by_what_the_page_says(honest: Path, tmp_path: Path, cheat: Cheat) -> None:
+    """What a report that is forced says of the run is what one that is not forced refuses it for."""
     run = copy(honest, tmp_path)
     cheat.do(run)
-    try:
-        api.report(run)
-        refused = False
-    except RunProblem as error:
-        refused = "fails its audit" in str(error)
-        forced = api.report(run, force=True)
-        for text in (forced.to_html(), forced.to_markdown(), forced.to_json(), forced.to_csv(), repr(forced)):
-            assert "FAILS ITS AUDIT" in text
-    assert refused == cheat.report
+    report = api.report(run, force=True)
+    assert bool(report.failed) == ("FAILS ITS AUDIT" in report.to_markdown()) == cheat.report
     assert bool(differing(run)) == cheat.audit
+
+
+def test_every_form_of_a_forced_report_says_it(honest: Path, tmp_path: Path) -> None:
+    run = copy(honest, tmp_path)
+    rows_changed(run, "trials", flipped)
+    with pytest.raises(RunProblem, match="fails its audit"):
+        api.report(run)
+    forced = api.report(run, force=True)
+    for text in (forced.to_html(), forced.to_markdown(), forced.to_json(), forced.to_csv(), repr(forced)):
+        assert "FAILS ITS AUDIT" in text
 
 
 def bundle_of(run: Path, to: Path) -> Path:
@@ -134,7 +140,14 @@ def test_an_edited_judge_is_noticed_and_so_are_its_judgements(tmp_path: Path) ->
 
 
 def screened(folder: Path) -> Path:
-    return experiment(folder, name="screened", models="  - sim/planted", stimuli="emotionprompt/EP0*", items=60, more="confirm: 0.5\n")
+    return experiment(
+        folder,
+        name="screened",
+        models="  - sim/planted",
+        stimuli="emotionprompt/EP01, emotionprompt/EP02, emotionprompt/EP03",
+        items=40,
+        more="confirm: 0.5\n",
+    )
 
 
 def looked(folder: Path) -> Path:
@@ -185,6 +198,16 @@ def test_gate_history_and_compare_know_it(honest: Path, tmp_path: Path) -> None:
     assert entry.state == "fails its audit"
 
 
+def test_a_reviewer_checks_a_bundle_as_the_page_says(honest: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```console\n(.*?)```", page, re.S)
+    told = [["cache", "export", str(honest), "--to", "answers"], *(shlex.split(line, comments=True)[1:] for line in block.splitlines())]
+    for words in told:
+        words = [word.replace("runs/NAME", f"runs/{honest.name}") for word in words]
+        done = runs.run(*words, cwd=tmp_path, env={"PROMPTLAB_HOME": str(tmp_path / "home")} if words[1] != "export" else None)
+        assert done.returncode == 0, (words, done.stderr)
+
+
 def table() -> str:
     head = ["| cheat | `report` refuses | `audit` differs | what else |", "|---|---|---|---|"]
     words = {True: "yes", False: "no"}
@@ -192,7 +215,7 @@ def table() -> str:
 
 
 def test_the_page_holds_the_table() -> None:
-    page = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "audit-checks.md").read_text(encoding="utf-8")
     assert table() in page, table()
     assert len(CHEATS) >= 15
 

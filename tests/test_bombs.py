@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -306,6 +305,8 @@ def test_other_zips(tmp_path: Path, make: Callable[[], bytes]) -> None:
 
 def sheet(strings: bytes, rows: str) -> bytes:
     """An Excel file with these shared texts and rows."""
+    import openpyxl  # takes half a second, and every worker collects this file
+
     book, sink, main = openpyxl.Workbook(), io.BytesIO(), "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     book.active.append(["input", "target"])
     book.save(sink)

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import shutil
-import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from conftest import ROOT
 from promptlab import reporting as reports
 from promptlab.explorer import frame
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
-from runs import experiment
+from runs import experiment, start, wait_until
 from test_explorer import HOSTILE, write_run
 
 CHROMIUM = shutil.which("chromium")
@@ -39,50 +34,19 @@ SIZES = {"wide": {"width": 1440, "height": 900}, "narrow": {"width": 390, "heigh
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole run with its report, beside one in progress."""
     here = tmp_path_factory.mktemp("browser")
     path = experiment(here, models="  - sim/planted", stimuli="emotionprompt/EP02, negativeprompt/NP10", items=60)
-    write_run(here / "runs", "another", share=0.1)
-    found = run_sweep(resolve(path), here / "runs", None, Execution(16), lambda progress: None).folder
+    write_run(here / "made", "another", share=0.1)
+    found = run_sweep(resolve(path), here / "made", None, Execution(16), lambda progress: None).folder
     (found / "report.html").write_text(reports.to_html(reports.build(Run(found))), encoding="utf-8")
     return found
 
 
-@contextmanager
-def viewed(*arguments: str, cwd: Path, command: str = "view") -> Iterator[str]:
-    """The address of the pages that a command opens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "promptlab", command, *arguments, "--port", str(port)],
-        cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
-    try:
-        for _ in range(300):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        else:
-            pytest.fail("the explorer did not start within 30 s")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=20)
-
-
 @pytest.fixture(scope="module")
-def address(folder: Path) -> Iterator[str]:
-    """The explorer in a folder that has no settings of ours."""
-    with viewed("--runs", str(folder.parent), cwd=folder.parent) as there:
-        yield there
-
-
-@pytest.fixture(scope="module")
-def browser(folder: Path) -> Iterator[Any]:
-    del folder  # made first: a sweep cannot run inside the driver's loop
+def browser(made: Path) -> Iterator[Any]:
+    del made  # made first: a sweep cannot run inside the driver's loop
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -91,20 +55,80 @@ def browser(folder: Path) -> Iterator[Any]:
         running.close()
 
 
+@contextmanager
+def viewed(*arguments: str, cwd: Path, command: str = "view") -> Iterator[str]:
+    """The address of the pages that a command opens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = start(command, *arguments, "--port", str(port), cwd=cwd)
+    try:
+        wait_until(lambda: answers(port), process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def server(made: Path) -> Iterator[str]:
+    """The address of the one explorer of these tests, in a folder that has no settings of ours, and no run yet."""
+    with viewed("--runs", "runs", cwd=made.parent.parent) as there:
+        yield there
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def without_runs(server: str, browser: Any) -> list[tuple[str, int, list[str]]]:
+    """Of each page where there is no run: its path, how many links its bar has, and what the console complains of."""
+    found = []
+    context = browser.new_context(viewport=SIZES["wide"], reduced_motion="reduce")
+    for path, wanted in (("", "No runs yet"), ("results", "No runs yet"), ("plan", READY["plan"]), ("?page=library", "Sentences")):
+        page, complaints = watched(context, f"{server}/{path}")
+        still(page, wanted)
+        found.append((path, page.get_by_test_id("stPageLink").count(), complaints))
+        page.close()
+    context.close()
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(made: Path, without_runs: list[Any]) -> Path:
+    """The whole run where the explorer shows it."""
+    del without_runs
+    return made.parent.rename(made.parent.with_name("runs")) / made.name
+
+
+@pytest.fixture(scope="module")
+def address(server: str, folder: Path) -> str:
+    """The explorer, when the runs are there."""
+    del folder
+    return server
+
+
+def watched(context: Any, url: str) -> tuple[Any, list[str]]:
+    """A page, and what is wrong with it: errors in its console, and requests to elsewhere."""
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: complaints.append(request.url) if not local(request.url) else None)
+    page.goto(url)
+    return page, complaints
+
+
 @pytest.fixture
 def opened(browser: Any) -> Iterator[Any]:
     contexts = []
 
     def open_page(url: str, size: str, scheme: str = "light") -> tuple[Any, list[str]]:
-        context = browser.new_context(viewport=SIZES[size], color_scheme=scheme)
+        context = browser.new_context(viewport=SIZES[size], color_scheme=scheme, reduced_motion="reduce")
         contexts.append(context)
-        page = context.new_page()
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: complaints.append(request.url) if not local(request.url) else None)
-        page.goto(url)
-        return page, complaints
+        return watched(context, url)
 
     yield open_page
     for context in contexts:
@@ -127,6 +151,8 @@ READY = {
 """A text of each page that has one of its own."""
 STILL = "[data-testid=stApp][data-test-script-state=notRunning]"
 ACTIONS = "() => document.querySelectorAll('[data-testid=stSkeleton]').length === 0"
+FITS = "width => [document.documentElement, document.querySelector('[data-testid=stMain]')].every(part => part.scrollWidth <= width)"
+"""Nothing is wider than the screen: wide tables and charts scroll by themselves."""
 STREAMLITS_OWN: set[str] = set()
 """Rules of axe that the framework breaks by itself, whatever a page draws."""
 
@@ -139,39 +165,44 @@ def still(page: Any, text: str = "") -> None:
     page.wait_for_function(ACTIONS, timeout=60_000)
 
 
-def walked(page: Any, name: str) -> None:
+def walked(page: Any, name: str, text: str | None = None) -> None:
     """Click on a page in the bar, and wait until it is drawn."""
     page.get_by_test_id("stPageLink").get_by_text(frame.PAGES[name].label, exact=True).click()
     page.wait_for_function("name => location.pathname === (name === 'results' ? '/' : '/' + name)", arg=name, timeout=60_000)
-    still(page, READY[name])
+    still(page, READY[name] if text is None else text)
 
 
 def broken_rules(page: Any) -> list[str]:
     """What axe finds on the page: rule, how often, and the first place."""
-    found = Axe().run(page).response["violations"]
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(Axe().axe_script)
+    found = page.evaluate("axe.run({resultTypes: ['violations']}).then(found => found.violations)")
     return [f"{v['id']} {len(v['nodes'])}: {v['nodes'][0]['html'][:200]}" for v in found if v["id"] not in STREAMLITS_OWN]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "scheme"), [("wide", "light"), ("narrow", "dark")])
 def test_every_page_of_the_explorer(size: str, scheme: str, address: str, folder: Path, opened: Any) -> None:
+    """Drawn at one size, and looked at in both."""
     page, complaints = opened(f"{address}/?run={folder.name}", size, scheme)
     still(page, READY["results"])
     first = page.get_by_text("has the largest gain").first.bounding_box()
     assert first["y"] + first["height"] <= (400 if size == "wide" else 844), "the first result is on the first screen"
     before = page.evaluate("history.length")
     for n, name in enumerate(name for name in frame.PAGES if name in READY):
+        page.set_viewport_size(SIZES[size])
         if name != "results":
             walked(page, name)
             assert page.evaluate("history.length") == before + n, "one click is one step of Back"
         if name != "runs":  # where every row says it for itself
             page.get_by_text("SIMULATED: made-up answers").first.wait_for()
         assert page.title() == f"{frame.PAGES[name].label} · {folder.name}"
-        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"], name
-        main = page.get_by_test_id("stMain").evaluate("main => main.scrollWidth")
-        assert main <= SIZES[size]["width"], f"{name}: wide tables and charts scroll by themselves"
-        assert broken_rules(page) == [], name
+        for looked_at in sorted(SIZES, key=lambda other: other != size):
+            page.set_viewport_size(SIZES[looked_at])
+            still(page)
+            page.wait_for_function(FITS, arg=SIZES[looked_at]["width"], timeout=10_000)
+            assert broken_rules(page) == [], (name, looked_at)
         assert complaints == [], name
+    page.set_viewport_size(SIZES[size])
     page.go_back()
     page.wait_for_function("location.pathname === '/plan'", timeout=60_000)
     assert f"run={folder.name}" in page.url
@@ -203,13 +234,8 @@ def test_one_click_shows_the_difference_of_the_prompts(address: str, folder: Pat
     assert complaints + more == []
 
 
-def test_every_page_where_there_is_no_run(opened: Any, tmp_path: Path) -> None:
-    with viewed("--runs", "nothing", cwd=tmp_path) as there:
-        for path, wanted in (("", "No runs yet"), ("results", "No runs yet"), ("plan", READY["plan"]), ("?page=library", "Sentences")):
-            page, complaints = opened(f"{there}/{path}", "wide")
-            still(page, wanted)
-            assert page.get_by_test_id("stPageLink").count() == 0
-            assert complaints == [], path
+def test_every_page_where_there_is_no_run(without_runs: list[tuple[str, int, list[str]]]) -> None:
+    assert without_runs == [(path, 0, []) for path in ("", "results", "plan", "?page=library")]
 
 
 def test_a_click_on_a_row_opens_its_run(folder: Path, address: str, opened: Any) -> None:
@@ -224,10 +250,9 @@ def test_a_click_on_a_row_opens_its_run(folder: Path, address: str, opened: Any)
     assert complaints == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_the_report_page(size: str, scheme: str, folder: Path, opened: Any) -> None:
-    page, complaints = opened((folder / "report.html").as_uri(), size, scheme)
+def test_the_report_page(size: str, folder: Path, opened: Any) -> None:
+    page, complaints = opened((folder / "report.html").as_uri(), size)
     assert page.locator(".banner").inner_text().startswith("SIMULATED")
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
     assert page.locator("svg").count() == 3, "an interval for each arm"
@@ -239,7 +264,9 @@ def test_the_report_page(size: str, scheme: str, folder: Path, opened: Any) -> N
     page.locator("table.arms a").first.click()
     assert page.locator("mark").first.is_visible(), "one click from the first screen to the difference of two prompts"
     page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
-    assert broken_rules(page) == []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert broken_rules(page) == [], scheme
     assert complaints == []
 
 
@@ -256,43 +283,53 @@ def test_another_name_for_this_machine_is_refused(host: str, answer: bytes, addr
         assert connection.recv(100).split()[1] == answer
 
 
-def test_hostile_names_and_answers_run_nothing_in_a_browser(browser: Any, tmp_path: Path) -> None:
+def test_hostile_names_and_answers_run_nothing_in_a_browser(browser: Any, address: str, folder: Path) -> None:
     attack = HOSTILE["script"] + "<img src=x onerror=\"document.title='taken'\"> ![x](http://attacker.test/leak.png)"
-    (tmp_path / "runs").mkdir()
-    run, _ = write_run(tmp_path / "runs", "<b>bold ![x](y)", answers={"script": attack, "text": attack})
+    run, _ = write_run(folder.parent, "<b>bold ![x](y)", answers={"script": attack, "text": attack})
     manifest = run / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"question": "', f'"question": {json.dumps(attack)[:-1]}', 1))
     assert "attacker.test" in manifest.read_text()
     (run / "report.html").write_text(reports.to_html(reports.build(Run(run))), encoding="utf-8")
-    with viewed("--runs", str(tmp_path / "runs"), cwd=tmp_path) as there:
-        context = browser.new_context(viewport=SIZES["wide"])
+    context = browser.new_context(viewport=SIZES["wide"], reduced_motion="reduce")
+    try:
         page, asked = context.new_page(), []
         page.on("request", lambda request: asked.append(request.url))
         page.on("dialog", lambda dialog: asked.append(f"dialog {dialog.message}"))
-        for name in [*frame.EARLIER, "results&arm=emotionprompt%2FEP02", "samples&find=attacker"]:
-            page.goto(f"{there}/?page={name}&run={run.name}")
+        sections = [name for name, (_, more) in frame.EARLIER.items() if more and name not in SAME]
+        for name in [*sections, "results&arm=emotionprompt%2FEP02", "samples&find=attacker", "results"]:
+            page.goto(f"{address}/?page={name}&run={quote(run.name)}")
             page.locator(STILL).wait_for(timeout=60_000)
+            assert page.title() != "taken", name
+        for name in frame.PAGES:
+            walked(page, name, "")
             assert page.title() != "taken", name
         page.goto((run / "report.html").as_uri())
         page.get_by_text("attacker.test").first.wait_for()
         assert page.title() != "taken"
         assert [url for url in asked if "attacker.test" in url.split("?")[0] or not local(url)] == []
+    finally:
         context.close()
+        shutil.rmtree(run)
 
 
-def test_ten_tabs_and_a_run_that_is_deleted_while_it_is_viewed(folder: Path, browser: Any, tmp_path: Path) -> None:
-    run = tmp_path / "runs" / folder.name
+SAME = {"overview": "results", "matrix": "tasks", "compare": "answers"}
+"""Earlier names of whole pages."""
+
+
+def test_many_tabs_and_a_run_that_is_deleted_while_it_is_viewed(folder: Path, address: str, browser: Any) -> None:
+    """Four at once; test_explorer.py has every page of a run that is deleted."""
+    run = folder.with_name("doomed")
     shutil.copytree(folder, run)
-    with viewed("--runs", str(tmp_path / "runs"), cwd=tmp_path) as there:
-        context = browser.new_context(viewport=SIZES["wide"])
-        tabs = [(name, context.new_page()) for name in [*frame.EARLIER][:10]]
+    context = browser.new_context(viewport=SIZES["wide"], reduced_motion="reduce")
+    try:
+        tabs = [(name, context.new_page()) for name in ("overview", "loops", "compare", "samples")]
         for name, page in tabs:
-            page.goto(f"{there}/?page={name}&run={run.name}", wait_until="commit")
+            page.goto(f"{address}/?page={name}&run={run.name}", wait_until="commit")
         for name, page in tabs:
             page.locator(STILL).wait_for(timeout=120_000)
             assert page.get_by_test_id("stException").count() == 0, name
-            if name in READY:
-                page.get_by_text(READY[name]).first.wait_for(timeout=60_000)
+            if name in SAME:
+                page.get_by_text(READY[SAME[name]]).first.wait_for(timeout=60_000)
         shutil.rmtree(run)
         for name, page in tabs:
             page.reload(wait_until="commit")
@@ -300,4 +337,6 @@ def test_ten_tabs_and_a_run_that_is_deleted_while_it_is_viewed(folder: Path, bro
             page.locator(STILL).wait_for(timeout=120_000)
             assert page.get_by_test_id("stException").count() == 0, name
             assert "Traceback" not in page.get_by_test_id("stMain").inner_text(), name
+    finally:
         context.close()
+        shutil.rmtree(run, ignore_errors=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -110,7 +109,7 @@ def test_a_plan_sends_nothing_and_imports_no_client(tmp_path: Path, server: Serv
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "print('loaded', sorted({'litellm', 'openai', 'dspy', 'streamlit', 'aiohttp', 'httpx'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, cwd=ROOT)
+    done = run("-c", code, str(path))
     assert done.stdout.splitlines()[-1] == "loaded []", done.stderr
     assert server.requests == []
 
@@ -230,9 +229,7 @@ def completed(*words: str, cwd: Path) -> list[str]:
     """What bash offers for the last word of a command line."""
     env = {"_PROMPTLAB_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(("promptlab", *words)), "COMP_CWORD": str(len(words))}
     code = "import sys; sys.argv = ['promptlab']; from promptlab.cli.main import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT), **env}, capture_output=True, text=True
-    )
+    done = run("-c", code, env=env, cwd=cwd)
     assert done.stderr == ""
     return done.stdout.split()
 

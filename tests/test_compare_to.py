@@ -122,7 +122,7 @@ def test_added_texts_of_an_earlier_run_are_arms_too_also_where_arms_are_screened
         (("[sentiment]", "[antonyms]"), "asked other items"),
         (("seed: 3", "seed: 3\nscorer: reference"), "was scored by strict, and this file says reference"),
         (("sim/factors", "sim/null"), "asked sim/factors, and none of these models"),
-        (("seed: 3", "seed: 3\nreplicates: 2"), "asked each item 1 time(s), and this file says 2"),
+        (("seed: 3", "seed: 3\nreplicates: 2"), "asked each item 1 time, and this file says 2"),
         (("state", "state"), "is budget; finish it first"),
     ],
 )

@@ -35,7 +35,7 @@ from promptlab.running.sweep import run_sweep
 from promptlab.sources.footer import chunks_in, footer_length
 from runs import experiment, served
 
-N_MUTATIONS = int(os.environ.get("PROMPTLAB_MUTATIONS", "60"))
+N_MUTATIONS = int(os.environ.get("PROMPTLAB_MUTATIONS", "24"))
 
 
 def swept(study: Study, runs: Path) -> Path:

@@ -16,9 +16,9 @@ import yaml
 
 from conftest import ROOT
 from promptlab.cli import app
-from runs import run
+from runs import experiment, run
 
-PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TOURS = ("start", "judging", "import", "gate", "emotion", "replicate", "audit", "paper", "heart", "confirm")
 COMMANDS = [
     (page.name, line)
@@ -73,6 +73,11 @@ def avoided(text: str) -> list[str]:
     return [f"'{text[max(0, m.start() - 30) : m.end() + 20]}': say {WORDS[int(str(m.lastgroup)[1:])]['say']}" for m in AVOID.finditer(text)]
 
 
+def without_tags(text: str) -> str:
+    """The text of HTML."""
+    return re.sub(r"<style.*?</style>|<[^>]*>", " ", text, flags=re.DOTALL)
+
+
 def texts(path: Path) -> Iterator[tuple[int, str]]:
     """Docstrings and messages of a Python file with their lines; of the files of DATA, docstrings alone."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -106,10 +111,50 @@ def test_sentences_are_short(page: Path) -> None:
     assert [s for s in prose(page.read_text(encoding="utf-8")) if len(s.split()) > most] == []
 
 
+def test_templates_of_the_report_use_plain_words() -> None:
+    for path in sorted((ROOT / "promptlab").rglob("*.j2")):
+        text = re.sub(r"\{[%{#].*?[%}#]\}", " ", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        assert avoided(without_tags(text)) == [], path.name
+
+
 def test_messages_help_and_docstrings_use_plain_words() -> None:
     files = [ROOT / "app.py", *sorted((ROOT / "promptlab").rglob("*.py"))]
     found = [f"{path.relative_to(ROOT)}:{line}: {text}" for path in files for line, said in texts(path) for text in avoided(said)]
     assert found == []
+
+
+OUTPUTS = """
+: plan small.yaml: plan small.yaml --details: sweep small.yaml: report RUN --tasks: report RUN -f markdown: report RUN -f html
+report RUN -f json: report RUN --page design: report RUN --page cost: report RUN --page results: report RUN --page plan: runs ls
+runs verify RUN: runs repair RUN --dry-run: show run RUN: show run RUN --details: show task sum: ls runs: ls tasks: scores RUN
+gate RUN --arm EP02: compare RUN --arm none --against EP02: history small: audit RUN: preregister small.yaml: cache ls
+cache why small.yaml: replicate RUN --paper emotionprompt: import --explain made.csv: import made.csv --baseline a
+cache export RUN --to bundle: cache import bundle: check small.yaml: stimuli check small.yaml
+task check small.yaml: report nothing: compare RUN: rate RUN --show: sweep small.yaml --view --dry-run: cache prune: cache why RUN --arm x
+"""
+
+
+def test_outputs_of_commands_use_plain_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What about 45 commands print for a small run, errors included, in this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PROMPTLAB_HOME", str(tmp_path / "home"))
+    experiment(tmp_path, tasks="sum", items=4, models="  - sim/planted")
+    (tmp_path / "made.csv").write_text("item,arm,score\n" + "".join(f"{n},{arm},1\n" for n in range(9) for arm in "ab"), encoding="utf-8")
+    empty = []
+    for words in map(shlex.split, OUTPUTS.replace("\n", ":").strip(":").split(":")):
+        [name] = [path.name for path in tmp_path.glob("runs/small-*")] or ["RUN"]
+        try:
+            app([word.replace("RUN", f"runs/{name}") for word in words], standalone_mode=False)
+            found = ""
+        except (Exception, SystemExit) as error:
+            found = str(error)
+        shown = capsys.readouterr()
+        found += (
+            shown.out + shown.err + (without_tags((tmp_path / "runs" / name / "report.html").read_text("utf-8")) if "html" in words else "")
+        )
+        assert avoided(found) == [], words
+        empty += [] if len(found) > 20 else [words]
+    assert empty == []
 
 
 def test_a_busy_person_reads_little() -> None:
@@ -117,7 +162,7 @@ def test_a_busy_person_reads_little() -> None:
     for tour in TOURS:
         path = ROOT / "docs" / f"{tour}.md"
         if path.exists():
-            words = path.read_text(encoding="utf-8").split("<!-- generated -->")[0].split()
+            words = path.read_text(encoding="utf-8").split()
             assert len(words) <= 600, f"{tour}.md has {len(words)} words"
 
 

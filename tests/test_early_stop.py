@@ -133,19 +133,25 @@ def test_what_concerns_one_trial_or_passes_stops_nothing(choice: WireChoice) -> 
     assert [one.outcome for one in found] == ["refused", "error", "ok", "ok", "ok"] * 10
 
 
-@pytest.mark.parametrize("choice", WIRES)
-def test_a_package_that_litellm_lacks_is_named_and_nothing_is_retried(choice: WireChoice, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (ModuleNotFoundError("No module named 'google.auth'", name="google.auth"), "'google-auth' for this model, and it is not installed"),
+        (ImportError("cannot import name 'X' from 'mcp.types'", name="mcp.types"), "'mcp' for this model, and the installed version"),
+    ],
+)
+def test_a_package_that_litellm_lacks_is_named_and_nothing_is_retried(
+    problem: ImportError, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import litellm
 
     async def lacks(**_: Any) -> None:
-        try:
-            raise ModuleNotFoundError("No module named 'google.auth'", name="google.auth")
-        except ImportError as problem:
-            raise litellm.APIConnectionError(str(problem), "vertex_ai", "m") from problem
+        raise litellm.APIConnectionError(str(problem), "vertex_ai", "m") from problem
 
     monkeypatch.setattr(litellm, "acompletion", lacks)
     found, gateway = all_asked(Model("m", "vertex_ai/gemini-2.0-flash"), "litellm")
-    assert "pip install 'promptlab-bench[vertex]'" in str(found[0])
+    assert said in str(found[0])
+    assert f"pip install 'promptlab-bench[{'vertex' if 'google' in said else 'responses'}]'" in str(found[0])
     assert gateway.n_sent <= 4
 
 

@@ -6,11 +6,9 @@ import ast
 import html
 import io
 import json
-import os
 import random
 import re
 import shutil
-import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -34,6 +32,7 @@ from promptlab.record.store import Run, RunWriter
 from promptlab.reporting import flips, words
 from promptlab.reporting.palette import streamlit_options
 from promptlab.reporting.prepared import records
+from runs import run
 
 PAGES = ["overview", "matrix", "compare", "loops", "replication", "cost", "plan", "design", "library", "samples"]
 """By their earlier names, each of which leads to its page and section of today."""
@@ -205,7 +204,7 @@ def test_no_runs_says_which_command_makes_one(opened: Any, tmp_path: Path) -> No
         app = opened("--runs", folder)
         assert not app.exception
         assert "No runs yet" in texts(app)
-        assert "promptlab sweep experiments/quickstart.yaml" in texts(app)
+        assert "promptlab sweep quickstart" in texts(app)
 
 
 def cut(path: Path) -> None:
@@ -429,7 +428,7 @@ def test_samples_shows_all_that_is_recorded(opened: Any, demo: Path) -> None:
     facts = dict(table_with(app, "what").to_numpy().tolist())
     assert facts["score"] == "1"
     assert facts["price of the answer"] == "$0.000010 simulated"
-    assert facts["parameters asked for"] == '{"temperature": 0.7}'
+    assert facts["parameters requested"] == '{"temperature": 0.7}'
     assert facts["parameters sent"] == '{"max_tokens": 64, "temperature": 0.7}'
     assert len(facts["cache key"]) == 64
     assert (facts["tokens"], facts["attempts"], facts["from the cache"]) == ("40 in, 3 out", "1", "no")
@@ -533,6 +532,9 @@ def test_a_run_in_progress(page: str, opened: Any, tmp_path: Path) -> None:
         writer.close()
     after = opened("--runs", tmp_path, page=page)
     assert "interrupted; the same sweep command continues from here" in texts(after)
+    shutil.rmtree(tmp_path / "demo")
+    assert not after.run().exception
+    assert "No runs yet" in texts(after) or page in ("plan", "library")
 
 
 def test_new_trials_are_read_when_the_folder_changes(tmp_path: Path) -> None:
@@ -688,8 +690,7 @@ for page in {PAGES!r}:
     assert not app.run().exception
 print(json.dumps(sorted(name for name in sys.modules if name.split(".")[0] in ("litellm", "openai", "dspy"))))
 """
-    env = {**os.environ, "PROMPTLAB_HOME": str(tmp_path / "home")}
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+    done = run("-c", code, env={"PROMPTLAB_HOME": str(tmp_path / "home")})
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout.splitlines()[-1]) == []
     assert (tmp_path / "home").is_dir()

@@ -16,9 +16,10 @@ from promptlab.nouns.errors import FileProblems
 from promptlab.planning.audit import DIFFERS, audit
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.store import Run
-from promptlab.reporting import build, to_html
-from promptlab.reporting.build import headline
+from promptlab.reporting import build, to_html, to_markdown
+from promptlab.reporting.build import arm_table, headline
 from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.deviations import planned_cells
 from promptlab.running.progress import Execution
@@ -96,6 +97,24 @@ def test_models_are_arms_and_a_prompt_that_helps_one_and_hurts_the_other_is_not_
     [depends] = over_tasks(run, "interaction").values()
     assert depends.verdict in ("helps", "hurts")
     assert abs(depends.diff or 0) == pytest.approx(0.44, abs=0.12)
+    _says_nothing_of_sentences(run)
+
+
+def _says_nothing_of_sentences(run: Run) -> None:
+    """A report about whole prompts has its tasks, other scorers and arms by prompt, and no part about texts that it does not have."""
+    report, trials = build(run), run.trials()
+    page, short = to_html(report), to_markdown(report)
+    assert "2 models, 2 tasks, 120 items, 2 prompts" in page
+    assert not [word for word in ("Nothing is recorded yet", "None was planned", "protocol, and the honest") if word in page]
+    assert "(none)" not in short
+    for task in ("sentiment", "antonyms"):
+        assert f'<tr><th scope="row">{task}</th>' in page
+    means = trials.groupby(["model", "base_prompt", "arm"])["score"].agg(["size", "mean"]).to_dict("index")
+    shown = {(row["model"], row["prompt"], row["arm"]): (row["n"], row["mean_score"]) for _, row in arm_table(report).iterrows()}
+    assert shown == {place: (row["size"], pytest.approx(row["mean"])) for place, row in means.items()}
+    assert {(one.prompt, one.arm) for one in report.shares} == {(prompt, arm) for _, prompt, arm in means}
+    counted = trials[trials["arm"] == "none"].groupby(["model", "base_prompt", "task"]).size().to_dict()
+    assert report.baselines.groupby(["model", "prompt", "task"])["n"].sum().to_dict() == counted
 
 
 def test_a_sentence_that_depends_on_the_prompt(tmp_path: Path) -> None:
@@ -208,11 +227,45 @@ def test_whole_prompts_are_formatted_too(tmp_path: Path) -> None:
     assert make_plan(study).factors[0].levels == ("end", "f1", "f2", "f3")
 
 
+def test_a_combination_that_is_listed_twice_is_sent_once(tmp_path: Path) -> None:
+    study = of(tmp_path, vary=[{"shots": 0}, {"shots": 0}, {"shots": 2}])
+    assert [(arm.name, arm.setting.shots) for arm in study.design.arms] == [("none", 0), (AA_ARM, 0), ("none", 2)]
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"prompts": {"a": "X {input}", "ab": "X {input}!"}}, None),
+        ({"prompts": {"a": "X {input}", "b": [{"role": "user", "content": "X {input}"}]}}, "(a, end/0/single) and (b, end/0/single) send"),
+        ({"vary": [{"shots": 0}, {"shots": 0, "temperature": 0.5}], "sampling": {"temperature": 0.5}}, "temperature=0.5) send the same"),
+        ({"vary": {"temperature": [0, 0.5]}, "sampling": {"temperature": 0.5}}, None),
+    ],
+)
+def test_arms_that_send_the_same_are_noted(keys: dict[str, Any], said: str | None, tmp_path: Path) -> None:
+    notes = [note for note in of(tmp_path, **keys).notes if "send the same requests" in note]
+    assert len(notes) == (said is not None)
+    assert all(str(said) in note for note in notes)
+
+
+@pytest.mark.parametrize(("treated", "control"), [(0, 1), (1, 0)])
+def test_the_first_level_is_the_reference_in_whatever_order(treated: int, control: int, tmp_path: Path) -> None:
+    study = of(tmp_path, vary={"temperature": [control, treated]})
+    assert [h.contrast.name for h in make_plan(study).hypotheses if h.contrast] == [f"temperature {treated} - {control}"]
+
+
+def of(folder: Path, **keys: Any) -> Study:
+    """A study of one small task on a simulated model."""
+    value = {"name": "f", "question": "Q?", "tasks": ["sum"], "models": ["sim/null"], "items": 20, **keys}
+    (folder / "f.yaml").write_text(written(value), encoding="utf-8")
+    return resolve(folder / "f.yaml")
+
+
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
         ({"stimuli": []}, "there is nothing to compare: write two 'prompts'"),
         ({"vary": {"temperature": [0.5]}}, "there is nothing to compare"),
+        ({"vary": [{"shots": 0, "temperature": 0}, {"shots": 0, "temperature": 0.0}]}, "there is nothing to compare"),
         ({"vary": {"shots": [0, 2]}, "interactions": [["shots", "format"]]}, "'format' is no factor here"),
         ({"simulators": {"null": {"accuracy": 0.5}}, "vary": {"shots": [0, 2]}}, "a simulated model of promptlab is called 'null'"),
         (
@@ -223,7 +276,5 @@ def test_whole_prompts_are_formatted_too(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_said(keys: dict[str, Any], said: str, tmp_path: Path) -> None:
-    value = {"name": "f", "question": "Q?", "tasks": ["sum"], "models": ["sim/null"], **keys}
-    (tmp_path / "f.yaml").write_text(written(value), encoding="utf-8")
     with pytest.raises(FileProblems, match=said):
-        resolve(tmp_path / "f.yaml")
+        of(tmp_path, **keys)

@@ -10,8 +10,6 @@ import os
 import pty
 import re
 import struct
-import subprocess
-import sys
 import termios
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +22,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 import promptlab
+import runs
 from promptlab.nouns import VERDICTS
 from promptlab.record.store import Run
 from promptlab.reporting import build, summaries, to_json, to_text
@@ -81,7 +80,7 @@ def on_terminal(width: int, *arguments: str) -> str:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
     env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")} | {"TERM": "xterm-256color"}
-    process = subprocess.Popen([sys.executable, "-m", "promptlab", *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=env)
+    process = runs.on_terminal(theirs, *arguments, env=env)
     os.close(theirs)
     parts = []
     while True:
@@ -93,7 +92,7 @@ def on_terminal(width: int, *arguments: str) -> str:
             break
         parts.append(part)
     os.close(ours)
-    assert process.wait(60) == 0
+    assert process.wait(60) == 0, b"".join(parts).decode()
     return ANSI.sub("", b"".join(parts).decode()).replace("\r\n", "\n")
 
 

@@ -103,6 +103,7 @@ def test_a_pause_and_a_stopped_provider_are_told_to_everybody() -> None:
 # --- sweeps ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fresh
 def test_two_workers_give_the_frame_of_one_process(tmp_path: Path) -> None:
     study = resolve(experiment(tmp_path, items=40))
     one = run_sweep(study, tmp_path / "one", None, Execution(8), told)

@@ -142,6 +142,7 @@ def test_backoff_grows_and_is_jittered() -> None:
     [
         (503, "invalid_request_error", "server"),
         (401, "", "auth"),
+        (500, "Missing credentials. Please pass an `api_key`, or set the `OPENAI_API_KEY` environment variable.", "auth"),
         (429, "insufficient_quota", "quota"),
         (429, "", "rate"),
         (408, "", "timeout"),

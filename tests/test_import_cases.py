@@ -97,7 +97,7 @@ def test_forms_of_promptfoo(cases: Path, tmp_path: Path) -> None:
         by.setdefault(row["vars"]["n"], {})[row["prompt"]["label"]] = row["success"]
     both = [of for of in by.values() if len(of) == 2]
     found = one(tmp_path, [cases / "promptfoo_both.jsonl"])
-    assert counted(found) == (sum(b["career"] > b["none"] for b in both), sum(b["career"] < b["none"] for b in both), len(both), 0)
+    assert counted(found) == (sum(b["career"] > b["none"] for b in both), sum(b["career"] < b["none"] for b in both), len(both), 2)
 
 
 def test_providers_are_compared(cases: Path, tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
+import pandas as pd
 import pytest
 
-from promptlab.importers import Options, explain
+from promptlab.importers import Options, bring, explain
 from promptlab.nouns.errors import PromptlabError
+from promptlab.record.store import Run
 from test_import_doors import Writer, counts
 
 NONE = (0, 1, 0, 1, 1, 0, 1, 0)
@@ -57,6 +59,18 @@ def lines(folder: Path, row: Callable[[int, int], object], end: str = ".jsonl") 
 
 
 # Tables
+
+
+def test_items_that_ask_the_same_are_a_cluster_and_items_that_all_do_are_not(tmp_path: Path) -> None:
+    def items(asked: Callable[[int], str]) -> set[str | None]:
+        rows: list[Row] = [[f"q{i}", asked(i), arm, of[i]] for arm, of in (("none", NONE), ("cot", COT)) for i in range(8)]
+        path = text(tmp_path, [["id", "input", "arm", "score"], *rows])
+        trials = Run(bring([path], tmp_path / path.stem, Options(kind="table")).folder).trials()
+        return {None if pd.isna(name) else name for name in trials["cluster"]}
+
+    assert items(lambda i: f"What is {i // 2}?") == {f"What is {i}?" for i in range(4)}
+    assert items(lambda i: f"What is {i}?") == {None}
+    assert items(lambda _: "What?") == {None}
 
 
 @pytest.mark.parametrize("make", [text, sheet])

@@ -324,10 +324,34 @@ def test_a_refusal_for_lost_answers_has_its_bounds_on_the_first_screen(tmp_path:
     assert "ship" not in summary.advice.lower()
 
 
-def test_only_items_that_both_arms_were_asked_are_compared(tmp_path: Path) -> None:
-    lines = [line for line in rows() if not (line["arm"] == "kind" and line["item"] in ("q0", "q1", "q2"))]
+def test_rows_that_one_arm_lacks_are_missing_answers(tmp_path: Path) -> None:
+    """The treatment's wrong answers are absent, as from a tool that omits what failed; as recorded all other items gain."""
+    lines = [{"item": f"q{i}", "arm": arm, "score": int(arm == "kind" or i % 2)} for i in range(60) for arm in ("none", "kind")]
+    lines = [line for line in lines if not (line["arm"] == "kind" and int(str(line["item"])[1:]) < 34)]
     done = bring([table(tmp_path, lines)], tmp_path / "runs")
-    assert any("3 of 30 items ran in only one" in note for note in done.notes)
+    assert any("34 of 60 items are in only one of the arms 'kind' and 'none'; they count as missing" in note for note in done.notes)
+    report = judged(done)
+    found = cell(report, "kind")
+    assert (found.verdict, found.status) == ("refused", "missing_pairs")
+    assert (found.n_pairs, found.n_missing, found.missing_treatment) == (26, 34, pytest.approx(34 / 60))
+    assert (found.worst_low, found.worst_high) == pytest.approx((26 / 60 - 1 / 2, 1 / 2))
+    empty = [*lines, *({"item": f"q{i}", "arm": "kind", "score": ""} for i in range(34))]
+    same = cell(judged(bring([table(tmp_path, empty)], tmp_path / "runs")), "kind")
+    assert (same.verdict, same.worst_low, same.missing_treatment) == (found.verdict, found.worst_low, found.missing_treatment)
+    asked = cell(judged(bring([table(tmp_path, lines)], tmp_path / "runs", Options(not_asked=True))), "kind")
+    assert (asked.verdict, asked.n_pairs, asked.n_missing) == ("helps", 26, 0)
+
+
+def test_few_absent_rows_silence_nothing_that_they_could_not_turn(tmp_path: Path) -> None:
+    lines = [{"item": f"q{i}", "arm": arm, "score": int(arm == "kind" or i > 40)} for i in range(60) for arm in ("none", "kind")]
+    found = cell(judged(bring([table(tmp_path, lines[:-1])], tmp_path / "runs")), "kind")
+    assert (found.verdict, found.n_missing) == ("helps", 1)
+
+
+def test_items_that_one_arm_was_never_asked_are_left_out_and_said(tmp_path: Path) -> None:
+    lines = [line for line in rows() if not (line["arm"] == "kind" and line["item"] in ("q0", "q1", "q2"))]
+    done = bring([table(tmp_path, lines)], tmp_path / "runs", Options(not_asked=True))
+    assert any("3 of 30 items are in only one" in note for note in done.notes)
     report = judged(done)
     found = cell(report, "kind")
     assert (found.gained, found.lost, found.n_pairs, found.n_missing) == (5, 1, 27, 0)

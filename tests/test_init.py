@@ -580,6 +580,40 @@ def test_free_text_is_planned_where_the_judge_is_the_model_under_test(tmp_path: 
     assert ([m.name for m in study.design.models], [m.name for m in study.judges]) == (["openai/gpt-4o-mini"], ["judge"])
 
 
+@pytest.mark.parametrize(
+    ("keys", "model", "wanted", "judge", "said"),
+    [
+        (("OPENAI_API_KEY",), "openai/gpt-4o-mini", None, "openai/gpt-4o-mini", "of the tested model's family"),
+        (("OPENAI_API_KEY", "ANTHROPIC_API_KEY"), "openai/gpt-4.1", None, "anthropic/claude-haiku-4-5", "the judge is anthropic/"),
+        (("OPENAI_API_KEY", "ANTHROPIC_API_KEY"), "anthropic/claude-sonnet-4-5", None, "openai/gpt-4o-mini", "the judge is openai/"),
+        ((), "openai/gpt-4.1", "openai/o3-mini", "openai/o3-mini", "of the tested model's family"),
+        (("OPENAI_API_KEY",), "openai/gpt-4o-mini", "mistral/mistral-large", "mistral/mistral-large", "the judge is mistral/"),
+    ],
+)
+def test_a_judge_is_of_another_family_where_one_is_known(
+    keys: tuple[str, ...], model: str, wanted: str | None, judge: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in starting.MODELS:
+        monkeypatch.delenv(key, raising=False)
+    for key in keys:
+        monkeypatch.setenv(key, "sk-test")
+    made, [note] = starting.judge_of(model, wanted)
+    assert made == {"model": judge, "name": "judge"}
+    assert said in note
+    assert starting.judge_of("sim/essays") == ("sim/reader", [])
+
+
+def test_a_judge_by_the_command(tmp_path: Path) -> None:
+    (tmp_path / "mails.csv").write_text(csv_of(rows(mail=lambda n: TEXTS[n])))
+    wish = ("init", "mails.csv", "--yes", "--rubric", "It is kind.", "--model", "sim/essays", "--judge", "sim/reader_of_length")
+    done = run(*wish, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "sim/reader_of_length" in (tmp_path / "mails_task.yaml").read_text()
+    (tmp_path / "teams.csv").write_text(csv_of(TICKETS))
+    done = run("init", "teams.csv", "--yes", "--judge", "sim/reader", cwd=tmp_path)
+    assert (done.returncode, "--judge is for answers" in done.stderr) == (2, True), done.stderr
+
+
 def test_the_command(tmp_path: Path) -> None:
     (tmp_path / "my tickets; rm -rf.csv").write_text(csv_of(TICKETS), encoding="utf-8")
     done = run("init", "my tickets; rm -rf.csv", "--model", "sim/factors", cwd=tmp_path)

@@ -24,6 +24,7 @@ from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study
 from promptlab.record.store import Run, runs_in
 from promptlab.reporting.build import build, headline
+from promptlab.reporting.decide import cautions
 from promptlab.reporting.judged import controls
 from promptlab.reporting.judged_tables import judged_tables
 from promptlab.running.engine import Execution
@@ -246,6 +247,8 @@ def test_a_judge_that_loves_length_stands_beside_the_result_at_equal_length(kind
     row = table.frame[table.frame["arm"] == "negativeprompt/NP10"].iloc[0]
     assert float(row["raw"]) > 4
     assert float(row["at equal length"]) < float(row["raw"]) / 2
+    assert row["reading"] == "length may explain it"
+    assert any("negativeprompt/NP10 in t may be the length of answers" in said for said in cautions(build(run)))
 
 
 def test_an_assertion_may_be_a_judge(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from promptlab.stats import Labels, anchored, bradley_terry, control_failed, lab
 from promptlab.stats.judging import Anchored, LengthAdjusted
 
 REPEATS = 400
+POOL = 6000
+"""Items made once, of which every repeat draws its own with replacement: the truth is then known exactly, and a draw is one index."""
 MCSE = 3 * math.sqrt(0.05 * 0.95 / REPEATS)
 BASE = 0.45
 IN_CLUSTER = 3
@@ -46,11 +49,22 @@ class World:
         by = [[math.floor(rated(taste, text, 1, 5, rng) + 0.5) / 4 for text in texts] for taste in (self.rater, self.judge)]
         return by[0][0] - by[0][1], by[1][0] - by[1][1], math.log(words_of(texts[0]) / words_of(texts[1]))
 
-    def sample(self, n: int, seed: object) -> np.ndarray:
-        """`n` items; each three in a row are a cluster."""
-        rng = random.Random(f"{seed}")
-        own = [rng.gauss(0, self.apart) for _ in range(0, n, IN_CLUSTER)]
-        return np.array([self.difference(rng, own[i // IN_CLUSTER]) for i in range(n)])
+    @functools.cached_property
+    def pool(self) -> np.ndarray:
+        """`POOL` items; each three in a row are a cluster."""
+        rng = random.Random(2)
+        own = [rng.gauss(0, self.apart) for _ in range(0, POOL, IN_CLUSTER)]
+        return np.array([self.difference(rng, own[i // IN_CLUSTER]) for i in range(POOL)])
+
+    @property
+    def truth(self) -> float:
+        """What people say of all items of the pool, on average."""
+        return float(self.pool[:, 0].mean())
+
+    def sample(self, n: int, seed: int) -> np.ndarray:
+        """`n` items in whole clusters."""
+        chosen = np.random.default_rng(seed).integers(0, POOL // IN_CLUSTER, -(-n // IN_CLUSTER))
+        return self.pool.reshape(-1, IN_CLUSTER, 3)[chosen].reshape(-1, 3)[:n]
 
 
 def labels(found: np.ndarray, n: int, clustered: bool = False) -> Anchored:
@@ -73,7 +87,7 @@ def test_planted_effects_are_covered_where_the_judge_alone_is_not(judge: str) ->
     taste = sim_models()[judge].taste
     assert taste is not None
     world = World(taste, sim_raters()["careful"], 0.15, longer=1.6)
-    truth = float(world.sample(20_000, "truth")[:, 0].mean())
+    truth = world.truth
     found = [experiment(world, 30, 120, seed) for seed in range(REPEATS)]
     covered = np.mean([a.ci_low <= truth <= a.ci_high for a, _ in found])
     alone = np.mean([low <= truth <= high for _, (low, high) in found])
@@ -120,7 +134,7 @@ def test_items_in_clusters_are_covered_where_single_items_are_not() -> None:
     assert taste is not None
     world = World(taste, sim_raters()["careful"], 0.0, apart=0.4)
     found = [world.sample(90, seed) for seed in range(REPEATS)]
-    truth = float(world.sample(20_000, "truth")[:, 0].mean())
+    truth = world.truth
     by_cluster, by_item = (
         np.mean([a.ci_low <= truth <= a.ci_high for a in (labels(data, 60, clustered) for data in found)]) for clustered in (True, False)
     )
@@ -143,7 +157,9 @@ def test_pairs_of_a_judge_who_can_prefer_no_more_are_adjusted_without_false_gain
     taste = sim_models()["reader_of_length"].taste
     assert taste is not None
     world = World(taste.model_copy(update={"length_bias": 0.5}), sim_raters()["careful"], 0.0, longer)
-    each = [np.array([pair(world, rng) for _ in range(40)]) for rng in map(random.Random, range(REPEATS))]
+    rng = random.Random(1)
+    pool = np.array([pair(world, rng) for _ in range(POOL // 2)])
+    each = [pool[np.random.default_rng(seed).integers(0, len(pool), 40)] for seed in range(REPEATS)]
     found = [length_adjusted(data[:, 0], data[:, 1], reach=0.5) for data in each]
     assert np.mean([a.adjusted is not None for a in found]) > 0.9
     assert np.mean([wrong(a) for a in found]) <= 0.05 + MCSE

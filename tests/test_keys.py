@@ -71,7 +71,7 @@ def test_a_key_planted_in_evidence_of_an_answer_is_redacted(tmp_path: Path, monk
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     monkeypatch.setenv("PLANTED_API_KEY", key)
     models = runs.served(f"http://127.0.0.1:{server.server_port}/v1", more=", api_key_env: PLANTED_API_KEY")
     try:

@@ -121,7 +121,8 @@ def test_every_form_of_usage_is_read_and_priced(scripted: Serve, form: str, choi
 def anthropic(_: object) -> Said:
     usage = {"input_tokens": 10, "output_tokens": 7, "cache_read_input_tokens": 2000, "cache_creation_input_tokens": 100}
     return Said({"id": "m", "type": "message", "role": "assistant", "model": "c", "stop_reason": "end_turn", "stop_sequence": None,
-                 "content": [{"type": "text", "text": "32"}], "usage": usage})  # fmt: skip
+                 "content": [{"type": "thinking", "thinking": "20 and 12", "signature": "s"}, {"type": "text", "text": "32"}],
+                 "usage": usage})  # fmt: skip
 
 
 def gemini(_: object) -> Said:
@@ -474,4 +475,4 @@ def test_the_page_of_providers_says_what_the_cases_say() -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert (ROOT / "docs" / "providers.md").read_text(encoding="utf-8") == module.page()
+    assert (ROOT / "docs" / "reference" / "providers.md").read_text(encoding="utf-8") == module.page()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import importlib
 import os
 import subprocess
 import sys
@@ -16,9 +17,12 @@ import pytest
 
 from conftest import ROOT
 from promptlab.nouns import RunProblem
+from promptlab.record import registry
 from promptlab.record.mirror import lease
 from promptlab.record.repair import repair
 from promptlab.record.store import Run, RunWriter, is_locked
+from promptlab.record.store.files import unwritable
+from promptlab.running.cache import Cache
 
 NOBODY = 65534
 AS_NOBODY = """
@@ -67,10 +71,58 @@ def _as_another_user(shared: Path) -> None:
     told = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr
     assert len(told) == 3
-    assert all("another user (uid 0) writes this run" in line and "damaged" not in line for line in told[:2]), told
+    assert all("another user (uid 0) writes here" in line and "damaged" not in line for line in told[:2]), told
     assert told[2] == "running", "who cannot look believes the manifest"
     assert Run(run).state == "interrupted"
     assert repair(run).n_trials == 0
+
+
+def test_a_cache_where_there_are_no_locks_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "lockf", refused)
+    with pytest.raises(RunProblem, match=r"has no locks .* --no-cache"):
+        Cache(tmp_path / "cache")
+    monkeypatch.setattr(fcntl, "flock", refused)
+    monkeypatch.setenv("PROMPTLAB_HOME", str(tmp_path))
+    with pytest.raises(RunProblem, match="set PROMPTLAB_HOME to a local folder"):
+        RunWriter(tmp_path / "mirrors" / "r")
+
+
+DENIED = PermissionError(errno.EACCES, "Permission denied", "there/manifest.json")
+
+
+def test_what_may_not_be_written_says_whose_it_is_and_not_to_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "new" / "journal.jsonl"
+    assert "allow writing there" in str(unwritable(path, DENIED))
+    assert "make room" in str(unwritable(tmp_path / "journal.jsonl", OSError(errno.ENOSPC, "No space left")))
+    assert "allow writing" in str(Cache(tmp_path / "cache")._damaged(DENIED))
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    assert f"another user (uid {tmp_path.stat().st_uid}) writes here" in str(unwritable(path, DENIED))
+    assert "another user" not in str(unwritable(path, OSError(errno.EROFS, "Read-only file system")))
+
+
+def test_a_folder_of_another_user_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def refused() -> None:
+        raise DENIED
+
+    cli = importlib.import_module("promptlab.cli.main")
+    monkeypatch.setattr(cli, "app", refused)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    expected = "promptlab: there/manifest.json: Permission denied; its owner must allow it, or choose another file or folder\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_a_registry_that_cannot_be_written_is_told_and_no_pipe_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    os.mkfifo(tmp_path / "registry.jsonl")
+    monkeypatch.setenv("PROMPTLAB_REGISTRY", str(tmp_path / "registry.jsonl"))
+    registry.append("plan", {"run": "r"})
+    assert "what this run does is in no registry" in caplog.text
 
 
 def test_a_lock_outlives_no_process_whatever_the_clock_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

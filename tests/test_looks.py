@@ -59,10 +59,10 @@ def test_a_repeated_p_holds_whatever_ends_the_looking_and_a_plain_one_does_not()
     n = 20_000
     steps = np.random.default_rng(5).normal(0, 0.5, (n, 4)).cumsum(axis=1)
     z = steps / np.sqrt(FOUR)
-    smallest = np.array([[repeated_p(float(v), FOUR, look) for look, v in enumerate(row)] for row in z[:4000]]).min(axis=1)
+    smallest = np.array([[repeated_p(float(v), FOUR, look) for look, v in enumerate(row)] for row in z[:2000]]).min(axis=1)
     for level in (0.05, 0.01):
         share = float((smallest <= level).mean())
-        assert share <= level + 3 * np.sqrt(level * (1 - level) / 4000)
+        assert share <= level + 3 * np.sqrt(level * (1 - level) / 2000)
     assert float((smallest <= 0.05).mean()) >= 0.035  # all of the level is used
     peeking = (np.abs(z) >= 1.959964).any(axis=1).mean()
     assert peeking > 0.10
@@ -206,8 +206,7 @@ def test_a_look_on_missing_answers_decides_nothing_and_is_taken_again(swept: tup
 
 def test_a_design_with_looks_errs_no_more_than_it_promises(tmp_path: Path) -> None:
     text = EXPERIMENT.replace("items: 80", "items: 60").replace("[sum, antonyms, larger_animal]", "[sum, antonyms]")
-    found = calibrate(study(tmp_path, 3, text), 80, 0.15, 0.6, 0.3, lambda *_: None)
-    assert found.false_family.low <= 0.05
-    assert found.false_primary.low <= 0.05
+    found = calibrate(study(tmp_path, 3, text), 25, 0.15, 0.6, 0.3, lambda *_: None)
+    assert [f.family for f in found.families if f.false.low > 0.05] == []
     assert found.asked < 0.97
     assert found.found.share > 0.3

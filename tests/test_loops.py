@@ -27,7 +27,7 @@ from promptlab.nouns.plan import Plan, PlannedArm, PlannedLoop
 from promptlab.nouns.setting import Setting
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
-from promptlab.reporting import arm_table, build, to_html, to_markdown
+from promptlab.reporting import Report, arm_table, build, to_html, to_markdown
 from promptlab.reporting.loops import emotion_transitions, loop_rounds, progress
 from promptlab.sources.spec.libraries import all_stimuli, load_cues
 from promptlab.sources.tasks import load_task
@@ -247,12 +247,17 @@ def test_an_experiment_needs_something_to_compare(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def looped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("loops")
-    text = experiment(folder, model="sim/anger", tasks="sum, snarks", items=50, policies="[alternate, anger]").read_text(encoding="utf-8")
+    text = experiment(folder, model="sim/anger", tasks="sum, snarks", items=30, policies="[alternate, anger]").read_text(encoding="utf-8")
     more = "  - {name: free, rounds: 3, mode: verifier_free, settle: synthesis}\n  - {name: self, rounds: 3, mode: self_judge}\n"
     (folder / "all.yaml").write_text(text + more, encoding="utf-8")
     done = runs.run("sweep", str(folder / "all.yaml"), "--runs", str(folder / "runs"), env={"PROMPTLAB_HOME": str(folder / "home")})
     assert done.returncode == 0, done.stderr
     return next((folder / "runs").iterdir())
+
+
+@pytest.fixture(scope="module")
+def report(looped: Path) -> Report:
+    return build(Run(looped))
 
 
 def test_everything_is_recorded(looped: Path) -> None:
@@ -272,8 +277,7 @@ def test_everything_is_recorded(looped: Path) -> None:
     assert calls.loc[calls["purpose"] != "answer", "score"].isna().all()
 
 
-def test_the_first_round_is_the_same_in_all_arms(looped: Path) -> None:
-    report = build(Run(looped))
+def test_the_first_round_is_the_same_in_all_arms(report: Report) -> None:
     for loop in {row["loop"] for row in report.rounds}:
         first = {
             row["pass_at_k"] for row in report.rounds if row["loop"] == loop and row["round"] == 1 and row["arm"] != "chain_of_thought"
@@ -309,8 +313,7 @@ def test_rounds_and_flips_by_hand() -> None:
     }  # fmt: skip
 
 
-def test_reports_label_the_oracle_and_have_the_tables(looped: Path) -> None:
-    report = build(Run(looped))
+def test_reports_label_the_oracle_and_have_the_tables(report: Report) -> None:
     for text in (to_markdown(report), to_html(report)):
         for part in ("with oracle", "pass@k", "What followed each emotion", "one answer", "never published"):
             assert part in text
@@ -337,14 +340,12 @@ def test_over_http_resumed_in_the_middle_without_paying_a_round_twice(tmp_path: 
     path = experiment(tmp_path, model=runs.served(server.url, "slow-40"), items=6, policies="[alternate, random]")
     env = {"PROMPTLAB_HOME": str(tmp_path / "home")}
     process = runs.start("sweep", str(path), "--runs", str(tmp_path / "runs"), "--concurrency", "2", env=env)
-    deadline = time.monotonic() + 60
-    while len(server.requests) < 40 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    runs.wait_until(lambda: len(server.requests) >= 40, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
     n_before = len(server.requests)
     assert n_before >= 40
-    time.sleep(0.3)
+    time.sleep(0.1)
     done = runs.run("sweep", str(path), "--runs", str(tmp_path / "runs"), "--concurrency", "2", env=env)
     assert done.returncode == 0, done.stderr
     run = Run(next((tmp_path / "runs").iterdir()))
@@ -368,8 +369,7 @@ def test_dry_run_prices_the_longest_loop(tmp_path: Path) -> None:
     assert low < high
 
 
-def test_settings_are_never_pooled(looped: Path) -> None:
-    report = build(Run(looped))
+def test_settings_are_never_pooled(report: Report) -> None:
     arms = arm_table(report)
     assert len(arms[arms["arm"] == "neutral_feedback"]) == 3
     assert len(report.baselines) == 3 * 2, "three settings, two tasks"
@@ -382,8 +382,8 @@ def test_settings_are_never_pooled(looped: Path) -> None:
     assert loops == {"heart-oracle", "free", "self"}
 
 
-def test_another_scorer_judges_the_last_answers_and_says_who_was_the_oracle(looped: Path) -> None:
-    as_run, anew = build(Run(looped)), build(Run(looped), "negativeprompt")
+def test_another_scorer_judges_the_last_answers_and_says_who_was_the_oracle(looped: Path, report: Report) -> None:
+    as_run, anew = report, build(Run(looped), "negativeprompt")
     assert anew.rounds == as_run.rounds
     assert "The loops were run by the scorer reference" in to_markdown(anew)
     assert "The loops were run by" not in to_markdown(as_run)

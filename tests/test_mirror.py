@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from promptlab.record.mirror import INDEX, JOURNAL, MANIFEST, WRITER, Place
 from promptlab.record.store import Run, RunWriter, recorded_in
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.sweep import Sweep, run_sweep
-from runs import experiment, served
+from runs import experiment, served, start, wait_until
 from servers import Server
 
 MEMORY = "memory://bucket/runs"
@@ -376,16 +375,9 @@ def test_killed_in_the_middle_and_resumed_on_another_machine(tmp_path: Path, mon
     before = len(server.requests)
     address = f"file://{tmp_path}/far"
     code = "from promptlab.record.mirror import lease\nlease.PUSH_EVERY_S = 0.2\nfrom promptlab.cli import main\nmain()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, "sweep", str(path), "--runs", address, "-c", "2"],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PROMPTLAB_HOME": str(tmp_path / "first")}, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = start("-c", code, "sweep", str(path), "--runs", address, "-c", "2", env={"PROMPTLAB_HOME": str(tmp_path / "first")})
     journal = tmp_path / "far" / study.run_id / JOURNAL
-    deadline = time.monotonic() + 60
-    while not (journal.exists() and journal.read_bytes().count(b"\n") > 20):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: journal.exists() and journal.read_bytes().count(b"\n") > 20, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     other_home(tmp_path, monkeypatch)

@@ -6,7 +6,7 @@ import asyncio
 import importlib.util
 import struct
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -23,7 +23,7 @@ from promptlab.running.ledger import Ledger, Sums, taken_over
 from promptlab.running.paying import Payer, most_tokens
 from promptlab.running.preflight import requests_of
 from promptlab.running.progress import Progress
-from runs import experiment
+from runs import experiment, start
 
 CALL = Call("m", ({"role": "user", "content": "?"},), {"max_tokens": 10})
 
@@ -36,15 +36,23 @@ def money() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules["money"] = module
     spec.loader.exec_module(module)
+    module.start = lambda command, home: start(*command, env={"PROMPTLAB_HOME": str(home)})
+    module.KILLS = 1
     return module
+
+
+@pytest.fixture(scope="module")
+def provider(money: ModuleType) -> Iterator[str]:
+    with money.provider() as url:
+        yield url
 
 
 @pytest.mark.parametrize(
     ("mode", "way"), [("too long", "plain"), ("usage missing", "workers"), ("truthful", "kills"), ("reasoning in the sum", "loops, killed")]
 )
-def test_a_cap_holds_and_the_report_is_true(money: ModuleType, mode: str, way: str) -> None:
-    with money.provider() as url:
-        row = money.measured(url, mode, way, 0.2, 64)
+def test_a_cap_holds_and_the_report_is_true(money: ModuleType, provider: str, mode: str, way: str) -> None:
+    """With one kill; `make money` kills three times, in every mode and way."""
+    row = money.measured(provider, mode, way, 0.2, 64)
     assert row.holds, row
     assert row.true > 0
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import functools
 import json
 import re
 import subprocess
@@ -29,10 +30,22 @@ from test_explorer import write_run
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 RUNS = {"demo_run": 3600, "demo_replication": 2340, "demo_loops": 2052}
+pytestmark = pytest.mark.usefixtures("kernels")
 AFTER = """
 import sys
 print("loaded:", sorted({"litellm", "openai", "dspy", "streamlit"} & set(sys.modules)))
 """
+
+
+@pytest.fixture
+def kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels need not load promptlab anew; test_api.py has one as users have it."""
+    monkeypatch.setattr("jupyter_client.provisioning.local_provisioner.launch_kernel", runs.kernel)
+
+
+@functools.cache
+def built_of(name: str) -> report.Report:
+    return report.build(open_run(FOLDER / name))
 
 
 def executed(notebook: Any, folder: Path) -> Any:
@@ -127,7 +140,7 @@ def test_the_demo_runs_are_of_the_experiments_beside_them(name: str, file: str) 
 
 
 def test_the_demo_run_finds_what_was_planted() -> None:
-    found = {c.treatment: c.verdict for c in report.build(open_run(FOLDER / "demo_run")).of("stimulus", control="placebo")}
+    found = {c.treatment: c.verdict for c in built_of("demo_run").of("stimulus", control="placebo")}
     assert found["emotionprompt/EP02"] == "helps"
     assert found["negativeprompt/NP10"] == "hurts"
     assert not {found["emotionprompt/EP08"], found["negativeprompt/NP06"]} & {"helps", "hurts"}
@@ -135,7 +148,7 @@ def test_the_demo_run_finds_what_was_planted() -> None:
 
 def test_best_of_eleven_reports_a_gain_where_nothing_works() -> None:
     run = open_run(FOLDER / "demo_replication")
-    built = report.build(run)
+    built = built_of("demo_replication")
     assert {c.verdict for c in built.comparisons} & {"helps", "hurts"} == set()
     [cell] = report.replicate(run, "emotionprompt", {"sim/null": "ChatGPT gpt-3.5-turbo-0613"}).cells
     assert cell.verdict == "not comparable"
@@ -154,7 +167,7 @@ def test_best_of_eleven_reports_a_gain_where_nothing_works() -> None:
 
 
 def test_anger_alone_beats_the_same_loop_without_emotion() -> None:
-    built = report.build(open_run(FOLDER / "demo_loops"))
+    built = built_of("demo_loops")
     found = {(c.treatment, c.control): c.verdict for c in built.of("stimulus")}
     assert {found["heart/anger", control] for control in built.controls} == {"helps"}
     for treatment in ("heart/alternate", "heart/happiness"):
@@ -168,23 +181,24 @@ def test_the_names_at_the_top_load_nothing_until_they_are_used() -> None:
     code = (
         "import time, sys\nbefore = time.process_time()\nimport promptlab\nspent = time.process_time() - before\n"
         "print(spent, sorted({'pandas', 'numpy', 'pyarrow', 'pydantic'} & set(sys.modules)))\n"
-        "frame = promptlab.verdicts(sys.argv[1])\nrun = promptlab.open_run(sys.argv[1])\n"
-        "print(len(frame), len(run.trials()), len(run.calls()), len(run.items()))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(FOLDER / "demo_run")], capture_output=True, text=True, check=True, cwd=ROOT)
-    first, second = done.stdout.splitlines()
-    spent, _, loaded = first.partition(" ")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    spent, _, loaded = done.stdout.strip().partition(" ")
     assert float(spent) < 0.1
     assert loaded == "[]"
-    n, trials, calls, items = map(int, second.split())
+    code = (
+        "import promptlab, sys\nframe = promptlab.verdicts(sys.argv[1])\nrun = promptlab.open_run(sys.argv[1])\n"
+        "print(len(frame), len(run.trials()), len(run.calls()), len(run.items()))\n"
+    )
+    n, trials, calls, items = map(int, runs.run("-c", code, str(FOLDER / "demo_run")).stdout.split())
     assert (trials, items) == (3600, 360)
     assert calls >= trials
-    assert n == len(report.build(open_run(FOLDER / "demo_run")).comparisons)
+    assert n == len(built_of("demo_run").comparisons)
 
 
 def test_verdicts_takes_a_run_or_its_folder() -> None:
     run = open_run(FOLDER / "demo_run")
-    expected = report.comparison_frame(report.build(run))
+    expected = report.comparison_frame(built_of("demo_run"))
     for given in (run, FOLDER / "demo_run", str(FOLDER / "demo_run")):
         pd.testing.assert_frame_equal(verdicts(given), expected)
 
@@ -213,7 +227,7 @@ def test_a_notebook_for_a_run_is_written_and_runs(name: str, loops: bool, tmp_pa
     done = executed(notebook, tmp_path)
     assert texts(done)[-1].strip() == "loaded: []"
     shown = by_cell(done)
-    built = report.build(open_run(FOLDER / name))
+    built = built_of(name)
     assert shown["open"].strip().split("\n") == report.headline(built)
     control = built.controls[0]
     for c in built.of("stimulus", control=control):

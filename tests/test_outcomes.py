@@ -187,12 +187,13 @@ SPOKEN = {"message": {"role": "assistant", "content": "yes"}}
         ("mistral", chat(THOUGHTS, "model_length"), "truncated"),
         ("deepseek", chat("ye", "insufficient_system_resource"), "error"),
         ("openrouter", chat("ye", "error"), "error"),
+        ("azure", chat(THOUGHTS), "ok"),
     ],
 )
 def test_what_litellm_calls_stop_is_looked_up_in_the_response(
     provider: str, body: dict[str, Any], outcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("ANTHROPIC", "GEMINI", "COHERE", "MISTRAL", "DEEPSEEK", "OPENROUTER"):
+    for name in ("ANTHROPIC", "GEMINI", "COHERE", "MISTRAL", "DEEPSEEK", "OPENROUTER", "AZURE"):
         monkeypatch.setenv(f"{name}_API_KEY", "none")
     with Scripted(lambda _, __: (200, body)) as server:
         base = server.address if provider.startswith(("ollama", "anthropic", "gemini")) else server.url
@@ -223,43 +224,51 @@ def test_the_status_is_the_providers_and_not_litellms(
     assert (found.cost_usd is None) == billed
 
 
-@pytest.mark.parametrize(
-    ("status", "text", "boundary"),
-    [
-        (429, "You exceeded your current quota. Please retry in 1.2s. GenerateRequestsPerMinutePerProject", "rate"),
-        (429, 'You exceeded your current quota {"quotaId": "GenerateRequestsPerDayPerProject"} Please retry in 34s', "quota"),
-        (429, "Quota exceeded for quota metric 'Generate Content API requests per day'", "quota"),
-        (429, "You exceeded your current quota, please check your plan", "quota"),
-        (429, '{"message": "Too many tokens per day"}', "quota"),
-        (400, '{"error": {"code": 400, "message": "blocked", "status": "INVALID_ARGUMENT"}}', "policy"),
-        (400, "The prompt was blocked", "policy"),
-        (403, "the address is blocked", "auth"),
-        (429, "Rate limit reached on requests per day (RPD): Limit 3. Please try again in 20s.", "rate"),
-        (400, "Your credit balance is too low to access the Anthropic API.", "quota"),
-        (402, "", "quota"),
-        (403, "This team doesn't have any credits yet", "quota"),
-        (403, "Your chosen model requires moderation and your input was flagged", "policy"),
-        (400, "Your request was rejected as a result of our safety system.", "policy"),
-        (400, "Output blocked by content filtering policy", "policy"),
-        (400, "triggering Azure OpenAI's content management policy", "policy"),
-        (403, "<!DOCTYPE html><html>blocked</html>", "forbidden"),
-        (403, "Project does not have access", "auth"),
-        (400, "API key not valid. Please pass a valid API key. API_KEY_INVALID", "auth"),
-        (404, "", "model"),
-        (400, "nope/nope is not a valid model ID", "model"),
-        (400, "The model `gpt-4.1-mimi` does not exist", "model"),
-        (400, "The provided model identifier is invalid.", "model"),
-        (403, "no access, model_not_found", "model"),
-        (400, "Unsupported value: 'temperature' does not support 0 with this model. Only the default is supported.", "parameter"),
-        (400, "This model's maximum context length is 8192 tokens.", "length"),
-        (400, "prompt is too long: 210000 tokens > 200000 maximum", "length"),
-        (None, "Cannot connect to host 127.0.0.1:9 [Connect call failed]", "unreachable"),
-        (None, "[Errno -2] Name or service not known", "unreachable"),
-        (None, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate", "certificate"),
-        (None, "Server disconnected", "connection"),
-        (529, "Overloaded", "server"),
-    ],
-)
+def test_an_error_in_an_answer_that_litellm_cannot_read_is_the_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROQ_API_KEY", "none")
+    with Scripted(lambda _, __: (200, {"error": {"code": 429, "message": "upstream is busy"}})) as server:
+        found, _ = asked(server, "litellm", "groq")
+    assert found.error == "rate: HTTP 429: upstream is busy"
+
+
+FAILURES: list[tuple[int | None, str, str]] = [
+    (429, "You exceeded your current quota. Please retry in 1.2s. GenerateRequestsPerMinutePerProject", "rate"),
+    (429, 'You exceeded your current quota {"quotaId": "GenerateRequestsPerDayPerProject"} Please retry in 34s', "quota"),
+    (429, "Quota exceeded for quota metric 'Generate Content API requests per day'", "quota"),
+    (429, "You exceeded your current quota, please check your plan", "quota"),
+    (429, '{"message": "Too many tokens per day"}', "quota"),
+    (400, '{"error": {"code": 400, "message": "blocked", "status": "INVALID_ARGUMENT"}}', "policy"),
+    (400, "The prompt was blocked", "policy"),
+    (403, "the address is blocked", "auth"),
+    (429, "Rate limit reached on requests per day (RPD): Limit 3. Please try again in 20s.", "rate"),
+    (400, "Your credit balance is too low to access the Anthropic API.", "quota"),
+    (402, "", "quota"),
+    (403, "This team doesn't have any credits yet", "quota"),
+    (403, "Your chosen model requires moderation and your input was flagged", "policy"),
+    (400, "Your request was rejected as a result of our safety system.", "policy"),
+    (400, "Output blocked by content filtering policy", "policy"),
+    (400, "triggering Azure OpenAI's content management policy", "policy"),
+    (403, "<!DOCTYPE html><html>blocked</html>", "forbidden"),
+    (403, "Project does not have access", "auth"),
+    (400, "API key not valid. Please pass a valid API key. API_KEY_INVALID", "auth"),
+    (404, "", "model"),
+    (400, "nope/nope is not a valid model ID", "model"),
+    (400, "The model `gpt-4.1-mimi` does not exist", "model"),
+    (400, "The provided model identifier is invalid.", "model"),
+    (403, "no access, model_not_found", "model"),
+    (400, "Unsupported value: 'temperature' does not support 0 with this model. Only the default is supported.", "parameter"),
+    (400, "This model's maximum context length is 8192 tokens.", "length"),
+    (400, "prompt is too long: 210000 tokens > 200000 maximum", "length"),
+    (None, "Cannot connect to host 127.0.0.1:9 [Connect call failed]", "unreachable"),
+    (None, "[Errno -2] Name or service not known", "unreachable"),
+    (None, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate", "certificate"),
+    (None, "Server disconnected", "connection"),
+    (529, "Overloaded", "server"),
+]
+"""What a failed request says, and at which boundary it failed."""
+
+
+@pytest.mark.parametrize(("status", "text", "boundary"), FAILURES)
 def test_where_a_request_failed(status: int | None, text: str, boundary: str) -> None:
     assert read_boundary(status, text) == boundary
 

@@ -114,6 +114,8 @@ def test_grades_in_fractions(tmp_path: Path) -> None:
 def test_repeated_inputs_are_one_cluster(tmp_path: Path) -> None:
     found = loaded(tmp_path, "q,a\n2 + 2,4\n2 + 2,4\n3 + 3,6\n")
     assert [item.cluster for item in found.task.items] == ["2 + 2", "2 + 2", None]
+    spaced = loaded(tmp_path, "q,a\nBig Dog,4\nbig  dog,4\n3 + 3,6\n")
+    assert [item.cluster for item in spaced.task.items] == ["Big Dog", "Big Dog", None]
     assert any("1 inputs occur in several rows" in note for note in check_task(found).notes)
 
 

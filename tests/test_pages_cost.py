@@ -211,12 +211,12 @@ def test_agreement_of_repeats_and_of_the_baseline_with_its_own(task: str, shown:
     texts_only = trials.assign(answer=trials["answer"].where(trials["outcome"] != "error"))
     own = texts_only[(texts_only["model"] == PLANTED) & (texts_only["task"] == task)]
     again, twice = own[own["arm"] == EP02], own[own["arm"].isin(["none", "none_aa"]) & (own["replicate"] == 0)]
-    for title, rows in (("Does asking again give the same?", again), ("The baseline against its own repeat", twice)):
+    for title, rows in (("Do repeats agree?", again), ("The baseline against its own repeat", twice)):
         row = row_of(titled(shown, title).frame, task=task)
         assert row["the same score"] == reliability.share(*agreement(rows, "score"))
         assert row["the same text"] == reliability.share(*agreement(rows, "answer"))
         assert row["answers each, at most"] == "2"
-    whole = row_of(titled(shown, "Does asking again give the same?").frame, task="all tasks")
+    whole = row_of(titled(shown, "Do repeats agree?").frame, task="all tasks")
     both = [agreement(texts_only[(texts_only["model"] == PLANTED) & (texts_only["arm"] == EP02) & (texts_only["task"] == t)], "score")
             for t in ("sum", "sentiment")]  # fmt: skip
     assert whole["the same score"] == reliability.share(sum(k for k, _ in both), sum(n for _, n in both))
@@ -231,7 +231,7 @@ def test_requests_and_form_of_the_answers(shown: list[Table], trials: pd.DataFra
     assert (row["calls"], row["requests of one trial, at most"]) == (f"{own['n_calls'].sum():,.0f}", "3")
     arm = of(trials, "none")
     form = row_of(titled(shown, "Form of the answers").frame, arm="none")
-    for column, flag in (("in the form asked for", "compliant"), ("echoes", "echoed"), ("declined", "declined")):
+    for column, flag in (("in the requested form", "compliant"), ("echoes", "echoed"), ("declined", "declined")):
         known = arm[flag].dropna().astype(bool)
         assert form[column] == reliability.share(int(known.sum()), len(known))
 

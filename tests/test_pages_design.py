@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.reporting import deviations
 from promptlab.reporting.table import Table
+from runs import run
 from test_explorer import HOSTILE, elements, opened, texts, write_run
 
 assert opened  # a fixture, found here by its name
@@ -205,7 +205,7 @@ def test_looks_asked_for_by_the_command_are_no_change(tmp_path: Path) -> None:
     (folder / "plan.json").write_text(json.dumps(plan))
     changed(folder, "manifest.json", lambda m: m.update(hashes={**study.hashes, "plan": digest(plan)}))
     assert hashes(folder)["experiment"] == audit.MATCHES
-    commands = dict(table(of(folder), "Do it again").to_numpy().tolist())
+    commands = dict(table(of(folder), "How to rerun it").to_numpy().tolist())
     assert "--sequential" in commands["Ask all of it again, into another folder:"]
     assert says(of(folder))["interim analyses before the end"] == deviations.DEVIATES
 
@@ -250,7 +250,7 @@ def test_every_kind_of_deviation_is_found(copied: Path) -> None:
     assert odd == {
         "versions that served one model", "parameters sent", "sessions", "budget", "models that refused for good", "how it ended",
     }  # fmt: skip
-    rows = table(found, "Parameters asked and sent").set_index("parameter")
+    rows = table(found, "Parameters requested and sent").set_index("parameter")
     assert rows.loc["temperature", ["says", "asked", "sent"]].tolist() == [deviations.DEVIATES, "0.7", "1.0"]
     assert rows.loc["max_tokens", "sent"] == "not sent"
     assert rows.loc["seed", "says"] == "● added"
@@ -340,11 +340,12 @@ def test_provenance_has_versions_commit_dates_and_cost() -> None:
 
 def test_the_commands_do_what_they_say(copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMPTLAB_HOME", str(tmp_path / "home"))
-    commands = dict(table(of(copied), "Do it again").to_numpy().tolist())
+    commands = dict(table(of(copied), "How to rerun it").to_numpy().tolist())
     export, replay = (next(c for what, c in commands.items() if word in what) for word in ("handed on", "Replay"))
-    code = f"{sys.executable} -m promptlab "
     for command in (export, replay.replace("--runs again", "--runs again --no-report")):
-        done = subprocess.run(command.replace("promptlab ", code), shell=True, cwd=tmp_path, capture_output=True, text=True)
+        program, *arguments = shlex.split(command)
+        assert program == "promptlab"
+        done = run(*arguments, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     [again] = (tmp_path / "again").iterdir()
     began = json.loads((copied / "plan.json").read_text())

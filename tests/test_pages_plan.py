@@ -82,7 +82,7 @@ def test_repeats_divide_only_what_is_chance() -> None:
     assert Size((9,), 0.10, 0.05, repeats=5).variance(0) == pytest.approx(0.10)
     assert Size((9,), 0.10, 0.05, repeats=2, chance=0.30).variance(0) == pytest.approx(0.05)  # no more than all of it
     ways = table(page.tables(None, given(effect=3, flips=10, again=4, n_tasks=4, comparisons=1, per_stimulus=1)), "Items and repeats")
-    asked = dict(zip(ways["times asked"], ways["items a task"], strict=True))
+    asked = dict(zip(ways["repeats"], ways["items a task"], strict=True))
     for repeats in (1, 2, 5):
         miller = sample_size_miller(0.06 - 0.0009, 0.02, 0.02, repeats, repeats, 0.03).n / 4
         assert int(asked[repeats].replace(",", "")) == pytest.approx(miller, rel=0.15)  # which knows no effect that moves hard items more

@@ -154,7 +154,7 @@ def test_an_imported_run_has_no_parameters_that_were_asked_for(tmp_path: Path) -
         ({"max_tokens": 64}, {"max_completion_tokens": 64}, []),
         ({"max_tokens": 64}, {}, ["max_tokens 64 was requested and not sent"]),
         ({"temperature": 0.7}, {"temperature": 1}, ["temperature 0.7 was requested and 1 sent"]),
-        ({}, {"max_tokens": 4096}, ["max_tokens 4096 was sent and not asked for"]),
+        ({}, {"max_tokens": 4096}, ["max_tokens 4096 was sent and not requested"]),
     ],
 )
 def test_parameters_that_differ(asked: Mapping[str, Any] | None, sent: Mapping[str, Any], words: list[str]) -> None:
@@ -269,7 +269,7 @@ def test_an_earlier_address_leads_to_the_page_of_today(opened: Any, tmp_path: Pa
 
 def test_a_page_costs_its_own_import_only(tmp_path: Path) -> None:
     code = "import sys; from promptlab.explorer import frame; print([m for m in sys.modules if m.startswith('promptlab.explorer.')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = run("-c", code)
     loaded = {name.rpartition(".")[2] for name in eval(done.stdout)}
     assert loaded & set(frame.TABLES.values()) == set()
 

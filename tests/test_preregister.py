@@ -49,7 +49,7 @@ def answering(answer: Callable[[str, bytes], bytes]) -> Iterator[str]:
             return
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
@@ -141,7 +141,7 @@ def test_a_stamping_service_redirects_nobody() -> None:
             return
 
     server = HTTPServer(("127.0.0.1", 0), Elsewhere)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         with pytest.raises(UsageProblem, match="no stamp"):
             registration._post(f"http://127.0.0.1:{server.server_port}/tsa", b"x", "text/plain")

@@ -359,7 +359,7 @@ def test_two_prompts_are_compared_item_by_item_with_all_messages(tmp_path: Path,
     folder = swept(here(tmp_path, EXPERIMENT % server.url, rows)).folder
     done = runs.run("compare", str(folder), "--arm", "current", "--against", "expert", "--examples", "1")
     assert done.returncode == 0, done.stderr
-    for words in ("9 item(s) changed", "system: You are a senior support agent.", "Which queue gets this?", "+7.5"):
+    for words in ("9 items changed", "system: You are a senior support agent.", "Which queue gets this?", "+7.5"):
         assert words in done.stdout, words
     found = api.compare(folder, "current", "expert")
     assert (found.n_changed, {(c.score_a, c.score_b) for c in found.changed}) == (9, {(0.0, 1.0)})

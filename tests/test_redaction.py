@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import textwrap
 from urllib.parse import quote
 
 import pytest
@@ -25,6 +26,16 @@ def written(secret: str) -> dict[str, str]:
         "hex": data.hex(),
         "HEX": data.hex().upper(),
         "hex bytes": " ".join(f"{byte:02x}" for byte in data),
+        "hex with colons": data.hex(":"),
+        "hex with 0x": ", ".join(f"0x{byte:02x}" for byte in data),
+        "HTML": "".join(f"&#{byte};" for byte in data),
+        "codes": " ".join(map(str, data)),
+        "capitals": secret.upper(),
+        "base32": base64.b32encode(data).decode(),
+        "base64 of base64": base64.b64encode(base64.b64encode(data)).decode(),
+        "base64 of UTF-16": base64.b64encode(secret.encode("utf-16-le")).decode(),
+        "base64 in lines": "\n".join(textwrap.wrap(base64.b64encode(data).decode(), 10)),
+        "accents": "".join(f"{letter}\u0301" for letter in secret),
         "url": quote(secret, safe=""),
         "percent": "".join(f"%{byte:02X}" for byte in data),
         "spaces": " ".join(secret),

@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cheats import rows_changed
 from promptlab.explorer.frame import page_tables
 from promptlab.nouns import NONE_ARM
 from promptlab.nouns.errors import FileProblems
+from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
-from promptlab.record.ratings import Rating, add, from_csv
+from promptlab.record.ratings import Rating, add, from_csv, ratings_of, to_csv
 from promptlab.record.store import Run
 from promptlab.reporting.build import build
-from promptlab.reporting.judged import controls
+from promptlab.reporting.checked import failures
+from promptlab.reporting.judged import controls, kin, unvalidated
 from promptlab.reporting.judged_tables import judged_tables
 from promptlab.reporting.people import drawn, people
 from promptlab.reporting.rating import of_this_run, schedule, units
@@ -152,6 +155,41 @@ def test_rows_that_occur_twice_count_once(run: Run) -> None:
     assert once.sentence.startswith("By 60 human and 60 judge labels")
 
 
+def test_raters_who_disagree_and_who_contradict_themselves_are_named(run: Run) -> None:
+    rng = random.Random(1)
+    for rater in ("r1", "r2"):
+        for unit in schedule(units(run, 60), rater):
+            add(run.folder, unit.rating(rater, {"": 1 if unit.kind == "attention" else rng.randint(1, 5)}))
+    said = verdict_of(run).sentence
+    assert "The raters agree little (ordinal alpha" in said
+    assert "r1 said the same again of only" in said
+    assert "r2 said the same again of only" in said
+
+
+def test_items_that_raters_would_not_judge_are_counted(run: Run) -> None:
+    scores = run.trials().set_index("trial")["score"]
+    for unit in schedule(units(run, 60), "r1"):
+        value = round(1 + 4 * float(scores[unit.trials[0]]))
+        add(run.folder, unit.rating("r1", {"": 1} if unit.kind == "attention" else {} if value < 3 else {"": value}))
+    found = verdict_of(run)
+    n = int(found.sentence.partition(" more items of the sample could not be judged and are left out")[0].rpartition(" ")[2])
+    assert found.sentence.startswith(f"By {60 - n} human and 60 judge labels")
+
+
+def test_ratings_of_another_run_are_refused(run: Run, tmp_path: Path) -> None:
+    other = Run(Path(shutil.copytree(run.folder, tmp_path / "other" / run.id)))
+    rows_changed(other.folder, "trials", lambda row: {**row, "answer": f"{row['answer']} And so on."})
+    rate(run, lambda arm, value, item: round(value), n=5)
+    table = to_csv(ratings_of(run.folder))
+    sample, path = units(other, 5), Path("x.csv")
+    assert len(of_this_run(path, from_csv(path, table), units(run, 5), run)) == len(ratings_of(run.folder))
+    with pytest.raises(FileProblems, match="another text than the answers of this run"):
+        of_this_run(path, from_csv(path, table), sample, other)
+    assert failures(run) == []
+    shutil.copytree(run.folder / "ratings", other.folder / "ratings")
+    assert f"{len(ratings_of(run.folder))} ratings are of other answers than those of this run" in failures(other)
+
+
 def _score(run: Run, trial: str) -> float:
     trials = run.trials().set_index("trial")
     return float(trials.loc[trial, "score"])
@@ -248,10 +286,24 @@ def test_pairs_with_several_baselines_are_refused(tmp_path: Path) -> None:
         resolve(path)
 
 
-def test_a_judge_of_its_own_answers_is_said(tmp_path: Path) -> None:
+def test_a_judge_of_its_own_answers_is_said(tmp_path: Path, whole: Run) -> None:
     metric = "  rubric:\n    judges: {model: openai/gpt-4o-mini, name: j}\n"
     study = resolve(file_of(tmp_path, metric, models="  - openai/gpt-4o-mini", items=5))
     assert any("judges its own answers" in note for note in study.notes)
+    plan = make_plan(study, priced=False)
+    kept = replace(verdict_of(whole), verdict="helps")
+    [said] = unvalidated([kept], plan)
+    assert said.endswith("It judges answers of its own family (gpt), which it may prefer.")
+    for judge, model, known in (
+        ("openai/o3-mini", "openai/gpt-4.1", True),
+        ("openai/gpt-4.1", "azure/gpt-4o", True),
+        ("anthropic/claude-haiku-4-5", "openai/gpt-4.1", False),
+        ("sim/reader", "sim/essays", False),
+    ):
+        [scored] = plan.tasks
+        other = replace(plan, tasks=(replace(scored, scoring={"judges": [{"litellm_name": judge}]}),))
+        other = replace(other, models=(replace(plan.models[0], litellm_name=model),))
+        assert bool(kin(other, {"t"})) == known
 
 
 def test_a_table_of_ratings_is_checked_against_the_run(run: Run) -> None:

@@ -37,6 +37,28 @@ def test_the_command_that_mends_it(error: PromptlabError, given: str, expected: 
     assert remedy(error, shlex.split(given)) == expected
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("sweeep x.yaml", "No such command 'sweeep'; did you mean 'sweep'?\ntry: promptlab sweep x.yaml"),
+        ("ls cats", "No such command 'cats'\ntry: promptlab ls --help"),
+        ("sweep x.yaml --cahce off", "No such option '--cahce'; did you mean '--cache'?\ntry: promptlab sweep x.yaml --cache off"),
+        ("sweep x.yaml --turbo", "No such option '--turbo'\ntry: promptlab sweep --help"),
+        ("report", "Missing argument 'run'\ntry: promptlab report --help"),
+        ("report --out", "Option '--out' requires an argument\ntry: promptlab report --help"),
+        ("report r -f=htm", "did you mean 'html'?\ntry: promptlab report r -f=html"),
+        ("init a.csv", "a.csv: there is no such file; did you mean 'my a.csv'?\ntry: promptlab init 'my a.csv'"),
+        ("import b.csv --arm x", "b.csv: there is no such file; did you mean 'my a.csv'?\ntry: promptlab import 'my a.csv' --arm x"),
+        ("import 'my a.csv' --arm x", "known: 'arm', 'item', 'score'\ntry: promptlab import --explain 'my a.csv'"),
+    ],
+)
+def test_wrong_use_ends_with_the_right_command(given: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "my a.csv").write_text("item,arm,score\n" + "".join(f"{n},{arm},1\n" for n in range(9) for arm in "ab"), encoding="utf-8")
+    done = run(*shlex.split(given), cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.rstrip().endswith(said)
+
+
 def test_a_wrong_file_is_checked(tmp_path: Path) -> None:
     path = tmp_path / "my file.yaml"
     path.write_text("name: x\n", encoding="utf-8")

@@ -243,7 +243,7 @@ def test_an_unknown_price_is_unknown(tmp_path: Path, server: Server) -> None:
     assert not report.simulated
     page = to_html(report)
     assert "SIMULATED" not in page
-    assert page.count('<td class="n">unknown</td>') == 5, "four of prices, one of the decision's cost"
+    assert len(re.findall(r'<td class="n">unknown\s*<', page)) == 5, "four of prices, one of the decision's cost"
 
 
 def test_simulated_money_is_not_called_paid(planted: Path) -> None:
@@ -491,7 +491,7 @@ def test_every_comparison_stands_there_with_its_sentence_and_family(planted: Pat
     design = html[html.index('<div id="design">') : html.index('<div id="comparisons">')]
     sizes = pd.Series([h.family for h in report.plan.hypotheses]).value_counts()
     for family, n in sizes.items():
-        assert re.search(rf"<tr><td[^>]*>{re.escape(str(family))}</td><td class=\"n\">{n}</td>", design)
+        assert re.search(rf"<tr><td[^>]*>{re.escape(str(family))}<td class=\"n\">{n}\s*<", design)
     for arm in report.plan.arms:
         assert arm.text is None or arm.text in said(design)
     for task in report.plan.tasks:
@@ -661,7 +661,7 @@ def test_many_tasks_are_a_table_and_long_tables_are_folded(planted: Path, monkey
     for table, control in zip(matrix, ("placebo", "none"), strict=True):
         over = sorted(report.of("stimulus", control=control), key=lambda c: -(c.diff or 0.0))
         assert [said(name) for name in re.findall(r'<th scope="col">(.*?)</th>', table)][1:] == [c.treatment for c in over]
-        cells = re.findall(r'<td class="(\w+)">([-+]\d+\.\d)', table)
+        cells = re.findall(r"<td class=(\w+)>([-+]\d+\.\d)", table)
         by = {(c.task, c.treatment): c for c in report.of("cell", control=control)}
         expected = [by[(task, c.treatment)] for task in ("sum", "sentiment") for c in over]
         assert cells == [(c.verdict, f"{100 * (c.diff or 0):+.1f}".replace("-0.0", "+0.0")) for c in expected]

@@ -27,7 +27,7 @@ SCORER_OF = {
     "negativeprompt": "negativeprompt",
 }
 CUT_BY_REFERENCE = {"tense", "gender_inclusive_sentences_german", "word_sorting"}
-"""BIG-bench's own rule cuts at the first full stop, which these answers hold (docs/tasks.md)."""
+"""BIG-bench's own rule cuts at the first full stop, which these answers hold (docs/reference/tasks.md)."""
 
 
 @cache

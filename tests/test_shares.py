@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from promptlab import api
 from promptlab.stats.outcomes import ends, shares_of, uneven
 from promptlab.stats.sentences import ended, remedy
 from runs import run
@@ -112,7 +113,7 @@ def server() -> Iterator[tuple[str, type[Always]]]:
         pass
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Mine)
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    threading.Thread(target=httpd.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://127.0.0.1:{httpd.server_port}/v1", Mine
     httpd.shutdown()
     httpd.server_close()
@@ -137,10 +138,8 @@ def judged(tmp_path: Path, url: str) -> tuple[dict[str, Any], str]:
     """The comparison over tasks, and what the terminal printed."""
     (tmp_path / "right.yaml").write_text(FILE.format(url=url), encoding="utf-8")
     done = run("sweep", "right.yaml", "--runs", "runs", "--cache", "off", cwd=tmp_path)
-    folder = next((tmp_path / "runs").glob("right-*"))
-    report = run("report", str(folder), "--format", "json", cwd=tmp_path)
-    found = json.loads(report.stdout)
-    text = run("report", str(folder), "--format", "markdown", cwd=tmp_path).stdout
+    report = api.report(next((tmp_path / "runs").glob("right-*")))
+    found, text = json.loads(report.to_json()), report.to_markdown()
     (one,) = [c for c in found["comparisons"] if c["scope"] == "cell" and c["control"] == "none"]
     return one | {"headline": found["headline"]}, done.stdout + done.stderr + text
 
@@ -194,8 +193,7 @@ def test_an_aa_check_of_empty_answers_is_no_agreement(tmp_path: Path, server: tu
     text = FILE.format(url=url).replace("items: 100", "items: 40")
     (tmp_path / "right.yaml").write_text(text, encoding="utf-8")
     run("sweep", "right.yaml", "--runs", "runs", "--no-report", "--cache", "off", cwd=tmp_path)
-    folder = next((tmp_path / "runs").glob("right-*"))
-    found = json.loads(run("report", str(folder), "--format", "json", cwd=tmp_path).stdout)
+    found = json.loads(api.report(next((tmp_path / "runs").glob("right-*"))).to_json())
     (check,) = [c for c in found["comparisons"] if c["scope"] == "aa" and c["task"] is None]
     assert "says nothing" in check["sentence"]
     assert "agrees with its own repeat" not in json.dumps(found)

@@ -150,16 +150,16 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for name in ("killed", "undisturbed"):
         server = servers.start(int(results.get("port", 0)))
         results.setdefault("port", server.server_port)
-        path = experiment(tmp, tasks="sum, sentiment, object_counting", models=served(server.url, "slow-15"), items=40)
+        path = experiment(tmp, tasks="sum, sentiment, object_counting", models=served(server.url, "slow-15"), items=20)
         arguments = ("sweep", str(path), "--runs", str(tmp / name), "--concurrency", "8", "--no-report")
         env = {"PROMPTLAB_HOME": str(tmp / f"home-{name}")}
         if name == "killed":
             process = start(*arguments, env=env)
             requests = server.requests
-            wait_until(lambda: len(requests) >= 240, process)  # noqa: B023 (waited for here)
+            wait_until(lambda: len(requests) >= 120, process)  # noqa: B023 (waited for here)
             os.kill(process.pid, signal.SIGKILL)
             process.communicate()
-            time.sleep(0.3)
+            time.sleep(0.1)
             results["rows_at_kill"] = len(only_run(tmp / name).trials())
             results["state_at_kill"] = only_run(tmp / name).state
             results["sent_at_kill"] = len(server.requests)
@@ -176,11 +176,11 @@ def test_killed_at_half_the_frame_is_the_same_row_for_row(killed: dict[str, Any]
     assert killed["sent_at_kill"] - 8 <= killed["rows_at_kill"] <= killed["sent_at_kill"]
     a, b = killed["killed"][0].trials(), killed["undisturbed"][0].trials()
     pd.testing.assert_frame_equal(settled(a), settled(b))
-    assert len(a) == 3 * 40 * 4
+    assert len(a) == 3 * 20 * 4
 
 
 def test_killed_at_half_only_what_was_under_way_is_paid_again(killed: dict[str, Any]) -> None:
-    planned = 3 * 40 * 4
+    planned = 3 * 20 * 4
     assert killed["undisturbed"][1] == planned
     assert planned <= killed["killed"][1] <= planned + 8
 

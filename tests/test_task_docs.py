@@ -1,4 +1,4 @@
-"""docs/tasks.md says what the suite file and the twin items say; the twins share no sentence with the official files."""
+"""docs/reference/tasks.md says what the suite file and the twin items say; the twins share no sentence with the official files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_the_page_is_the_data() -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8") == module.text()
+    assert (ROOT / "docs" / "reference" / "tasks.md").read_text(encoding="utf-8") == module.text()
 
 
 @pytest.mark.parametrize("name", task_names("twin"))

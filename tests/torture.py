@@ -7,25 +7,22 @@ Each kill is a SIGKILL to the command as a user types it, at a random request or
 kills in a row, and at the end without one. What a reader finds after a kill is acknowledged: it must be in the final record, which
 must be that of an undisturbed run. Each mutation damages one or two files of a run folder or of a cache (see tests/damage.py).
 Whatever reads them must open them, or say in one sentence what is wrong, and `runs repair` with the same sweep must give the
-record back. `--write` puts the figures between the marks of docs/reliability.md. The exit code is 1 where a check fails.
+record back. `--write` puts the figures between the marks of docs/reference/reliability.md. The exit code is 1 where a check fails.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
 import json
 import os
 import random
-import runpy
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +31,6 @@ from typing import Any
 import pandas as pd
 
 import servers
-import warm
 from conftest import ROOT
 from damage import MUTATIONS
 from promptlab.nouns import CIRCUMSTANCE_COLUMNS, EVIDENCE_COLUMNS, PromptlabError
@@ -48,19 +44,17 @@ from promptlab.reporting.build import build
 from promptlab.reporting.prepared import Store
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
-from runs import experiment, served
+from runs import Process, experiment, served, start
 from servers import Server
 
 CHAIN = 8
 """Kills of one run, at most, before it may end."""
 CONCURRENCY = 8
 STUCK_S = 90.0
-SERVE_FORKS = "--serve-forks"
-EXIT = "ended with "
 GONE_S = 15.0
 """In which the processes of a killed sweep are gone."""
 MARKS = ("<!-- torture -->", "<!-- /torture -->")
-PAGE = ROOT / "docs" / "reliability.md"
+PAGE = ROOT / "docs" / "reference" / "reliability.md"
 LOOP = "loops:\n  - {name: heart, rounds: 2, mode: oracle, policies: [alternate]}\n"
 PRICE = ", price: {input_usd_per_mtok: 1, output_usd_per_mtok: 2}"
 
@@ -88,33 +82,39 @@ class Mode:
 
     name: str
     flags: tuple[str, ...]
-    make: Callable[[Path, str], Path]
+    make: Callable[..., Path]
+    """Of a folder, the address of a server and, for fewer trials, a number of items."""
     again_per_kill: int = CONCURRENCY
     """Requests that one kill may cost."""
 
 
-def plain(folder: Path, url: str, **values: Any) -> Path:
+def plain(folder: Path, url: str, items: int = 40, **values: Any) -> Path:
     """320 trials of two tasks."""
-    return experiment(folder, **{"items": 40, "models": served(url, "slow-4", PRICE), **values})
+    return experiment(folder, items=items, models=served(url, "slow-4", PRICE), **values)
 
 
-def loops(folder: Path, url: str) -> Path:
+def loops(folder: Path, url: str, items: int = 20) -> Path:
     """Two rounds of feedback, with their controls."""
-    path = plain(folder, url, tasks="sum", items=20)
+    path = plain(folder, url, items, tasks="sum")
     text = path.read_text(encoding="utf-8").replace("stimuli: [emotionprompt/EP02]\n", "").replace("temperature: 0", "temperature: 1")
     path.write_text(text + LOOP, encoding="utf-8")
     return path
 
 
-def parts(folder: Path, _: str) -> Path:
+def sequential(folder: Path, url: str, items: int = 80) -> Path:
+    """320 trials of one task, with looks."""
+    return plain(folder, url, items, tasks="sum")
+
+
+def parts(folder: Path, _: str, items: int = 100) -> Path:
     """Trials of a simulated model, so quick that parts are made all the while."""
-    return experiment(folder, items=100, models="  - sim/planted", tasks="sum, sentiment, larger_animal", more="replicates: 3\n")
+    return experiment(folder, items=items, models="  - sim/planted", tasks="sum, sentiment, larger_animal", more="replicates: 3\n")
 
 
 MODES = (
     Mode("plain", (), plain),
     Mode("workers", ("--workers", "2"), plain),
-    Mode("sequential", ("--sequential",), lambda folder, url: plain(folder, url, items=80, tasks="sum")),
+    Mode("sequential", ("--sequential",), sequential),
     Mode("loops", (), loops),
     Mode("batch", ("--batch", "--batch-wait", "60"), plain, 0),
     Mode("parts", (), parts, 0),
@@ -140,90 +140,14 @@ def difference(run: Run, undisturbed: tuple[pd.DataFrame, ...]) -> str:
     return ""
 
 
-class Forked:
-    """A process of its own session that `Forks` started."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-
-    def lives(self) -> bool:
-        """Whether it has not ended."""
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        return True
-
-    def ended(self, within_s: float) -> bool:
-        """Wait until it has; False where that takes longer."""
-        until = time.monotonic() + within_s
-        while self.lives():
-            if time.monotonic() > until:
-                return False
-            time.sleep(0.005)
-        return True
-
-
-class Forks:
-    """Starts commands in forks of a process that has loaded what they import: loading takes longer than most of them run."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, __file__, SERVE_FORKS]
-        env = {**os.environ, "PYTHONPATH": str(ROOT)}
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
-
-    def start(self, arguments: Sequence[str], home: Path, said: Path) -> Forked:
-        """Start `promptlab` with these arguments; what it says, and its exit code, go into a file."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"arguments": list(arguments), "home": str(home), "said": str(said)}) + "\n")
-        self._process.stdin.flush()
-        return Forked(int(self._process.stdout.readline()))
-
-    def close(self) -> None:
-        """Start no more."""
-        self._process.kill()
-        self._process.communicate()
-
-
-def serve_forks() -> None:
-    """The process that forks: a line of JSON in, the number of a process out."""
-    for name in warm.LOADED:
-        importlib.import_module(name)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    for line in sys.stdin:
-        asked = json.loads(line)
-        if pid := os.fork():
-            print(pid, flush=True)
-            continue
-        os.setsid()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        file = os.open(asked["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        for stream in (1, 2):
-            os.dup2(file, stream)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.environ["PROMPTLAB_HOME"] = asked["home"]
-        sys.argv = ["promptlab", *asked["arguments"]]
-        code: object = 0
-        try:
-            runpy.run_module("promptlab", run_name="__main__", alter_sys=True)
-        except SystemExit as end:
-            code = end.code or 0
-        except BaseException:
-            traceback.print_exc()
-            code = 1
-        print(f"\n{EXIT}{code}", flush=True)
-        warm._end(0)
-
-
 class Killer:
     """Sweeps of one mode, against a server of their own."""
 
-    def __init__(self, mode: Mode, folder: Path, rng: random.Random, forks: Forks) -> None:
-        self.mode, self.folder, self.rng, self.forks = mode, folder, rng, forks
+    def __init__(self, mode: Mode, folder: Path, rng: random.Random, items: int | None = None) -> None:
+        self.mode, self.folder, self.rng = mode, folder, rng
         self.server: Server = servers.start()
         folder.mkdir()
-        self.path = mode.make(folder, self.server.url)
+        self.path = mode.make(folder, self.server.url, *([] if items is None else [items]))
         self.figures = Figures()
         started = time.monotonic()
         self.undisturbed = frames(self._ended("undisturbed"))
@@ -275,25 +199,25 @@ class Killer:
     def _sent(self) -> int:
         return len(self.server.batches.requests()) if self.mode.name == "batch" else len(self.server.requests)
 
-    def _start(self, where: str) -> Forked:
+    def _start(self, where: str) -> Process:
         (self.folder / where).mkdir(exist_ok=True)
         arguments = ["sweep", str(self.path), "--runs", str(self.folder / where / "runs"), "--no-report", "--concurrency", str(CONCURRENCY)]
-        return self.forks.start([*arguments, *self.mode.flags], self.folder / where / "home", self.folder / where / "said")
+        return start(*arguments, *self.mode.flags, env={"PROMPTLAB_HOME": str(self.folder / where / "home")})
 
-    def _wait(self, process: Forked) -> bool:
+    def _wait(self, process: Process) -> bool:
         """Until a random request, or a random moment; True where the sweep ended before."""
         heard = self.server.batches.asked if self.mode.name == "batch" else self.server.requests
         wanted = len(heard) + self.rng.randint(1, 4 if self.mode.name == "batch" else 45)
         by_request = self.mode.name != "parts" and self.rng.random() < 0.75
         until = time.monotonic() + (STUCK_S if by_request else self.rng.uniform(0.3, 1.0) * self.takes_s)
         while time.monotonic() < until and not (by_request and len(heard) >= wanted):
-            if not process.lives():
+            if process.poll() is not None:
                 return True
             time.sleep(0.002)
         time.sleep(self.rng.choice([0, 0, 0.001, 0.005, 0.02, 0.1]))
-        return not process.lives()
+        return process.poll() is not None
 
-    def _kill(self, process: Forked) -> None:
+    def _kill(self, process: Process) -> None:
         """Kill the sweep, alone or with its workers, and see that nobody of it stays."""
         if self.mode.name == "workers" and self.rng.random() < 0.3:
             with contextlib.suppress(OSError, ValueError):  # a worker goes first
@@ -302,7 +226,7 @@ class Killer:
                 time.sleep(self.rng.uniform(0, 0.1))
         with contextlib.suppress(ProcessLookupError):
             (os.kill if self.rng.random() < 0.7 else os.killpg)(process.pid, signal.SIGKILL)
-        process.ended(GONE_S)
+        process.communicate(GONE_S)
         until = time.monotonic() + GONE_S
         while time.monotonic() < until:
             try:
@@ -322,14 +246,16 @@ class Killer:
     def _ended(self, where: str) -> Run:
         """The run after the command has come to its end."""
         process = self._start(where)
-        if not process.ended(STUCK_S):
+        try:
+            process.wait(STUCK_S)
+        except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             self.figures.faults.append(f"{where}: stuck for {STUCK_S:.0f} s")
-        said = (self.folder / where / "said").read_text(encoding="utf-8", errors="replace")
+        said = "".join(process.communicate(GONE_S))
         if "Traceback" in said:
             self.figures.faults.append(f"{where}: a traceback: {said[said.index('Traceback') :][-300:]!r}")
-        elif not said.endswith(f"{EXIT}0\n"):
-            self.figures.faults.append(f"{where}: {said[-300:]!r}")
+        elif process.returncode:
+            self.figures.faults.append(f"{where}: ended with {process.returncode}: {said[-300:]!r}")
         found = list((self.folder / where / "runs").glob("*/manifest.json"))
         if not found:
             raise SystemExit(f"{self.mode.name}: no run was made: {said[-1000:]}")
@@ -376,9 +302,9 @@ class Damager:
         ):
             for kind in ("trials", "calls"):
                 shutil.rmtree(run / kind)
-            for start in range(0, 3 * third, third):  # as a killed process leaves them: parts and a journal
+            for first in range(0, 3 * third, third):  # as a killed process leaves them: parts and a journal
                 with contextlib.closing(RunWriter(run)) as writer:
-                    writer.append_lines([_checked(line) for line in lines[start : start + third]])
+                    writer.append_lines([_checked(line) for line in lines[first : first + third]])
             (run / "journal.jsonl").write_bytes(b"".join(_checked(line) for line in lines[3 * third :]))
         self.runs, self.caches = Figures(), Figures()
         self._n = 0
@@ -481,17 +407,19 @@ def _checked(line: bytes) -> bytes:
     return line_of(row["trial"], row["calls"])
 
 
-def tortured(n_kills: int, n_mutations: int, seed: int, only: Sequence[str] = (), folder: Path | None = None) -> dict[str, Figures]:
-    """Kills of every mode in turn, then mutations: three of a run to one of a cache."""
+def tortured(
+    n_kills: int, n_mutations: int, seed: int, only: Sequence[str] = (), folder: Path | None = None, items: int | None = None
+) -> dict[str, Figures]:
+    """Kills of every mode in turn, then mutations: three of a run to one of a cache. `items`: of each task in the runs that are killed."""
     rng = random.Random(seed)
     results: dict[str, Figures] = {}
-    with tempfile.TemporaryDirectory(prefix="promptlab-torture-") as own, contextlib.closing(Forks()) as forks:
+    with tempfile.TemporaryDirectory(prefix="promptlab-torture-") as own:
         place = folder or Path(own)
         modes = [mode for mode in MODES if not only or mode.name in only]
         for number, mode in enumerate(modes):
             share = n_kills // len(modes) + (number < n_kills % len(modes))
             started = time.monotonic()
-            killer = Killer(mode, place / mode.name, rng, forks)
+            killer = Killer(mode, place / mode.name, rng, items)
             results[mode.name] = killer.figures
             while killer.figures.n < share and len(killer.figures.faults) < 20:
                 killer.chain(min(rng.randint(2, CHAIN), share - killer.figures.n))
@@ -530,7 +458,7 @@ def main() -> None:
     parser.add_argument("--mutations", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", metavar="NAME,...", help=f"of {', '.join(mode.name for mode in MODES)}, mutations")
-    parser.add_argument("--write", action="store_true", help="put the figures into docs/reliability.md")
+    parser.add_argument("--write", action="store_true", help="put the figures into docs/reference/reliability.md")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="work there, and leave it")
     asked = parser.parse_args()
     started = time.monotonic()
@@ -549,4 +477,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    serve_forks() if sys.argv[1:] == [SERVE_FORKS] else main()
+    main()

@@ -1,4 +1,4 @@
-"""Writes the table of error rates into docs/statistics.md from what `make calibrate` measured.
+"""Writes the table of error rates into docs/reference/statistics.md from what `make calibrate` measured.
 
 python tools/make_calibration_table.py ROWS.jsonl
 """
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-DOCS = Path(__file__).parent.parent / "docs" / "statistics.md"
+DOCS = Path(__file__).parent.parent / "docs" / "reference" / "statistics.md"
 BEGIN, END = "<!-- calibration: begin -->", "<!-- calibration: end -->"
 BOUNDS = {"at most": "at most", "at least": "at least", "wrong": "must be above"}
 

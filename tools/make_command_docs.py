@@ -1,4 +1,4 @@
-"""Writes docs/commands.md from the help of the command line; a test compares. Usage: python tools/make_command_docs.py"""
+"""Writes docs/reference/commands.md from the help of the command line; a test compares. Usage: python tools/make_command_docs.py"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from promptlab.cli import app
 
-TARGET = Path(__file__).resolve().parents[1] / "docs" / "commands.md"
+TARGET = Path(__file__).resolve().parents[1] / "docs" / "reference" / "commands.md"
 INTRO = """# Commands
 
 Made by `python tools/make_command_docs.py` from the help of the command line; a test holds it true. `promptlab COMMAND --help` prints the

@@ -1,4 +1,4 @@
-"""Draws docs/statistics/*.svg and prints the numbers that their captions give. Usage: python tools/make_statistics_figures.py"""
+"""Draws docs/reference/statistics/*.svg and prints the numbers that their captions give. Usage: python tools/make_statistics_figures.py"""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from promptlab.stats.intervals import newcombe
 
 Array = npt.NDArray[np.float64]
 Rows = list[dict[str, Any]]
-TARGET = Path(__file__).resolve().parents[1] / "docs" / "statistics"
+TARGET = Path(__file__).resolve().parents[1] / "docs" / "reference" / "statistics"
 SEED = 20
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]]
 SHAPES = ["circle", "square", "triangle-up", "diamond"]

@@ -1,4 +1,4 @@
-"""Writes docs/tasks.md from the suite file and the twin items; a test compares. Usage: python tools/make_task_docs.py"""
+"""Writes docs/reference/tasks.md from the suite file and the twin items; a test compares. Usage: python tools/make_task_docs.py"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from promptlab.design.defects import CLUSTERS, REPAIRS, REPEATS
 from promptlab.sources.tasks import entries, load_task
 
-TARGET = Path(__file__).resolve().parents[1] / "docs" / "tasks.md"
+TARGET = Path(__file__).resolve().parents[1] / "docs" / "reference" / "tasks.md"
 INTRO = """# The 45 tasks
 
 Find a task, its scorers and its known defects. `python tools/make_task_docs.py` writes this page from `promptlab/data/tasks.yaml` and

@@ -33,7 +33,7 @@ def audit(
     given = consent(allow_code)
     is_bundle = (Path(place) / "manifest.json").is_file() and not (Path(place) / "plan.json").exists()
     if is_bundle and ask:
-        raise UsageProblem("--ask compares with the trials of a run; replay the bundle first, then audit the run that comes of it")
+        raise UsageProblem("--ask compares with the trials of a run; replay the bundle first, then audit that run")
     run = None if is_bundle else Run(run_folder(place))
     rows = audited.of_bundle(Path(place), given)[0] if run is None else audited.of_run(run, given)
     if run is not None and ask:

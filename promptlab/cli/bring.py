@@ -14,6 +14,7 @@ import typer
 
 from promptlab.cli.common import AsJson, Runs, exit_json, print_table, say
 from promptlab.nouns import UsageProblem, inert
+from promptlab.nouns.words import counted
 
 if TYPE_CHECKING:
     from promptlab.importers import Brought, Explained
@@ -52,8 +53,11 @@ def bring(
     scale: Annotated[str | None, typer.Option(help="LOW,HIGH: the ends of the scores' scale, where it is not 0,1.")] = None,
     wide: Annotated[Several, typer.Option(help="ARM=COLUMN,ARM=COLUMN: a table with a row an item and a column of scores an arm.")] = None,
     sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file, where several hold rows.")] = None,
-    per_model: Annotated[bool, typer.Option("--per-model", help="Counts: judge every model by itself instead of all together.")] = False,
+    per_model: Annotated[bool, typer.Option("--per-model", help="Counts: judge each model separately.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Import arms that were run with different versions or parameters.")] = False,
+    not_asked: Annotated[
+        bool, typer.Option("--not-asked", help="Items that only one arm holds were never asked of the other; else they count as missing.")
+    ] = False,
     item: Variable = None,
     arm: Annotated[
         str | None,
@@ -80,6 +84,7 @@ def bring(
     options = importers.Options(
         kind=from_, baseline=baseline, placebos=tuple(placebo or ()), metric=metric, scorer=scorer, scale=_scale(scale),
         columns={what: column for what, column in columns.items() if column is not None}, per_model=per_model, force=force,
+        not_asked=not_asked,
         arms=tuple(part.strip() for part in (arms or "").split(",") if part.strip()), drop=tuple(drop or ()), wide=tuple(wide or ()),
         sheet=sheet, task_name=task_name, higher_is_better=None if lower_is_better is None else not lower_is_better,
     )  # fmt: skip
@@ -160,8 +165,8 @@ def _say(done: Brought) -> None:
         say(f"note:          {note}")
     say(
         f"{'imported' if done.written else 'is there already'}:".ljust(15)
-        + f"{done.n_results:,} results of {', '.join(done.tools)}: {len(done.arms)} arms, {done.n_items:,} items, "
-        f"{len(done.models)} model(s), {len(done.tasks)} task(s)"
+        + f"{done.n_results:,} results of {', '.join(done.tools)}: {counted(len(done.arms), 'arm')}, {counted(done.n_items)}, "
+        f"{counted(len(done.models), 'model')}, {counted(len(done.tasks), 'task')}"
     )
     for arm in done.arms:
         named = f" ({arm.imported_as!r} in the file)" if arm.imported_as != arm.name else ""

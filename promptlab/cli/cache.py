@@ -122,7 +122,7 @@ def why(
                     told.append(one)
         misses, n_silent = explained(found, told) if told else ([], 0)
     if not n_trials:
-        raise UsageProblem(f"{experiment}: no trial is meant by these options; `promptlab plan {experiment}` lists tasks and arms")
+        raise UsageProblem(f"{experiment}: these options select no trial; `promptlab plan {experiment}` lists tasks and arms")
     if as_json:
         rows = [_miss_row(miss) for miss in misses]
         counted = {"trials": n_trials, "missing": n_missing, "stored_calls": n_stored, "without_request": n_silent}
@@ -155,7 +155,7 @@ def _say_miss(miss: Miss) -> None:
     if miss.nearest is None:
         say("  and nothing is stored that it could be compared with")
         return
-    say(f"  nearest {miss.nearest.removeprefix(IMPORTED)[:12]}, stored {_at(miss.stored_at)}, differs in (stored -> asked):")
+    say(f"  nearest {miss.nearest.removeprefix(IMPORTED)[:12]}, stored {_at(miss.stored_at)}, differs in (stored -> requested):")
     for line in miss.differs or ("nothing that is stored: the address was kept without its credentials",):
         say(f"    {line}")
 
@@ -174,11 +174,11 @@ def export(
     if done.n_otherwise:
         say(f"more than one: {done.n_otherwise:,} further answers to requests that were sent more than once, by trial")
     if done.n_without_request:
-        say(f"note:          {done.n_without_request:,} answers say no request, so whoever imports them cannot use them")
+        say(f"note:          {done.n_without_request:,} answers have no recorded request, so nobody can use them after an import")
     for name in files:
         say(f"with it:       {name}")
     for name in others:
-        say(f"not in it:     {name}; send it along")
+        say(f"not in it:     {name}; send it too")
     say(f"replay it:     promptlab cache import {to} && promptlab sweep {to / 'experiment.yaml'} --cache replay")
     if n_missing:
         raise typer.Exit(EXIT_INCOMPLETE)
@@ -257,7 +257,7 @@ def import_(
     from promptlab.sources.spec.experiment import load_experiment
 
     if not folder.is_dir():
-        raise UsageProblem(f"{folder}: there is no such folder; give the one that `promptlab cache export` made")
+        raise UsageProblem(f"{folder}: there is no such folder; give the one that `promptlab cache export RUN --to FOLDER` made")
     with _opened(make=True) as found:
         manifest, done = bundle.read(folder), bundle.import_bundle(folder, found, replace)
     simulated = " (SIMULATED: promptlab made them up)" if done.simulated else ""

@@ -30,6 +30,13 @@ def calibrate(
     drift: Annotated[
         float, typer.Option(min=-50, max=50, help="How far the scores of all arms drift from the first call to the last, in points.")
     ] = 0.0,
+    plant: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="FACTOR=LEVEL: where the effect is (prompt, model, stimulus, or a factor); given twice, only where both meet.",
+            show_default=False,
+        ),
+    ] = None,
     labels: Annotated[
         int | None, typer.Option(min=2, help="A judge scores, and people rate so many items: what would be found.", show_default=False)
     ] = None,
@@ -62,7 +69,8 @@ def calibrate(
             sys.stderr.write(f"\r{done} of {of} made-up sweeps, about {left:.0f} s left " + ("\n" if done == of else ""))
             sys.stderr.flush()
 
-    found = calibrated(study, sweeps, effect / 100, baseline, discordance, observe, drift=drift / 100)
+    when = dict(_level(text) for text in plant or ())
+    found = calibrated(study, sweeps, effect / 100, baseline, discordance, observe, drift=drift / 100, when=when)
     found = replace(found, gate=gates(study, sweeps, margin and margin / 100, baseline, discordance))
     if labels is not None:
         made = Answers(baseline, discordance)
@@ -71,7 +79,7 @@ def calibrate(
     if study.design.screened:
         fixed = fixed_design(study)
         n_items = sum(len(task.items) for task in fixed.design.tasks)
-        beside = calibrated(fixed, sweeps, effect / 100, baseline, discordance, observe, drift=drift / 100)
+        beside = calibrated(fixed, sweeps, effect / 100, baseline, discordance, observe, drift=drift / 100, when=when)
         found = replace(found, fixed=beside.models, fixed_items=n_items)
     if as_json:
         exit_json(asdict(found))
@@ -83,17 +91,18 @@ def calibrate(
         f"[{100 * f.low:.1f}, {100 * f.high:.1f}]."
     )
     everywhere = f", on all {len(found.models)} models" if len(found.models) > 1 else ""
+    planted = f"{found.treatment} {effect:+g} points"
     print_table(
         "", ["when", "what", "how often", "95 % CI"],
         [
-            ["nothing works", "any arm helps over the tasks", *_rate(found.false_gain)],
+            ["nothing works", "something helps over the tasks", *_rate(found.false_gain)],
             ["nothing works", "any finding at all, over the tasks or in a task", *_rate(found.false_finding)],
-            ["nothing works", "any finding in the primary family (promised: at most alpha)", *_rate(found.false_primary)],
-            ["nothing works", f"any finding in one of {found.n_families} families of arms (the same)", *_rate(found.false_family)],
-            ["nothing works", f"findings in cells, of {found.n_cells}, a sweep", f"{found.false_cells:.2f}", "-"],
             ["nothing works", "the A/A check silences a model", *_rate(found.aa_failed)],
-            [f"{found.treatment} {effect:+g} points", f"said to help over the tasks{everywhere}", *_rate(found.found)],
-            [f"{found.treatment} {effect:+g} points", "said to help in a task (share of tasks)", f"{100 * found.found_cells:.1f} %", "-"],
+            [planted, f"said to help over the tasks{everywhere}", *_rate(found.found)],
+            *([
+                ["nothing works", f"findings in cells, of {found.n_cells}, a sweep", f"{found.false_cells:.2f}", "-"],
+                [planted, "said to help in a task (share of tasks)", f"{100 * found.found_cells:.1f} %", "-"],
+            ] if found.n_cells else []),
         ],
         f"Answers made up: {100 * baseline:g} % right, {100 * discordance:g} % of items change between two runs; {sweeps} sweeps of each "
         f"kind{f'; all drift by {drift:+g} points' if drift else ''}.{seen}"
@@ -104,11 +113,26 @@ def calibrate(
             else ""
         ),
     )  # fmt: skip
+    print_table(
+        "Findings over the tasks, in shares of the sweeps (promised of false ones: at most alpha in each family)",
+        ["family", "compares", "nothing works", "95 % CI", f"{planted}: found", "elsewhere, falsely"],
+        [
+            [f.family, f.n_comparisons or "spread", *_rate(f.false), *(f"{100 * r.share:.1f} %" if r else "-" for r in (f.found, f.blamed))]
+            for f in found.families
+        ],
+    )  # fmt: skip
     _by_model(found, effect)
     if found.gate:
         _gate(found.gate)
     if found.judged:
-        _judged(found.judged, f"{found.treatment} {effect:+g} points")
+        _judged(found.judged, planted)
+
+
+def _level(text: str) -> tuple[str, str]:
+    factor, equals, level = text.partition("=")
+    if not equals:
+        raise UsageProblem(f"--plant {text}: a factor and its level are needed, such as shots=4")
+    return factor.strip(), level.strip()
 
 
 def _shares(judge: str) -> tuple[float, float]:
@@ -168,7 +192,7 @@ def _worse(found: Calibration) -> str:
     better = [a.model for a, b in zip(found.models, found.fixed, strict=True) if a.best_shipped.low > b.best_shipped.high]
     if worse:
         return f"Screening first is WORSE here: it ships the best arm less often on {', '.join(worse)}; leave 'confirm' out."
-    return "Screening first ships the best arm more often." if better else "These sweeps do not tell the two apart."
+    return "Screening first ships the best arm more often." if better else "These sweeps do not distinguish the two."
 
 
 def _gate(gate: GateRates) -> None:

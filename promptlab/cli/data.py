@@ -138,10 +138,10 @@ def _say(file: Path, row: dict[str, Any]) -> None:
         say(f"{file}: {len(wrong):,} right answers do not score 1; choose another metric, or correct the answers")
     bad = sum(bool(one["wrong"]) for one in row["tried"])
     if bad:
-        say(f"{file}: {bad} of {len(row['tried'])} examples are scored otherwise than they say; correct the assertions, or the examples")
+        say(f"{file}: {bad} of {len(row['tried'])} examples are not scored as they say; correct the assertions, or the examples")
     elif not failed and not wrong:
         say(f"{file}: ok ({row['task']}, {row['n_items']:,} items, {row['says']} {row['metric']})")
-        say(f"ask it: name it in an experiment with task_files: [{file}] and tasks: [{row['task'].partition('/')[2]}]")
+        say(f"use it: name it in an experiment with task_files: [{file}] and tasks: [{row['task'].partition('/')[2]}]")
 
 
 stimuli = typer.Typer(name="stimuli", help="Stimulus libraries of your own: check one before a sweep uses it.", no_args_is_help=True)

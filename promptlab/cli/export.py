@@ -180,7 +180,7 @@ print("controls:", *map(plain, built.controls), sep="  ")"""
 VERDICT_WORDS = """## Verdicts
 
 Treatment minus control over the tasks, as fractions, with 95 % intervals; `p_adjusted` is corrected for all comparisons of its family.
-`docs/statistics.md` says how each verdict comes about."""
+`docs/reference/statistics.md` says how each verdict comes about."""
 VERDICT = """verdicts = report.comparison_frame(built)
 numbers = ["diff", "ci_low", "ci_high"]
 verdicts[numbers] = verdicts[numbers].astype(float).round(3)
@@ -254,7 +254,7 @@ def notebook(
     if path.suffix != ".ipynb":
         raise UsageProblem(f"{path}: a notebook's name ends in .ipynb")
     if os.path.lexists(path) and not force:
-        raise UsageProblem(f"{path} is there already, perhaps with changes of yours; choose another --out, or replace it with --force")
+        raise UsageProblem(f"{path} is there already, perhaps with changes of yours; replace it with --force, or add --out new-{path.name}")
     folder = os.path.relpath(run.resolve(), path.parent.resolve())
     made = cells(folder, simulated=bool(found.manifest.simulated), loops=bool(found.plan.loops))
     write_whole(path, as_json(made).encode())

@@ -20,8 +20,6 @@ SHOWN = 3
 """Items whose prompt is shown."""
 WIDEST = 1_500
 """Characters of a prompt that are shown."""
-MODELS = {"OPENAI_API_KEY": "openai/gpt-4o-mini", "ANTHROPIC_API_KEY": "anthropic/claude-haiku-4-5"}
-"""Which model is proposed where the environment has a key."""
 SIMULATED = "sim/factors"
 
 
@@ -37,9 +35,12 @@ def init(
     example: Annotated[str | None, typer.Option(help="Copy a shipped experiment and the files that it names.", show_default=False)] = None,
     input_: Annotated[str | None, typer.Option("--input", help="The column that holds the input.", show_default=False)] = None,
     target: Annotated[str | None, typer.Option(help="The column of right answers.", show_default=False)] = None,
-    metric: Annotated[str | None, typer.Option(help="What scores the answers: docs/own-tasks.md.", show_default=False)] = None,
+    metric: Annotated[str | None, typer.Option(help="What scores the answers: docs/reference/own-tasks.md.", show_default=False)] = None,
     rubric: Annotated[
         str | None, typer.Option(help="A sentence on what a good answer is: a judge rates by it.", show_default=False)
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="The model that rates by the rubric; default: one of another family with a key.", show_default=False)
     ] = None,
     ask: Annotated[str | None, typer.Option(help="What the model should do, in a sentence.", show_default=False)] = None,
     prompt: Annotated[
@@ -62,6 +63,8 @@ def init(
     if example is not None:
         _copy(example, into, force)
         return
+    from promptlab.sources.starting import MODELS
+
     chosen = model or next((name for key, name in MODELS.items() if os.environ.get(key)), SIMULATED)
     if from_ is not None:
         from promptlab.importers.promptfoo_config import converted
@@ -77,10 +80,10 @@ def init(
             wishes, ask = _asked(looked, wishes, ask)
             made = propose(looked, wishes)
         say(f"{looked.source}: {looked.n_rows:,} rows; columns {', '.join(looked.columns[:12])}{', ...' if looked.columns[12:] else ''}")
-        say(f"asked:         {made.input}" + (f", with {', '.join(made.shown)}" if made.shown else ""))
+        say(f"input:         {made.input}" + (f", with {', '.join(made.shown)}" if made.shown else ""))
         say(f"right answer:  {made.target or made.graded or 'none'}: {made.kind}")
         say(f"scored by:     {'a judge' if made.rubric else made.metric or ', '.join(next(iter(one)) for one in made.assertions)}")
-        started = start(made, chosen, into, Given(name, ask, prompt or (), sentences))
+        started = start(made, chosen, into, Given(name, ask, prompt or (), sentences, judge))
     _write(started.files, into, force)
     for note in started.notes:
         say(f"note: {note}")
@@ -121,7 +124,7 @@ def _write(files: dict[str, str], into: Path, force: bool) -> None:
 
     taken = [str(into / name) for name in files if os.path.lexists(into / name)]
     if taken and not force:
-        raise UsageProblem(f"{', '.join(taken)} exist already; nothing was written. --force overwrites, --into FOLDER writes elsewhere")
+        raise UsageProblem(f"{', '.join(taken)} exist already; nothing was written. --force overwrites; to write elsewhere, add --into new")
     for name, text in files.items():
         path = into / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -146,7 +149,9 @@ def _show(path: Path) -> None:
     dear = max((e.usd[1] or 0.0 for e in made.estimates), default=0.0)
     if study.experiment.budget_usd is not None and dear > study.experiment.budget_usd:
         say(f"note: it may cost more than budget_usd: {study.experiment.budget_usd:g}; raise that, or lower 'items'")
-    say(f"next: read and change {path}, then: promptlab plan {path} (what it can find), promptlab sweep {path}")
+    say(f"next: read and change {path}, then:")
+    say(f"  promptlab plan {path}     # what it can find; sends nothing")
+    say(f"  promptlab sweep {path}    # runs, and ends with the verdict")
 
 
 def _prompts(study: Study) -> None:

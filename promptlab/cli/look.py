@@ -15,6 +15,7 @@ from promptlab.cli import completing
 from promptlab.cli.common import AsJson, RunFolder, RunsAnywhere, exit_json, print_json, print_rows, run_folder, say
 from promptlab.cli.home import RunLine, ago, run_line, show_runs
 from promptlab.nouns import EXIT_ERROR, DataMissing, RunProblem, UsageProblem, did_you_mean
+from promptlab.nouns.words import counted
 
 ls = typer.Typer(name="ls", help="List runs, tasks, stimuli or models.", no_args_is_help=True)
 show = typer.Typer(name="show", help="Show one run, task, stimulus or model.", no_args_is_help=True)
@@ -273,7 +274,7 @@ def repair(
     for name in done.leftovers:
         say(f"leftover:      {name} {would}removed; the process that wrote it has ended")
     if done.n_torn:
-        say(f"journal:       {done.n_torn:,} torn line(s) {would}dropped; no such line was ever a recorded trial")
+        say(f"journal:       {counted(done.n_torn, 'torn line')} {would}dropped; no such line was ever a recorded trial")
     for name, reason in done.aside:
         say(f"moved aside:   {name} {would}moved to damaged/{name}: {reason}")
     if done.aside:

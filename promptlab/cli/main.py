@@ -9,15 +9,18 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from promptlab import __version__
 from promptlab.cli import audit, bring, cache, calibrate, data, export, gate, home, init, look, paper, plan, rate, report, sweep, view
 from promptlab.guard import refuse_poisoned
-from promptlab.nouns import EXIT_ERROR, PromptlabError
+from promptlab.nouns import EXIT_ERROR, PromptlabError, RunProblem, UsageProblem
 
 GC_EVERY = 50_000
+USE: Any = typer.BadParameter.__base__
+"""What the parser of the command line raises where a command, a flag or a value is wrong."""
 
 app = typer.Typer(
     name="promptlab",
@@ -64,18 +67,35 @@ def main() -> None:
             stream.reconfigure(errors="as-json")
     try:
         refuse_poisoned()
-        app()
-    except PromptlabError as error:
-        from promptlab.cli.remedies import remedy
+        code = app(prog_name="promptlab", standalone_mode=False)
+    except (PromptlabError, PermissionError, USE) as found_wrong:
+        error = _denied(found_wrong) if isinstance(found_wrong, PermissionError) else found_wrong
+        from promptlab.cli.remedies import misused, remedy
         from promptlab.nouns import inert, known_secrets, redact
 
-        found = remedy(error, sys.argv[1:])
+        if isinstance(error, PromptlabError):
+            found = remedy(error, sys.argv[1:])
+        else:
+            at, error = error.ctx, UsageProblem(misused(error.format_message()))
+            found = remedy(error, sys.argv[1:]) or " ".join([at.command_path if at else f"promptlab {sys.argv[1]}", "--help"])
         said = f"promptlab: {error}\n" + (f"try: {found}\n" if found else "")
-        sys.stderr.write(inert(redact(said, known_secrets())))
+        if str(error):  # a group without a command has shown its help
+            sys.stderr.write(inert(redact(said, known_secrets())))
         raise SystemExit(error.exit_code) from None
+    except typer.Abort:
+        sys.stderr.write("promptlab: stopped; nothing more was done\n")
+        raise SystemExit(EXIT_ERROR) from None
     except BrokenPipeError:  # `promptlab ... | head`
         sys.stderr.close()
         raise SystemExit(EXIT_ERROR) from None
+    raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _denied(error: PermissionError) -> PromptlabError:
+    """A file or folder of another user, wherever a command met it."""
+    if error.filename is None:
+        raise error
+    return RunProblem(f"{error.filename}: {error.strerror}; its owner must allow it, or choose another file or folder")
 
 
 def _as_json(error: UnicodeError) -> tuple[str, int]:

@@ -23,9 +23,7 @@ def paper(
 
     folder = to or run / "paper"
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not force:
-        raise UsageProblem(
-            f"{folder} is there already, perhaps with changes of yours; choose another --to, or replace its files with --force"
-        )
+        raise UsageProblem(f"{folder} is there already, perhaps with changes of yours; replace its files with --force, or add --to paper-2")
     report = api.report(run)
     document, archive = write_kit(Run(run), report, folder)
     say(f"written:       {document}{' (SIMULATED)' if report.simulated else ''}")

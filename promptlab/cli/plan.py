@@ -26,6 +26,7 @@ from promptlab.cli.common import (
     say,
     show,
 )
+from promptlab.nouns.words import counted
 
 if TYPE_CHECKING:
     from promptlab.nouns import Plan
@@ -43,7 +44,7 @@ def plan(
     batch: Batch = False,
     runs: Runs = Path("runs"),
     allow_code: AllowCode = False,
-    details: Annotated[bool, typer.Option("--details", help="Every table: the words of arms and prompts, looks, families.")] = False,
+    details: Annotated[bool, typer.Option("--details", help="Every table: words of arms and prompts, interim analyses, families.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show on one screen what an experiment will ask, cost and be able to see. Sends nothing, unless --pilot is given."""
@@ -79,18 +80,21 @@ def plan(
         said = f"; {len(findings) - MOST_SHOWN} more problems" if len(findings) > MOST_SHOWN else ""
         say(f"all tables: promptlab plan {shlex.quote(str(experiment))} --details{said}")
     if shown is not None:
-        say(
-            f"pilot:         {shown['changed']} of {shown['of']} answers changed when sent again "
-            f"({100 * shown['discordance']:.1f} %, at most {100 * shown['discordance_high']:.1f} % with 80 % confidence, as above); "
-            f"the baseline scored {100 * shown['baseline']:.1f} %; {shown['tokens_out']} tokens out an answer; {shown['paid']}"
-        )
-        say(f"               {shown['run']} (a sweep of this experiment takes these answers from the cache)")
+        for model, own in shown["models"].items():
+            said = f"{model}: " if len(shown["models"]) > 1 else ""
+            say(
+                f"pilot:         {said}{own['changed']} of {own['of']} answers changed when sent again "
+                f"({100 * own['discordance']:.1f} %, at most {100 * own['discordance_high']:.1f} % with 80 % confidence"
+                f"{', as above' if model == shown['model'] else ''}); "
+                f"the baseline scored {100 * own['baseline']:.1f} %; {own['tokens_out']} tokens out an answer"
+            )
+        say(f"               {shown['paid']}; {shown['run']} (a sweep of this experiment takes these answers from the cache)")
 
 
 def _pilot(study: Study, runs: Path, concurrency: int) -> dict[str, Any]:
     """The baseline and its repeat on a few items: how many answers change, and what an answer really costs."""
     from promptlab.nouns import RunProblem, home
-    from promptlab.planning.calibrate import pilot_of, pilot_shows
+    from promptlab.planning.pilot import pilot_of, pilot_shows
     from promptlab.record.store import Run
     from promptlab.running.progress import Execution
     from promptlab.running.sweep import run_sweep
@@ -118,10 +122,11 @@ def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
 
     counts = made.counts
     say(f"{made.name}: {made.question}")
-    size = f"{counts.models} model(s) x {counts.tasks} task(s), {counts.items:,} items x {counts.conditions} conditions"
+    size = f"{counted(counts.models, 'model')} x {counted(counts.tasks, 'task')}, {counted(counts.items)}"
+    size += f" x {counted(counts.conditions, 'condition')}"
     calls = f"{counts.trials:,} trials, {counts.calls:,} calls (fewer where answers are cached)"
     if made.confirm is None:
-        say(f"{size} x {made.replicates} replicate(s) = {calls}")
+        say(f"{size} x {counted(made.replicates, 'replicate')} = {calls}")
     else:
         say(f"{size}, at most {calls}")
         for line in confirm_lines(made, made.confirm):
@@ -130,7 +135,7 @@ def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
     show_cost(made, None if details else MOST_SHOWN)
     low, high = minutes(made.estimates, concurrency)
     if made.waves is not None:
-        say(f"by batch: at most {made.waves} wave(s) of batches, each within 24 hours")
+        say(f"by batch: at most {counted(made.waves, 'wave')} of batches, each within 24 hours")
     else:
         say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls in flight")
     families = Counter(h.family for h in made.hypotheses)
@@ -141,7 +146,7 @@ def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
             print_lines([SHORT.get(name, name) for name in found.head], lines, right=range(1, len(found.head)), title=found.title)
         if made.looks:
             say(f"Interim analyses, fixed before the first call: {len(made.looks)}; a sentence may stop early at each of them but the last")
-        say(f"Families, fixed before the first call: {len(families)}, with {sum(families.values()):,} comparisons in all")
+        say(f"Families, fixed before the first call: {len(families)}, with {counted(sum(families.values()), 'comparison')} in all")
         if len(labels.frame):
             print_lines(labels.head, [list(map(str, row)) for row in labels.rows[:MOST_SHOWN]], title=labels.title)
         for note in made.notes[:MOST_NOTES]:
@@ -230,7 +235,7 @@ def show_cost(made: Plan, most: int | None = None) -> None:
 
 def _show_looks(made: Plan) -> None:
     print_table(
-        f"Looks, fixed before the first call (level {made.look_level:.4f} for each sentence of the largest family)",
+        f"Interim analyses, fixed before the first call (level {made.look_level:.4f} for each sentence of the largest family)",
         ["look", "items a task", "information", "|z| to stop"],
         [
             [n, f"{min(look.items)}" + (f"-{max(look.items)}" if len(set(look.items)) > 1 else ""),
@@ -238,7 +243,7 @@ def _show_looks(made: Plan) -> None:
             for n, look in enumerate(made.looks, 1)
         ],
         f"A sentence also stops where an effect that this design finds four times of five would still be found with less than "
-        f"{100 * (made.futility or 0.0):.0f} % chance. Items asked on average: "
+        f"{100 * (made.futility or 0.0):.0f} % chance. Items sent on average: "
         + ", ".join(f"{100 * s.asked:.0f} % if {_effect_words(s.effect)}" for s in made.look_shares)
         + ". Single tasks get no verdict.",
     )  # fmt: skip

@@ -48,11 +48,14 @@ def rate(
     for path in read or ():
         text = text_of(path)
         is_sheet = path.suffix == ".json"
-        found = rating.from_sheet(path, text, sample) if is_sheet else ratings.from_csv(path, text)
+        found = rating.from_sheet(path, text, Run(run)) if is_sheet else ratings.from_csv(path, text)
         found = found if is_sheet else rating.of_this_run(path, found, sample, Run(run))
+        there = {(one.rater, one.unit, one.kind) for one in ratings.ratings_of(run)}
+        n_again = sum((one.rater, one.unit, one.kind) in there for one in found)
         for one in found:
             ratings.add(run, one)
-        say(f"{path}: {len(found)} ratings imported")
+        said = f"; {n_again} replace what the same rater said of the same answers before" if n_again else ""
+        say(f"{path}: {len(found)} ratings imported{said}")
     if sheet is not None:
         write_whole(sheet, rating.sheet(order, rater, "Rating").encode())
         say(f"{sheet}: {len(order)} units for {rater}; its answers come back with promptlab rate {run} --import FILE.json")

@@ -17,6 +17,7 @@ PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b(?![_=])")
 ONE_OF = re.compile(r"(?:with|give|by|add) (--[a-z-]+): '?([^\s,;']+)")
 ADDED = re.compile(r"(?:for example|add) (--[a-z-]+) (?:'([^']+)'|([\w.-]*\w(?:[,/=][\w.-]*\w)*))")
 LIBRARY = re.compile(r"Install (\w+) to ")
+QUOTED = re.compile(r"'([^']+)'|(?<![\w-])(--?[a-zA-Z][\w-]*)")
 READS_A_FILE = ("plan", "sweep", "calibrate", "gate")
 
 
@@ -33,6 +34,8 @@ def remedy(error: PromptlabError, given: Sequence[str]) -> str | None:
         return str(ticks[-1])
     if isinstance(error, FileProblems) and in_a_file and given and given[0] in READS_A_FILE:
         return _command(["check", str(error.problems[0].file)])
+    if given and given[0] == "import" and "; known: " in message:  # which column, arm or score is meant, only its reader knows
+        return _command(["import", "--explain", *(word for word in given[1:] if Path(word).is_file())])
     if isinstance(error, RunProblem) and "there is no such run" in message:
         return "promptlab runs ls"
     for rule in (ONE_OF, ADDED):
@@ -41,6 +44,16 @@ def remedy(error: PromptlabError, given: Sequence[str]) -> str | None:
             return _command(_with(given, option, next(filter(None, values))))
     library = LIBRARY.search(message)
     return f"python -m pip install {library.group(1)}" if library else None
+
+
+def misused(message: str) -> str:
+    """What the parser of the command line says of a wrong command, flag or value, with the nearest right one."""
+    message = message.replace("Value error, ", "")
+    wrong, *known = [a or b for a, b in QUOTED.findall(message.partition(": ")[2] if message.startswith("Invalid") else message)] or [""]
+    near = difflib.get_close_matches(wrong, known, 1)
+    head = re.split(r" \(Possible options|\. Did you mean|\.$", message)[0]
+    head = head.replace(f": {wrong}", f" '{wrong}'") if wrong else head
+    return f"{head}; did you mean '{near[0]}'?" if near else head
 
 
 def _command(words: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ import typer
 from promptlab.cli import completing
 from promptlab.cli.common import AsJson, Force, RunFolder, Runs, exit_json, print_table, run_folder, say, show
 from promptlab.nouns import RunProblem, Scorer, UsageProblem, flat
+from promptlab.nouns.words import counted
 
 Format = Literal["terminal", "markdown", "html", "json", "csv", "pdf", "png"]
 INTO_RUN = {"html": "report.html", "pdf": "verdict.pdf", "png": "verdict.png"}
@@ -185,7 +186,7 @@ def compare(
     say(found.sentence)
     say(EXPLORATORY)
     say(
-        f"{found.n_changed:,} item(s) changed"
+        f"{counted(found.n_changed)} changed"
         + (f"; the most: {', '.join(f'{c.task}/{c.item}' for c in found.changed[:5])}" * bool(found.changed))
     )
     runs, of_item = (Run(run_a), Run(run_b or run_a)), [tuple(item.split("/", 1))] if item else []

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from promptlab.api import CacheUse
 from promptlab.cli.common import LOOKS, AllowCode, Batch, Concurrency, ExperimentFile, Force, RunFolder, RunsAnywhere, Sequential, path, say
 from promptlab.cli.plan import plan
 from promptlab.cli.report import after_sweep
 from promptlab.nouns import EXIT_INCOMPLETE, EXIT_INTERRUPTED, FileProblems, Scorer, UsageProblem
+from promptlab.nouns.words import CacheUse, counted
 
 if TYPE_CHECKING:
     from promptlab.planning.study import Study
@@ -72,7 +72,7 @@ def sweep(
         CacheUse,
         typer.Option(help="Paid answers: use and keep them; refresh: send again; off; imported: those of bundles too; replay: no calls."),
     ] = "use",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Ask for every answer again, so that none is older than the plan.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Send every request again, so that no answer is older than the plan.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", hidden=True)] = False,
     wire: Annotated[
         Wire,
@@ -145,7 +145,8 @@ def sweep(
     if simulated:
         say(f"SIMULATED. {', '.join(simulated)}: promptlab makes up the answers; they say nothing about any real model.")
     n_models = len(study.models)
-    say(f"run {study.run_id}: {study.design.n_trials:,} trials, {len(study.design.models)} model(s), {len(study.design.tasks)} task(s)")
+    over = ((study.design.n_trials, "trial"), (n_models, "model"), (len(study.design.tasks), "task"))
+    say(f"run {study.run_id}: {', '.join(counted(*one) for one in over)}")
     started = time.monotonic()
     with contextlib.ExitStack() as until_the_end:
         with _followed(runs, study.run_id, batch) as (folder, pusher):
@@ -197,7 +198,7 @@ def rescore(
     if done.progress.n_recorded_before + done.progress.n_done:
         after_sweep(done.folder, write_html=True)
     if done.progress.n_not_cached:
-        say(f"the run lacks these answers; `{me()} sweep {study.path}` asks for them and completes this run")
+        say(f"the run lacks these answers; `{me()} sweep {study.path}` sends them and completes this run")
     raise typer.Exit(done.exit_code)
 
 
@@ -205,7 +206,7 @@ def _last_words(done: Sweep, pusher: Pusher | None, experiment: Path) -> int:
     """Say how to continue, and with which code the command ends."""
     again = f"{me()} {' '.join(sys.argv[1:])}"
     if pusher and pusher.failed and done.state == "complete":
-        say(f"incomplete at the address; the same command pushes what is missing and asks nothing again:    {again}")
+        say(f"incomplete at the address; the same command pushes what is missing and sends nothing again:    {again}")
         return EXIT_INCOMPLETE
     if done.state == "complete":
         say(f"look at it:    {me()} view {f'{pusher.place.address}/{pusher.run}' if pusher else done.folder}")
@@ -215,11 +216,11 @@ def _last_words(done: Sweep, pusher: Pusher | None, experiment: Path) -> int:
         say(f"{done.progress.budget_reached}. Raise the limit (--max-cost, --max-tokens, or budget_usd in a copy), or keep what there is.")
     elif done.progress.n_waiting:
         n, batches = done.progress.n_waiting, done.progress.n_batches
-        say(f"incomplete; {n:,} trials wait in {batches:,} batch(es); the same command collects them:    {again}")
+        say(f"incomplete; {n:,} trials wait in {counted(batches, 'batch')}; the same command collects them:    {again}")
     elif done.progress.n_not_cached:
         say(f"incomplete; see what differs with:    {me()} cache why {experiment}")
     else:
-        say(f"incomplete; the same command asks only for what is missing:    {again}")
+        say(f"incomplete; the same command sends only what is missing:    {again}")
     return done.exit_code
 
 

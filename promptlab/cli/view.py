@@ -96,7 +96,7 @@ def address(host: str, port: int) -> str:
 def _keep(url: str, server: subprocess.Popen[bytes]) -> None:
     """Serve on until Ctrl-C; only a terminal has someone who could press it."""
     if server.poll() is not None:
-        say(f"note: the explorer ended by itself with code {server.returncode}; open it again with: promptlab view")
+        say(f"note: the explorer ended unexpectedly with code {server.returncode}; open it again with: promptlab view")
     elif sys.stdout.isatty():
         say(f"explorer:      {url} continues serving; Ctrl-C ends it")
         with contextlib.suppress(KeyboardInterrupt):

@@ -1,7 +1,7 @@
 """Known defects of the official items, and what is done about them: `keep` them, `drop` the items, or `fix` what can be fixed.
 
 Pure: items in, items out. Clusters are set in every mode, because rows that belong together are not independent whatever
-else is done. docs/tasks.md lists the defects of every task.
+else is done. docs/reference/tasks.md lists the defects of every task.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
-from promptlab.nouns import Item
+from promptlab.nouns import Item, together
 
 Handling = Literal["keep", "drop", "fix"]
 Items = tuple[Item, ...]
@@ -38,10 +38,10 @@ def handled(task: str, items: Items, handling: Handling, own_instruction: Collec
 
 
 def clustered(task: str, items: Items) -> Items:
-    """Items with the name of the group that they belong to, where a task has such groups."""
+    """Items with the name of the group that they belong to, where a task has such groups, or asks the same twice."""
     name = CLUSTERS.get(task)
     if name is None:
-        return items
+        return together(items)
     groups = Counter(name(item) for item in items)
     return tuple(replace(item, cluster=item.cluster or (group if groups[group := name(item)] > 1 else None)) for item in items)
 

@@ -69,7 +69,7 @@ def _cards(store: Store, filters: Filters, sums: Sequence[Row]) -> None:
     with three:
         st.metric("Failed", cards[2], border=True)
     with four:
-        st.metric("Asked", cards[3], border=True)
+        st.metric("Repeats", cards[3], border=True)
 
 
 def tables(store: Store, filters: Filters) -> list[Table]:
@@ -116,7 +116,7 @@ def _missing(store: Store, arms: Sequence[Row]) -> None:
 
 
 def _repeats(store: Store, filters: Filters, arms: Sequence[Row], model: str, setting: Setting) -> None:
-    st.header("Does asking again give the same?")
+    st.header("Do repeats agree?")
     if store.plan.replicates < 2:
         plain.line(reliability.ONCE_NOTE)
         return

@@ -13,7 +13,7 @@ from promptlab.reporting import deviations
 from promptlab.reporting.prepared import Store
 from promptlab.reporting.table import Table, table
 
-PARTS = {"frozen": "As it was frozen", "plan": "Plan and hypotheses", "again": "Where it comes from, and again"}
+PARTS = {"frozen": "As it was frozen", "plan": "Plan and hypotheses", "again": "Source and rerun"}
 
 
 def render(store: Store, filters: Filters) -> None:
@@ -28,7 +28,7 @@ def render(store: Store, filters: Filters) -> None:
         take.section("Deviations from the plan", odd, "deviations")
         take.folded("Arms and tasks with fewer trials than planned", deviations.gap_table(store, cells), "missing-trials")
         take.folded("Versions that served the answers", deviations.version_table(store), "served-versions")
-        take.folded("Parameters asked and sent", deviations.parameter_table(store), "parameters")
+        take.folded("Parameters requested and sent", deviations.parameter_table(store), "parameters")
     elif part == "plan":
         take.section("The frozen plan", deviations.term_table(store), "plan")
         take.section("Families of hypotheses", deviations.family_table(store), "families")
@@ -51,7 +51,7 @@ def _again(store: Store) -> None:
         st.caption("This run folder holds no experiment file.")
     else:
         plain.block(text)
-    st.header("Do it again")
+    st.header("How to rerun it")
     if store.plan.imported:
         st.caption("This run was imported from results of another tool, so promptlab cannot run it again.")
     for title, command in deviations.commands(store):
@@ -69,4 +69,4 @@ def tables(store: Store, filters: Filters) -> list[Table]:
         Table("The experiment file", "", pd.DataFrame({"line": (deviations.experiment_text(store) or "").splitlines()})),
     ]  # fmt: skip
     again = deviations.commands(store)
-    return [*made, *([table("Do it again", "", ("what", "command"), again)] if again else ())]
+    return [*made, *([table("How to rerun it", "", ("what", "command"), again)] if again else ())]

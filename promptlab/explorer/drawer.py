@@ -157,7 +157,7 @@ def _item(a: Side, b: Side, task: str, item: str) -> None:
         words = {key: f"base prompt {sides[0][key]['base_prompt']}, repeat {sides[0][key]['replicate'] + 1}" for key in shared}
         by_name = {"/".join(key): key for key in shared}
         st.session_state[WHERE].setdefault("repeat", next(iter(by_name)))
-        _kept("repeat", list(by_name), partial(_select, "Asked several times", "repeat"), {n: words[key] for n, key in by_name.items()})
+        _kept("repeat", list(by_name), partial(_select, "Repeat", "repeat"), {n: words[key] for n, key in by_name.items()})
         chosen = by_name.get(st.session_state["drawer_repeat"], chosen)
     both = [(a, sides[0][chosen]), (b, sides[1][chosen])]
     _prompts(both)

@@ -33,7 +33,7 @@ ICON = str(Path(__file__).with_name("icon.svg"))
 STATES = {
     "running": "running",
     "complete": "complete",
-    "incomplete": "incomplete: some calls failed; the same sweep command asks for them again",
+    "incomplete": "incomplete: some calls failed; the same sweep command sends them again",
     "budget": "stopped at its budget",
     "interrupted": "interrupted; the same sweep command continues from here",
     "failed": "failed; the same sweep command continues from here",
@@ -102,7 +102,8 @@ background: var(--panel); color: var(--soft); border: 1px solid var(--line)}} .b
 .verdict .first {{font-size: 1.33rem; line-height: 1.3}} .verdict .soft, .soft {{color: var(--soft)}}
 .chip {{border-radius: 4px; padding: 0 8px; font-weight: 600; white-space: nowrap}} .number {{font-variant-numeric: tabular-nums}}
 .box {{border: 1px solid var(--line); border-radius: 6px; padding: 8px 12px; max-height: 300px; overflow: auto; white-space: pre-wrap;
-overflow-wrap: anywhere; line-height: 1.45}} .box:focus-visible {{outline: 2px solid var(--accent)}} {diff}</style>"""
+overflow-wrap: anywhere; line-height: 1.45;
+unicode-bidi: plaintext}} .box:focus-visible {{outline: 2px solid var(--accent)}} {diff}</style>"""
 
 
 def page_module(page: str) -> Any:  # noqa: ANN401 (a module)
@@ -110,13 +111,18 @@ def page_module(page: str) -> Any:  # noqa: ANN401 (a module)
     return importlib.import_module(f"{__package__}.{TABLES[page]}")
 
 
-def show(run: Path | None, runs: Path) -> None:
-    """The whole screen, for one run folder or for all below `runs`."""
+def dress() -> None:
+    """Give the page its style."""
     from promptlab.reporting.diff import DIFF_CSS
 
+    plain.html(STYLE, colours=plain.palette().css(), diff=DIFF_CSS)
+
+
+def show(run: Path | None, runs: Path) -> None:
+    """The whole screen, for one run folder or for all below `runs`."""
     st.set_page_config(page_title="promptlab", page_icon=ICON, layout="wide")  # first: the icons of pages are asked of the internet
     moved()  # the whole page is drawn now
-    plain.html(STYLE, colours=plain.palette().css(), diff=DIFF_CSS)
+    dress()
     found = {run.resolve().name: run} if run else load.folders(runs)
     filters = Filters()
     take.begin()

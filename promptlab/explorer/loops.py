@@ -48,7 +48,7 @@ def render(store: Store, filters: Filters) -> None:
         if any(row[unit] is not None for row in rows):
             drawn = charts.spent(rows, f"Items solved by {words} spent", store.simulated, unit)
             take.chart(drawn, f"{unit}-{strategy}", about.format(f"items solved against what an item has cost in {words}"))
-    st.header("Drift: are right answers talked away")
+    st.header("Drift: are right answers lost")
     drawn = charts.drift(rows, "Right answers at each round", store.simulated)
     take.chart(drawn, f"drift-{strategy}", about.format("right answers at each round"))
     for sentence in drift_words(rows):
@@ -79,7 +79,7 @@ def _chosen(store: Store, filters: Filters) -> tuple[str, str, Rows, Rows, Rows]
     """Model and loop, and their rounds, emotions and contrasts."""
     left, middle = filters.columns(2)
     model, loops = model_of(store, filters, left), store.plan.looped
-    strategy = filters.pick("Loop", "loop", loops, next(iter(loops)), drops=OF_A_PAIR, place=middle)
+    strategy = filters.pick("Loop", "loop", loops, next(iter(loops)), drops=OF_A_PAIR, place=middle if len(store.models) > 1 else left)
     report = store.report
     rounds, emotions, contrasts = (
         [row for row in each if row["model"] == model and row["loop"] == strategy]
@@ -97,7 +97,7 @@ def round_table(rows: Rows) -> pd.DataFrame:
         ]
         for row in rows
     ]  # fmt: skip
-    heads = ["arm", "round", "items asked", "solved so far", "95 % interval", "right at this round", "turned right", "turned wrong"]
+    heads = ["arm", "round", "items sent", "solved so far", "95 % interval", "right at this round", "turned right", "turned wrong"]
     return pd.DataFrame(shown, columns=[*heads, "tokens so far"])
 
 

@@ -66,9 +66,10 @@ def joined(pieces: Iterable[Markup], between: str = "") -> Markup:
     return Markup(between).join(pieces)  # noqa: S704 (as above)
 
 
-def box(text: object, label: str) -> None:
+def box(text: object, label: str, longest: int = LONGEST) -> None:
     """A text of any length in the face of texts; tall ones scroll, by key as well."""
-    html('<div class="box" tabindex="0" role="region" aria-label="{label}">{text}</div>', label=label, text=clip(str(text)) or "(nothing)")
+    shown = clip(str(text), longest) or "(nothing)"
+    html('<div class="box" tabindex="0" role="region" aria-label="{label}">{text}</div>', label=label, text=shown)
 
 
 def difference(before: str, after: str, label: str) -> None:

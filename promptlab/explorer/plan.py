@@ -64,7 +64,7 @@ def _file(chosen: Choices, draft: Draft) -> None:
         for problem in draft.problems:
             plain.line(problem)
         return
-    st.caption("Nothing has been written. Take it along, change what you like, and run these commands where you saved it.")
+    st.caption("Nothing has been written. Download it, change what you like, and run these commands where you saved it.")
     plain.block(draft.text)
     st.download_button("Download the experiment", draft.text.encode(), FILE, "application/yaml", key="take/planned", on_click="ignore")
     plain.block(chosen.commands())
@@ -105,9 +105,7 @@ def _measured(store: Store | None, filters: Filters) -> Measured:
             f"{known.again:.1f} % flip when the same prompt is sent again" if known.again is not None else "",
         ]
         simulated = " (SIMULATED)" if store.simulated else ""
-        plain.line(
-            f"As measured in this run with {model}{simulated}: {'; '.join(part for part in said if part)}. That is where this starts."
-        )
+        plain.line(f"As measured in this run with {model}{simulated}: {'; '.join(part for part in said if part)}. The choices start there.")
     return known
 
 
@@ -140,7 +138,7 @@ def _choices(store: Store | None, filters: Filters, known: Measured) -> Choices:
     family = stimuli if over == "mean" else stimuli * tasks
     comparisons = filters.number("Comparisons in the family", "comparisons", 1, 10_000, family, place=more)
     simulated = {m: f"{m} (SIMULATED)" for m in models if m.startswith("sim/")}
-    model = filters.pick("Model asked", "asked", models, asked, simulated, place=more)
+    model = filters.pick("Model", "asked", models, asked, simulated, place=more)
     under_way = filters.number("Calls in flight", "under_way", 1, 1_000, 16, place=more)
     return Choices(
         over="cell" if over == "cell" else "mean", per_task=per_task, repeats=repeats, effect=effect, flips=flips, again=again,

@@ -268,8 +268,8 @@ def _published(store: Store, model: str, setting: Setting) -> None:
     if not rows:
         return
     st.caption(
-        "Papers report the best of many sentences, chosen on the very items that are reported. The range next to their figure is what dice "
-        "alone give it in this run; the range next to an honest figure is its 95 % interval."
+        "Papers report the best of many sentences, chosen on the very items that are reported. The range next to their figure is what "
+        "chance alone gives in this run; the range next to an honest figure is its 95 % interval."
     )
     take.chart(
         charts.protocol(rows, "Published arithmetic and honest figures", store.simulated), "protocol",

@@ -18,6 +18,7 @@ from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters, open_run
 from promptlab.explorer.load import again_every, opened
 from promptlab.nouns import UNREADABLE, VERDICTS, Manifest, PromptlabError, as_sent, merged, readable
+from promptlab.nouns.words import counted
 from promptlab.record.store import frozen_plan
 from promptlab.reporting.prepared import Stamp, Store, is_kept, place, stamp
 from promptlab.reporting.table import Table
@@ -32,7 +33,7 @@ ABOUT = (
     "Newest first. A warning is something that may spoil a comparison or that is still open; "
     "no warning means only that nothing of the kind is recorded. The best arm is known once a run was opened. Click a row to open its run."
 )
-UNREADABLE_NOTE = "The same sweep command makes a run whole again; promptlab runs repair repairs what is damaged."
+UNREADABLE_NOTE = "The same sweep command completes a run; promptlab runs repair repairs what is damaged."
 Row = dict[str, Any]
 
 
@@ -56,7 +57,7 @@ def render(found: Mapping[str, Path], filters: Filters) -> None:
 def _nothing() -> None:
     plain.html('<h1 class="pl-h1">No runs yet</h1>')
     st.caption("This makes one in about a minute, without a key and at no cost:")
-    st.code("promptlab sweep experiments/quickstart.yaml", language=None)
+    st.code("promptlab sweep quickstart", language=None)
     st.caption("If your runs are elsewhere:")
     st.code("promptlab view --runs FOLDER", language=None)
 
@@ -156,7 +157,7 @@ def warnings(manifest: Manifest, asked: Mapping[str, Mapping[str, Any]]) -> list
     return [
         *manifest.several_versions,
         *(f"{model}: {', '.join(differs)}" for model, differs in differ.items() if differs),
-        *([f"{waiting:,} trials wait in {manifest.batches['open']:,} batch(es)"] if waiting else ()),
+        *([f"{waiting:,} trials wait in {counted(manifest.batches['open'], 'batch')}"] if waiting else ()),
         *(f"the provider of {model} stopped: {why}" for model, why in manifest.stopped.items()),
         *([f"the price of {unpriced:,} calls is unknown"] if unpriced else ()),
         *([str(manifest.budget_reached)] if manifest.budget_reached else ()),
@@ -179,7 +180,7 @@ def differences(asked: Mapping[str, Any] | None, sent: Mapping[str, Any]) -> lis
             found.append(f"{key} {value} was requested and not sent")
         elif sent[key] != value:
             found.append(f"{key} {value} was requested and {sent[key]} sent")
-    return found + [f"{key} {value} was sent and not asked for" for key, value in extra.items()]
+    return found + [f"{key} {value} was sent and not requested" for key, value in extra.items()]
 
 
 def _asked(folder: Path) -> Mapping[str, Mapping[str, Any]]:

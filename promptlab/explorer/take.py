@@ -131,10 +131,20 @@ def themed(spec: Any) -> Any:  # noqa: ANN401 (Vega-Lite)
             return {name: part if name in ("data", "datasets") else of(part, name) for name, part in value.items()}
         if isinstance(value, list):
             return [of(part, key) for part in value]
-        return swapped.get(value, value) if isinstance(value, str) and (value != "white" or key == "background") else value
+        if not isinstance(value, str) or (value == "white" and key != "background"):
+            return value
+        return swapped.get(value) or (_lighter(value) if key == "range" and palette is not LIGHT and value.startswith("#") else value)
 
     return of(spec)
 
 
 DARKER = {"#0072B2": "#6CB8F5", "#000000": "#E8EBEE", "#222222": "#E8EBEE", "#D55E00": "#FF9D5C", "#009E73": "#5CD0A8"}
 """Colours of series that would be hard to see on a dark ground."""
+FAINT = 330
+"""The sum of red, green and blue, each to 255, below which a further colour is hard to see there."""
+
+
+def _lighter(colour: str) -> str:
+    """A colour half way to white, where it would be hard to see on a dark ground."""
+    parts = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+    return "#" + "".join(f"{(part + 255) // 2:02X}" for part in parts) if sum(parts) < FAINT else colour

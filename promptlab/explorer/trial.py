@@ -157,7 +157,7 @@ def facts(row: Mapping[str, Any], calls: pd.DataFrame, scores: Mapping[str, floa
     for number, call in enumerate(records(calls), start=1):
         which = f" of call {number}" if len(calls) > 1 else ""
         pairs += [
-            (f"parameters asked for{which}", call["requested"]),
+            (f"parameters requested{which}", call["requested"]),
             (f"parameters sent{which}", call["effective"]),
             (f"finish reason{which}", or_unknown(call["finish_reason"])),
             *((f"{words}{which}", _shown(call[name])) for name, words in CALL_FACTS.items() if not pd.isna(call[name])),

@@ -15,7 +15,7 @@ from promptlab.importers.shapes import shaped
 from promptlab.importers.tabular import read_rows
 from promptlab.nouns import PromptlabError
 
-COMMON = ("baseline", "placebo", "arms", "drop", "scale", "lower-is-better", "force")
+COMMON = ("baseline", "placebo", "arms", "drop", "scale", "lower-is-better", "not-asked", "force")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def _facts(reading: Reading) -> dict[str, Any]:
     found = {
         "score": reading.metric,
         "scores": listed(reading.metrics, 20) if len(reading.metrics) > 1 else "",
-        "direction": {None: "more is better (not said by the files)", True: "more is better", False: "less is better"}[
+        "direction": {None: "more is better (the files do not say)", True: "more is better", False: "less is better"}[
             reading.higher_is_better
         ],
         "models": listed(list(dict.fromkeys(r.model for r in results))),

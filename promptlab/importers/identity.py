@@ -10,6 +10,7 @@ from promptlab.importers.files import File
 from promptlab.importers.results import Reading, Result
 from promptlab.importers.values import known_by, refusal
 from promptlab.nouns import AA_ARM, NONE_ARM
+from promptlab.nouns.words import counted
 
 
 def asked_again(results: list[Result], reading: Reading, files: Sequence[File]) -> list[str]:
@@ -31,7 +32,7 @@ def asked_again(results: list[Result], reading: Reading, files: Sequence[File]) 
         ]
     if copies:
         results[:] = [r for r in results if r.file not in copies]
-        return [f"{len(copies)} file(s) with the same content as another were left out"]
+        return [f"left out: {counted(len(copies), 'file')} with the same content as another"]
     at: dict[tuple[str, str, str, str], dict[int, int]] = defaultdict(dict)
     for r in sorted(results, key=lambda r: rank[r.file]) if reading.by_content else []:
         repeats = at[r.model, r.task, r.arm, r.item]

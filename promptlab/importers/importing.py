@@ -28,7 +28,7 @@ READERS: Mapping[Kind, tuple[Callable[[Sequence[File], Options], Reading], froze
 """How files of a kind are read, and the flags that mean something for them.
 
 Other flags are refused, because one without effect would not be noticed. --baseline, --placebo, --arms, --drop, --scale,
---lower-is-better and --force mean something for all.
+--lower-is-better, --not-asked and --force mean something for all.
 """
 Watch = Callable[[str, float], None]
 """Called with what is being done, and how much of it is done, from 0 to 1."""

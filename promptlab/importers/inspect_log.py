@@ -88,7 +88,7 @@ def read(files: Sequence[File], options: Options) -> Reading:
 
 
 def _say_what_is_asked(results: Sequence[Result]) -> None:
-    """Where the arms do not change what samples ask, that tells them apart; inspect_ai may have counted their ids up by itself."""
+    """Where the arms do not change what samples ask, that distinguishes them; inspect_ai may have counted their ids up by itself."""
     inputs: dict[tuple[str, str], set[str]] = {}
     for r in results:
         inputs.setdefault((r.task, r.arm), set()).add(r.input)

@@ -12,10 +12,9 @@ from promptlab.importers.files import File
 from promptlab.importers.identity import asked_again, by_content
 from promptlab.importers.results import Options, Reading, Result, listed
 from promptlab.importers.values import less_may_be_better, refusal
-from promptlab.nouns import AA_ARM, NONE_ARM, Item, PlannedArm, Role, UsageProblem, did_you_mean
+from promptlab.nouns import AA_ARM, NONE_ARM, Item, PlannedArm, Role, UsageProblem, did_you_mean, together
 
 BASELINES = ("none", "baseline", "original", "control", "default")
-MOST_UNPAIRED = 0.05
 PER_DRAW = ("seed",)
 """Parameters that may differ between two answers which are compared."""
 PROMPTS_COMPARED = 5
@@ -53,7 +52,7 @@ def pair(reading: Reading, options: Options, files: Sequence[File], flags: froze
     _unique(results, path, flags)
     _same_items(results, path)
     notes += _same_settings(results, options.force, path)
-    left_out, more = _overlap(results, baseline, path, flags)
+    left_out, more = _overlap(results, baseline, path, flags, options.not_asked)
     notes += more
     if left_out:
         results = [r for r in results if r.arm not in left_out]
@@ -67,10 +66,16 @@ def pair(reading: Reading, options: Options, files: Sequence[File], flags: froze
     for r in results:
         r.arm = NONE_ARM if r.arm == baseline else r.arm
     added = _added_texts(results)
+    items = _items(results)
+    clusters = {(task, item.id): item.cluster for task, of_task in items.items() for item in of_task}
+    if n := len({clusters[r.task, r.item] for r in results if r.cluster != clusters[r.task, r.item]}):
+        notes.append(f"{n:,} inputs occur in several items, which count as one cluster")
+    for r in results:
+        r.cluster = clusters[r.task, r.item]
     return Paired(
         results=tuple(results),
         arms=tuple(replace(arm, text=added.get(arm.name, arm.text)) for arm in arms),
-        items=_items(results),
+        items=items,
         models=tuple(dict.fromkeys(r.model for r in results)),
         notes=tuple(notes),
     )
@@ -91,7 +96,7 @@ def _arms(results: Sequence[Result], reading: Reading, options: Options, path: P
     names = list(dict.fromkeys(r.arm for r in results))
     if len(names) < 2:
         why = f"; {reading.one_arm}" if reading.one_arm else ""
-        or_name = ", or name what tells them apart with --arm" if by_arm and not reading.one_arm else ""
+        or_name = ", or name what distinguishes them with --arm" if by_arm and not reading.one_arm else ""
         raise refusal(
             path,
             f"there is only one arm ({listed(names)}){why.rstrip('.')}. A comparison needs answers to the same items "
@@ -244,8 +249,8 @@ def _same_settings(results: Iterable[Result], force: bool, path: Path) -> list[s
     return notes
 
 
-def _overlap(results: Sequence[Result], baseline: str, path: Path, flags: frozenset[str]) -> tuple[set[str], list[str]]:
-    """The arms that share no item with the baseline, and notes on those that share few, for each model and task."""
+def _overlap(results: Sequence[Result], baseline: str, path: Path, flags: frozenset[str], not_asked: bool) -> tuple[set[str], list[str]]:
+    """The arms that share no item with the baseline, and notes on those that share not all, for each model and task."""
     of: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for r in results:
         of[(r.model, r.task)][r.arm].add(r.item)
@@ -258,12 +263,15 @@ def _overlap(results: Sequence[Result], baseline: str, path: Path, flags: frozen
                 continue
             n_shared[arm] += len(base & items)
             alone = len(base ^ items)
-            if base & items and alone > MOST_UNPAIRED * len(base | items):
+            if base & items and alone:
+                so = (
+                    "they were never asked there (--not-asked), so only items that both arms ran are compared"
+                    if not_asked
+                    else "they count as missing answers of the other. If they were never asked there, import again with --not-asked"
+                )
                 notes.append(
-                    f"model {model!r}, task {task!r}: {alone:,} of {len(base | items):,} items ran in only one "
-                    f"of the arms {arm!r} and "
-                    f"{baseline!r}; only items that both arms ran are compared. Where a tool leaves out failed calls, "
-                    "these are among the rest"
+                    f"model {model!r}, task {task!r}: {alone:,} of {len(base | items):,} items are in only one of the arms {arm!r} and "
+                    f"{baseline!r}; {so}"
                 )
     left_out = {arm for arm, n in n_shared.items() if not n}
     if len(left_out) == len(n_shared):
@@ -302,11 +310,12 @@ def _missing(results: Sequence[Result], path: Path) -> list[str]:
 
 
 def _items(results: Iterable[Result]) -> dict[str, tuple[Item, ...]]:
-    """The items of each task; the baseline's prompt names an item."""
+    """The items of each task; the baseline's prompt names an item. Those that ask the same are a cluster, unless all do: then ids tell."""
     found: dict[str, dict[str, Item]] = defaultdict(dict)
     for r in sorted(results, key=lambda r: r.arm != NONE_ARM):
         found[r.task].setdefault(r.item, Item(r.item, r.input, r.targets, r.choices, r.cluster))
-    return {task: tuple(items.values()) for task, items in found.items()}
+    alone = {task for task, items in found.items() if len({item.input for item in items.values()}) == 1}
+    return {task: tuple(items.values()) if task in alone else together(items.values()) for task, items in found.items()}
 
 
 def _added_texts(results: Sequence[Result]) -> dict[str, str]:

@@ -29,6 +29,7 @@ from promptlab.importers.values import (
     whole,
 )  # fmt: skip
 from promptlab.nouns import Outcome, UsageProblem
+from promptlab.nouns.words import counted
 
 FINISHED: Mapping[str, Outcome] = {"length": "truncated", "max_tokens": "truncated", "content_filter": "refused", "safety": "refused"}
 ANSWER_CHECKS = ("equals", "contains", "icontains", "iequals", "starts-with", "is-exactly")
@@ -323,9 +324,10 @@ def _one_arm(files: Sequence[File], results: Sequence[Result], readers: Sequence
     models = "To compare the providers on this prompt: --arm model. " if len(providers) > 1 else ""
     apart = f" Where the files are the arms, name them: {arm_names_for(files)}" if len(files) > 1 else ""
     return (
-        f"promptfoo asked one prompt only, {' '.join(label.split())[:80]!r}, of {len(providers)} provider(s) in {n_items} test cases. "
-        f"{models}Where a test variable tells the arms apart, name it: --arm VARIABLE (the variables are {listed(variables)}). Give the "
-        f"result file of the other prompt as well where it was evaluated by itself.{apart}"
+        f"promptfoo ran one prompt only, {' '.join(label.split())[:80]!r}, "
+        f"on {counted(len(providers), 'provider')} in {n_items} test cases. "
+        f"{models}Where a test variable distinguishes the arms, name it: --arm VARIABLE (the variables are {listed(variables)}). Give the "
+        f"result file of the other prompt as well where it was evaluated alone.{apart}"
     )
 
 

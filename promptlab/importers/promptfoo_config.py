@@ -20,9 +20,9 @@ from promptlab.importers.promptfoo_asserts import converted as converted_asserti
 from promptlab.importers.promptfoo_providers import models as converted_models
 from promptlab.importers.promptfoo_providers import without_settings
 from promptlab.importers.values import entries, mapping, number, refusal, text
-from promptlab.nouns import FileProblems
+from promptlab.nouns import FileProblems, no_file
 from promptlab.sources.foreign import json_value, read_bytes, yaml_value
-from promptlab.sources.starting import JUDGES, Started, experiment_text, look, plain_name, task_text
+from promptlab.sources.starting import Started, experiment_text, judge_of, look, plain_name, task_text
 
 LARGEST = 8 * 2**20
 MOST_TESTS = 20_000
@@ -119,7 +119,7 @@ class _Conversion:
         try:
             return read_bytes(path, LARGEST).decode("utf-8-sig")
         except FileNotFoundError:
-            raise refusal(path, "there is no such file") from None
+            raise refusal(path, no_file(path)) from None
         except (OSError, UnicodeDecodeError) as error:
             raise refusal(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
@@ -390,7 +390,7 @@ class _Conversion:
     @property
     def _judge(self) -> Any:  # noqa: ANN401
         """Who rates by a rubric: a simulated judge where simulated models answer."""
-        return JUDGES[without_settings(self._models[0]).startswith("sim/")]
+        return judge_of(without_settings(self._models[0]))[0]
 
 
 TARGET = "right answer"

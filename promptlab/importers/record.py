@@ -175,6 +175,7 @@ def make_plan(what: Import) -> Plan:
         name=what.name,
         question=f"{asked} change the score against {paired.arms[0].imported_as!r}? ({NOT_FROZEN}; results of {tool})",
         imported=True,
+        absent_is_missing=not what.options.not_asked,
         reconstructed=reading.reconstructed,
         suite="own",
         defects="keep",

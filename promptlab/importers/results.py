@@ -122,6 +122,8 @@ class Options:
     task_name: str | None = None
     per_model: bool = False
     force: bool = False
+    not_asked: bool = False
+    """Items that only one arm holds were never asked of the other; without it they are missing answers."""
 
 
 def listed(names: Sequence[object], most: int = 8) -> str:

@@ -114,6 +114,13 @@ class Model:
         return {name: value["env"] for name, value in self.sampling.get("headers", {}).items()}
 
 
+def family_of(litellm_name: str) -> str:
+    """Which kin a model is of, by the first letters of its name without provider; empty for a simulated one."""
+    letters = re.match(r"(?:chat)?([a-z]*)", litellm_name.rpartition("/")[2].lower())
+    family = "" if litellm_name.startswith("sim/") or letters is None else letters[1]
+    return "gpt" if family == "o" else family
+
+
 def merged(*samplings: Mapping[str, Any]) -> dict[str, Any]:
     """Sampling parameters, where the later ones hold; those under `params` are merged one by one."""
     found: dict[str, Any] = {}

@@ -142,6 +142,13 @@ def _near(name: str, names: tuple[str, ...]) -> list[str]:
     return near
 
 
+def no_file(path: Path, *ends: str) -> str:
+    """What is wrong where a file is absent, with near names of its folder that end so; without `ends`, of all."""
+    folder = path.parent
+    near = did_you_mean(path.name, (p.name for p in folder.iterdir() if p.suffix in ends or not ends)) if folder.is_dir() else ""
+    return f"there is no such file; {near}".rstrip("; ")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint that ends a message about an unknown name: near names, else all of a short list.
 

@@ -4,16 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import orjson
 
+N_KNOWN = 64
 KEY_VERSION = 1
 """Part of every cache key: raised when the meaning of a key changes, so that old entries become misses."""
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _PLAIN = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=dict)
+
+
+Value = TypeVar("Value")
+
+
+class Once(Generic[Value]):
+    """A function of a mapping that nobody changes, which runs once for each object: calls one after the other often share one."""
+
+    def __init__(self, function: Callable[[Mapping[str, Any]], Value]) -> None:
+        self._function = function
+        self._known: dict[int, tuple[Mapping[str, Any], Value]] = {}  # an object that is kept here keeps its id
+
+    def __call__(self, mapping: Mapping[str, Any]) -> Value:
+        known = self._known.get(id(mapping))
+        if known is None:
+            if len(self._known) >= N_KNOWN:
+                self._known.clear()
+            known = self._known[id(mapping)] = mapping, self._function(mapping)
+        return known[1]
 
 
 def digest(value: object) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -29,6 +29,21 @@ class Item:
     """The grade of each choice, in their order, where they are graded in fractions; empty: 1 for targets, 0 for the rest."""
     columns: Mapping[str, Any] = field(default=NO_COLUMNS, hash=False)
     """What whole prompts take from the row: a text by the name of its column, or a tuple of messages."""
+
+
+def together(items: Iterable[Item]) -> tuple[Item, ...]:
+    """The items, those that ask the same (up to case and space) in one cluster where they have none of their own."""
+    found = tuple(items)
+    alike: dict[str, list[Item]] = {}
+    for item in found:
+        alike.setdefault(" ".join(item.input.casefold().split()) or item.id, []).append(item)
+    if len(alike) == len(found):
+        return found
+    names = {
+        item.id: next((own.cluster for own in same if own.cluster), same[0].input)
+        for same in alike.values() if len(same) > 1 for item in same
+    }  # fmt: skip
+    return tuple(replace(item, cluster=item.cluster or names.get(item.id)) for item in found)
 
 
 @dataclass(frozen=True, slots=True)

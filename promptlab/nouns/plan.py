@@ -177,7 +177,7 @@ class PlannedConfirm(Typed):
 
 
 class LookShare(Typed):
-    """Share of items asked, and power, where the true effect is `effect` times the one that the design finds."""
+    """Share of items sent, and power, where the true effect is `effect` times the one that the design finds."""
 
     effect: float
     asked: float
@@ -262,6 +262,8 @@ class Plan(Typed):
     name: str = ""
     question: str = ""
     imported: bool = False
+    absent_is_missing: bool = False
+    """Of imported results: an item that only one arm holds is a missing answer of the other, and not one that it was never asked."""
     reconstructed: bool = False
     """Items were rebuilt from counts of changed answers."""
     suite: str = ""

@@ -26,41 +26,51 @@ def known_secrets(names: tuple[str, ...] = ()) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=256)
-def _forms(secret: str) -> tuple[tuple[str, ...], str, re.Pattern[str]]:
-    """What a value looks like in text: written forms (itself, hex, base64 at any offset, URL-encoded, reversed), its letters and
-    digits alone, and a pattern of it with marks or spaces between its characters."""
+def _forms(secret: str) -> tuple[tuple[str, ...], tuple[tuple[bytes, re.Pattern[str]], ...]]:
+    """What a value looks like in text: written forms, byte by byte or reversed, and the letters and digits alone of itself, hex, base32
+    and base64 (at any offset, or twice), each with a pattern of it with marks or spaces between its characters."""
     data = secret.encode("utf-8", "replace")
-    written = {secret, secret[::-1], data.hex(), data.hex().upper(), quote(secret, safe=""), "".join(f"%{byte:02x}" for byte in data)}
-    written |= {
-        "".join(f"%{byte:02X}" for byte in data),
-        " ".join(f"{byte:02x}" for byte in data),
-        "".join(f"\\u{byte:04x}" for byte in data),
-    }
-    for offset in range(3):  # what stands before it moves where its bytes fall in the groups of three
-        groups = base64.b64encode(b"\0" * offset + data).decode().rstrip("=")
-        inner = groups[(offset * 8 + 5) // 6 : len(groups) - (1 if (offset + len(data)) % 3 else 0)]
-        written |= {inner, inner.replace("+", "-").replace("/", "_")}
-    core = "".join(c for c in secret if c.isalnum())
-    between = r"[^A-Za-z0-9]{0,12}"
-    return tuple(sorted((form for form in written if len(form) >= SHORTEST), key=len, reverse=True)), core, re.compile(between.join(core))
+    written = {secret, secret[::-1], quote(secret, safe=""), quote(quote(secret, safe=""), safe="")}
+    for byte, between in (
+        ("%{:02x}", ""), ("%{:02X}", ""), ("\\u{:04x}", ""), ("\\x{:02x}", ""), ("0x{:02x}", ","), ("0x{:02x}", ", "), ("&#{};", ""),
+        ("&#x{:x};", ""), ("{}", " "), ("{}", ","), ("{}", ", "),
+    ):  # fmt: skip
+        written.add(between.join(byte.format(one) for one in data))
+    spelled = {secret, data.hex(), base64.b32encode(data).decode()}
+    twice, wide = base64.b64encode(data).rstrip(b"="), secret.encode("utf-16-le", "replace")
+    for offset, inside in ((0, data), (1, data), (2, data), (0, twice), (0, wide)):
+        groups = base64.b64encode(b"\0" * offset + inside).decode().rstrip("=")  # what stands before it moves its groups of three bytes
+        spelled.add(groups[(offset * 8 + 5) // 6 : len(groups) - (1 if (offset + len(inside)) % 3 else 0)])
+    cores = {core for form in spelled if len(core := _bare(form)) >= SHORTEST}
+    patterns = {core: re.compile(r"[^A-Za-z0-9]{0,12}".join(core.decode()), re.IGNORECASE if len(core) >= LONG else 0) for core in cores}
+    exact = sorted((form for form in written if len(form) >= SHORTEST), key=len, reverse=True)
+    return tuple(exact), tuple((core.lower() if len(core) >= LONG else core, found) for core, found in patterns.items())
 
 
-_MARKS = {code: None for code in range(128) if not chr(code).isalnum()}
-_MARKS |= dict.fromkeys((0xA0, 0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0x2010, 0x2011, 0x2013, 0x2014))
+def _bare(text: str) -> bytes:
+    """The letters and digits of ASCII in a text."""
+    return text.encode("ascii", "ignore").translate(None, MARKS)
+
+
+MARKS = bytes(code for code in range(128) if not chr(code).isalnum())
+LONG = 16
+"""From so many letters and digits on a value is found in capitals, too; a shorter one may be a word."""
 
 
 def redact_known(text: str, secrets: tuple[str, ...]) -> str:
     """`text` without the given values, in whatever form they occur; nothing else changes, so that an answer stays as it was."""
     if not secrets or len(text) < SHORTEST:
         return text
-    bare = text.translate(_MARKS)
+    bare = _bare(text)
+    lower = bare.lower()
     for secret in secrets:
-        forms, core, split = _forms(secret)
+        forms, cores = _forms(secret)
         for form in forms:
             if form in text:
                 text = text.replace(form, MARK)
-        if len(core) >= SHORTEST and core in bare:
-            text = split.sub(MARK, text)
+        for core, split in cores:
+            if core in (lower if len(core) >= LONG else bare):
+                text = split.sub(MARK, text)
     return text
 
 

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, get_args
 
 Scope = Literal["cell", "stimulus", "primary", "prompt", "level", "simple", "model", "interaction", "by_prompt", "pair", "arm", "wording"]
 Generalise = Literal["these", "like_these"]
+CacheUse = Literal["use", "refresh", "off", "imported", "replay"]
 Outcome = Literal["ok", "truncated", "refused", "empty", "parse_failed", "error"]
 Verdict = Literal["helps", "hurts", "negligible", "same", "unclear", "refused"]
 Role = Literal["baseline", "aa", "placebo", "stimulus", "loop", "loop_control"]
@@ -210,3 +211,8 @@ def finish_outcome(reason: str | None, text: str, refusal: object = None) -> Out
     if known != "ok":
         return "truncated"
     return "ok" if text.strip() else "empty"
+
+
+def counted(n: int, thing: str = "item") -> str:
+    """A number with its noun: 1 item, 2 batches."""
+    return f"{n:,} {thing}{'' if n == 1 else 'es' if thing.endswith('ch') else 's'}"

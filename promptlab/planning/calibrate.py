@@ -2,13 +2,13 @@
 
 No request is sent and nothing is simulated word by word: every item has a chance of a right answer, drawn so that two runs of one
 prompt disagree on the given share of items, and arms are drawn from it. Families, tests and refusals are those of the real report.
-A pilot measures that share: a few paid answers before the sweep.
+A pilot (`planning/pilot.py`) measures that share.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, FINDINGS, NONE_ARM, ArmRef, Comparison, Plan, UsageProblem, contrast_of
+from promptlab.nouns import FINDINGS, NONE_ARM, ArmRef, Comparison, Plan, UsageProblem, contrast_of
 from promptlab.planning.made_up import Answers, PlantedArm, is_needed, judged, made_up, planted_arm, rows_of
 from promptlab.planning.plan import make_plan
 from promptlab.planning.study import Study
-from promptlab.stats import Screening, accuracy_ci
+from promptlab.stats import LevelSpread, Screening, accuracy_ci
 from promptlab.stats.contrasts import exact, incumbent_of, of_arms
 from promptlab.stats.noninferior import items_of_gate, non_inferiority
 
@@ -55,6 +55,21 @@ class ModelRates:
     def regret(self, effect: float) -> float:
         """What is given away on average by not shipping the arm with the planted effect; a fraction."""
         return abs(effect) * (1 - self.best_shipped.share)
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyRates:
+    """What one family of questions says over the tasks, in shares of the sweeps."""
+
+    family: str
+    n_comparisons: int
+    """0: the spread over the levels of a random factor."""
+    false: Rate
+    """Any finding where nothing works: at most alpha is promised."""
+    found: Rate | None
+    """The planted effect, where some comparison is about it."""
+    blamed: Rate | None
+    """A finding about what the planted effect does not move, where some comparison is: at most alpha is promised, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +108,7 @@ class JudgedRates:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What a design does when nothing works, and when one stimulus moves every task by `effect`."""
+    """What a design does when nothing works, and when `treatment` moves every task by `effect`."""
 
     sweeps: int
     effect: float
@@ -101,14 +116,10 @@ class Calibration:
     discordance: float
     treatment: str
     false_gain: Rate
-    """Sweeps that call any stimulus helpful over the tasks, though none is."""
+    """Sweeps that say "helps" of anything over the tasks, though nothing does."""
     false_finding: Rate
     """... helpful or harmful, over the tasks or in any task."""
-    false_primary: Rate
-    """... with any finding in the primary family: at most alpha is promised."""
-    false_family: Rate
-    """The same in one family of stimuli, over all such families: at most alpha is promised for each."""
-    n_families: int
+    families: tuple[FamilyRates, ...]
     false_cells: float
     """Cells with a finding for each sweep, on average."""
     aa_failed: Rate
@@ -142,33 +153,30 @@ def rate(n: int, of: int) -> Rate:
 
 def calibrate(
     study: Study, sweeps: int, effect: float, baseline: float, discordance: float, observe: Callable[[int, int], None], *,
-    drift: float = 0.0,
+    drift: float = 0.0, when: Mapping[str, str] | None = None,
 ) -> Calibration:  # fmt: skip
-    """Judge `sweeps` made-up runs of the study without any effect, and as many with `effect` (a fraction) for its first treatment.
+    """Judge `sweeps` made-up runs of the study without any effect, and as many with `effect` (a fraction) at the levels of `when`.
 
     `discordance` is the share of items on which two runs of the same prompt disagree; `observe` receives (done, of). `drift` is how
     much more often any answer is right at the end of a run than at its beginning.
     """
     if study.design.left_out:
-        raise UsageProblem("made-up runs need the same base prompts in every task; calibrate each benchmark by itself")
+        raise UsageProblem("made-up runs need the same base prompts in every task; calibrate each benchmark separately")
     plan = make_plan(study)
     frame, shape = rows_of(study)
-    arm = planted_arm(plan, frame)
+    arm = planted_arm(plan, frame, when)
     of_sweep = partial(judged, frame, shape, plan, Answers(baseline, discordance, drift), np.random.default_rng(study.design.seed))
-    arms = of_arms(plan)
     seen: defaultdict[str, list[float]] = defaultdict(list)
-    in_families: list[int] = []
-    n_families = 0
+    told: defaultdict[str, _Family] = defaultdict(_Family)
     shipped: dict[str, list[tuple[bool | None, bool | None]]] = {model.name: [] for model in study.design.models}
     estimates: list[float] = []
     for done in range(sweeps):
-        null, asked = of_sweep()
-        over = [c for c in null if (c.task is None and c.scope != "aa" if arms else c.scope in ("primary", "stimulus"))]
-        cell = [c for c in null if (c.scope == "cell" or (arms and c.scope != "aa" and c.task is not None)) and c.verdict in FINDINGS]
-        of_family = [c for c in over if arms or c.scope == "stimulus"]
-        n_families = max(n_families, len({c.family for c in of_family}))
-        in_families.append(len({c.family for c in of_family if c.verdict in FINDINGS}))
-        planted, asked_planted = of_sweep(arm, effect)
+        null, asked, spreads = of_sweep()
+        over = [c for c in null if c.task is None and c.scope != "aa"]
+        cell = [c for c in null if c.task is not None and c.scope != "aa" and c.verdict in FINDINGS]
+        _tell(told, null, spreads, plan)
+        planted, asked_planted, spreads = of_sweep(arm, effect)
+        _tell(told, planted, spreads, plan, (arm, effect))
         first = _decisive(planted, plan, arm)
         estimates += [c.diff for c in first if c.verdict in GAINS and c.diff is not None]
         for model, both in shipped.items():
@@ -178,7 +186,6 @@ def calibrate(
         for name, value in {
             "false_gain": any(c.verdict in GAINS for c in over),
             "false_finding": bool(cell) or any(c.verdict in FINDINGS for c in over),
-            "false_primary": any(c.verdict in FINDINGS for c in over if c.scope == "primary"),
             "aa_failed": any(c.status == "aa_failed" and c.scope == "aa" for c in null),
             "found": bool(first) and all(c.verdict in GAINS for c in first),
             "false_cells": len(cell),
@@ -199,9 +206,8 @@ def calibrate(
         discordance=discordance,
         treatment=arm.name,
         drift=drift,
-        n_families=n_families,
-        n_cells=sum(1 for h in plan.hypotheses if h.scope == "cell" or (arms and h.task is not None)),
-        false_family=rate(sum(in_families), sweeps * max(n_families, 1)),
+        families=tuple(of.rates(name, sweeps) for name, of in told.items()),
+        n_cells=sum(1 for h in plan.hypotheses if h.task is not None),
         models=tuple(
             ModelRates(
                 model=model,
@@ -214,6 +220,47 @@ def calibrate(
         estimates_mean=float(np.mean(estimates)) if estimates else None,
         **shares,
     )
+
+
+@dataclass(slots=True)
+class _Family:
+    """In how many made-up runs a family said what; None: it has no comparison that could."""
+
+    n: int = 0
+    false: int = 0
+    found: int | None = None
+    blamed: int | None = None
+
+    def rates(self, name: str, sweeps: int) -> FamilyRates:
+        found, blamed = (None if n is None else rate(n, sweeps) for n in (self.found, self.blamed))
+        return FamilyRates(name, self.n, rate(self.false, sweeps), found, blamed)
+
+
+def _tell(
+    told: defaultdict[str, _Family], comparisons: Sequence[Comparison], spreads: Sequence[LevelSpread], plan: Plan,
+    planted: tuple[PlantedArm, float] | None = None,
+) -> None:  # fmt: skip
+    """Count what each family says over the tasks of one run; with a planted effect, what of it is true."""
+    said: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)  # the sign of a finding, and the truth
+    for c in comparisons:
+        if c.task is None and c.scope != "aa" and c.family is not None:
+            sign = float(np.sign(c.diff or 0.0)) if c.verdict in FINDINGS else 0.0
+            true = sum(w * planted[0].share(ref) for ref, w in contrast_of(c, plan).weights) * planted[1] if planted else 0.0
+            said[c.family].append((sign, 0.0 if abs(true) < 1e-9 else true))
+    for s in spreads:
+        name = f"spread/{s.factor}/{s.model}" + (f"/{s.prompt}" if s.prompt else "")
+        factor = next((factor for factor in plan.factors if factor.name == s.factor), None)
+        said[name].append((float(s.p_value <= plan.alpha), float(planted is not None and factor is not None and planted[0].turns(factor))))
+    for family, rows in said.items():
+        of = told[family]
+        if planted is None:
+            of.n = 0 if family.startswith("spread/") else len(rows)
+            of.false += any(sign for sign, _ in rows)
+            continue
+        if any(true for _, true in rows):
+            of.found = (of.found or 0) + any(sign * true > 0 for sign, true in rows)
+        if not all(true for _, true in rows):
+            of.blamed = (of.blamed or 0) + any(sign and not true for sign, true in rows)
 
 
 DIRECT = ("stimulus", "prompt", "level", "model")
@@ -323,34 +370,3 @@ def fixed_design(study: Study) -> Study:
     tasks = tuple(replace(task, items=task.items[: max(1, round(share * len(task.items)))]) for task in design.tasks)
     experiment = study.experiment.model_copy(update={"confirm": None})
     return replace(study, experiment=experiment, design=replace(design, tasks=tasks, screened=()))
-
-
-TASKS, ITEMS = 3, 20
-
-
-def pilot_of(study: Study) -> Study:
-    """The study's baseline and A/A arm on the first items of a few tasks: the same requests as in the sweep, so the cache keeps them."""
-    arms = tuple(a for a in study.design.arms if a.role in ("baseline", "aa") and not a.loop and not a.program)
-    if not arms:
-        raise UsageProblem("a pilot asks the plain baseline and its repeat, which this experiment does not have")
-    tasks = tuple(replace(task, items=task.items[:ITEMS]) for task in study.design.tasks[:TASKS])
-    twice = next(arm.setting for arm in arms if arm.role == "aa")
-    own = tuple(arm for arm in arms if arm.setting == twice)
-    experiment = study.experiment.model_copy(update={"name": f"{study.experiment.name[:57]}-pilot"})
-    return replace(study, experiment=experiment, design=replace(study.design, tasks=tasks, arms=own), notes=())
-
-
-def pilot_shows(trials: pd.DataFrame) -> dict[str, Any]:
-    """Share of items that scored differently when sent again, with its upper 80 % limit; baseline, tokens an answer."""
-    wide = trials.groupby(["model", "task", "item", "arm"], observed=True)["score"].mean().unstack("arm").dropna()
-    changed, of = int((wide[AA_ARM] != wide[NONE_ARM]).sum()), len(wide)
-    if not of:
-        raise UsageProblem("the pilot has no item with two scores; look at its run for the errors")
-    return {
-        "changed": changed,
-        "of": of,
-        "discordance": changed / of,
-        "discordance_high": max(accuracy_ci(changed, of, conf=0.6).wilson[1], 0.01),
-        "baseline": float(wide[NONE_ARM].mean()),
-        "tokens_out": None if trials["output_tokens"].isna().any() else round(float(trials["output_tokens"].mean()), 1),
-    }

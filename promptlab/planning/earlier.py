@@ -10,6 +10,7 @@ from pathlib import Path
 from promptlab.design.cross import Design
 from promptlab.nouns import NONE_ARM, ArmRef, Contrast, Hypothesis, Plan, PlannedArm, PromptlabError, RunProblem, run_named
 from promptlab.nouns.plan import EarlierArm, PlannedEarlier
+from promptlab.nouns.words import counted
 from promptlab.record.store import Run, frozen_plan
 from promptlab.sources.spec.experiment import Experiment
 from promptlab.stats.contrasts import incumbent_of, of_arms
@@ -65,7 +66,7 @@ def _unlike(experiment: Experiment, design: Design, run: Run, plan: Plan) -> lis
         "screened its arms, so they have not all answered the same items": plan.confirm is not None,
         "stopped arms early, so they have not all answered the same items": bool(plan.looks),
         f"was scored by {plan.scorer}, and this file says {experiment.scorer}; take the same scorer": plan.scorer != experiment.scorer,
-        f"asked each item {plan.replicates} time(s), and this file says {design.replicates}": plan.replicates != design.replicates,
+        f"asked each item {counted(plan.replicates, 'time')}, and this file says {design.replicates}": plan.replicates != design.replicates,
         f"{by_prompt}, and this file {seen}": bool(plan.prompts) != bool(experiment.prompts),
     }
     if experiment.analysis.looks > 1:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from promptlab.design.cross import blocks
-from promptlab.nouns import ArmRef, Comparison, Plan
+from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Comparison, Plan, PlannedFactor, UsageProblem
 from promptlab.planning.study import Study
-from promptlab.stats import ArmKey, Looks, Screening, analyse, saved
+from promptlab.stats import ArmKey, LevelSpread, Looks, Screening, analyse, level_spreads, saved
+from promptlab.stats.contrasts import MODEL, PROMPT, STIMULUS
 
 
 class Answers(NamedTuple):
@@ -26,36 +27,63 @@ class Answers(NamedTuple):
 
 
 class PlantedArm(NamedTuple):
-    """What the planted effect moves: a sentence, a prompt, a level or a model, wherever it occurs."""
+    """What the planted effect moves: a sentence, a prompt, a level or a model, wherever it occurs, or only where several meet."""
 
     name: str
     keys: frozenset[ArmKey]
     """Model, setting, arm and base prompt of all that it moves."""
+    every: frozenset[ArmKey]
+    """Those of the whole design."""
     rows: np.ndarray
-    """Which trials these are."""
+    """Which trials it moves."""
+
+    def share(self, ref: ArmRef) -> float:
+        """How much of an arm is moved: where it names no base prompt, a share of them."""
+        own = [key for key in self.every if key[:3] == (ref.model, ref.setting, ref.arm) and ref.prompt in (None, key[3])]
+        return sum(key in self.keys for key in own) / max(len(own), 1)
 
     def moves(self, refs: Sequence[ArmRef]) -> bool:
         """Whether all of these arms are moved."""
-        every = {key[:3] for key in self.keys}
-        return all(((r.model, r.setting, r.arm, r.prompt) in self.keys if r.prompt else (r.model, r.setting, r.arm) in every) for r in refs)
+        return all(self.share(ref) > 0 for ref in refs)
+
+    def turns(self, factor: PlannedFactor) -> bool:
+        """Whether it moves some levels of a factor, and not all of them alike."""
+        levels = {key: key[3] if factor.name == PROMPT else factor.of.get(key[1]) for key in self.every}
+        return {levels[key] for key in self.keys} != set(levels.values())
 
 
-def planted_arm(plan: Plan, frame: pd.DataFrame) -> PlantedArm:
-    """The first added text or loop; without any the first prompt, level or model that is compared with another."""
+def planted_arm(plan: Plan, frame: pd.DataFrame, when: Mapping[str, str] | None = None) -> PlantedArm:
+    """The trials at the levels that `when` names by factor.
+
+    Without it: the first added text or loop; without any the first prompt, level or model that is compared with another.
+    """
+    own = {STIMULUS: "arm", PROMPT: "base_prompt", MODEL: "model"}
     columns = {name: frame[name].astype(str).to_numpy() for name in ("model", "setting", "arm", "base_prompt")}
+    every = np.array(list(zip(*columns.values(), strict=True)), dtype=object)
+    levels = {factor.name: factor for factor in plan.factors if factor.name not in own}
+    when = when or _first(plan, list(levels.values()))
+    rows = np.full(len(frame), True)
+    for name, level in when.items():
+        if name not in own and name not in levels:
+            raise UsageProblem(f"'{name}' is no factor here; factors: {', '.join([*own, *levels])}")
+        at = columns[own[name]] if name in own else np.array([levels[name].of.get(setting, "") for setting in columns["setting"]])
+        if level not in at:
+            raise UsageProblem(f"{name} has no level '{level}'; levels: {', '.join(sorted(set(at) - {NONE_ARM, AA_ARM, ''}))}")
+        rows &= at == level
+    said = ", ".join(level if name in own else f"{name} {level}" for name, level in when.items())
+    return PlantedArm(said, frozenset(map(tuple, every[rows])), frozenset(map(tuple, every)), rows)
+
+
+def _first(plan: Plan, factors: Sequence[PlannedFactor]) -> dict[str, str]:
+    """The level that moves where none is named."""
     texts = [arm.name for arm in plan.arms if arm.role in ("stimulus", "loop")]
     prompts = [prompt.name for prompt in plan.prompts if prompt.name != plan.incumbent]
-    levels = [(factor, level) for factor in plan.factors if not factor.random for level in factor.levels if level != factor.reference]
-    if texts and not prompts:
-        name, rows = texts[0], columns["arm"] == texts[0]
-    elif prompts:
-        name, rows = prompts[0], columns["base_prompt"] == prompts[0]
-    elif levels:
-        factor, level = levels[0]
-        name, rows = f"{factor.name} {level}", np.isin(columns["setting"], [own for own, at in factor.of.items() if at == level])
-    else:
-        name, rows = plan.models[-1].name, columns["model"] == plan.models[-1].name
-    return PlantedArm(name, frozenset(zip(*(values[rows] for values in columns.values()), strict=True)), rows)
+    levels = [(factor.name, level) for factor in factors for level in factor.levels if level != factor.reference]
+    if prompts:
+        return {PROMPT: prompts[0]}
+    if texts:
+        return {STIMULUS: texts[0]}
+    return dict(levels[:1]) or {MODEL: plan.models[-1].name}
 
 
 def rows_of(study: Study) -> tuple[pd.DataFrame, tuple[int, int]]:
@@ -120,20 +148,20 @@ def judged(
     rng: np.random.Generator,
     arm: PlantedArm | None = None,
     effect: float = 0.0,
-) -> tuple[list[Comparison], float]:
-    """One made-up run: its comparisons, and the share of its trials that is sent."""
+) -> tuple[list[Comparison], float, list[LevelSpread]]:
+    """One made-up run: its comparisons, the share of its trials that is sent, and the spread of its random factors."""
     scored = made_up(frame, shape, answers, rng, None if arm is None else (arm, effect))
     if plan.confirm is not None:
         done = Screening(plan).decided(scored)
         left_out = (~is_needed(scored, done.unscreened())) & (scored["order"] < plan.confirm.order)
         left_out |= (~is_needed(scored, done.unneeded())) & (scored["order"] >= plan.confirm.order)
-        return analyse(done.of(scored), done.confirming), 1 - float(left_out.mean())
+        return analyse(done.of(scored), done.confirming), 1 - float(left_out.mean()), []
     looks = Looks(plan) if plan.looks else None
     if looks is None:
-        return analyse(scored, plan), 1.0
+        return analyse(scored, plan), 1.0, list(level_spreads(scored, plan))
     for look in range(len(looks.ends) - 1):
         looks.decide(scored, look)
-    return analyse(scored, plan, looks.rows), 1 - saved(scored, looks).n_trials / len(scored)
+    return analyse(scored, plan, looks.rows), 1 - saved(scored, looks).n_trials / len(scored), []
 
 
 def is_needed(frame: pd.DataFrame, unneeded: frozenset[ArmKey]) -> pd.Series[bool]:

@@ -1,18 +1,21 @@
-"""What the requests of an experiment have in common: a beginning that a provider may keep in its cache, and how many messages they have."""
+"""What the requests of an experiment have in common: a beginning that a provider may keep, their number of messages, or everything."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from promptlab.design.cross import Design
 from promptlab.design.render import render
-from promptlab.nouns import Arm, Model, Task
+from promptlab.nouns import NONE_ARM, Arm, Model, Task, merged, plain_json
 
 LEAST_CACHED_TOKENS, CACHE_STEP_TOKENS = 1024, 128
 """The shortest beginning of a prompt that OpenAI keeps, and the steps in which it grows."""
 CHARS_A_TOKEN = 4.0
 SAMPLE_ITEMS = 20
+ALIKE = 5
+"""Items whose requests are compared to find arms that do not differ."""
 
 
 def cached_tokens(design: Design) -> int:
@@ -43,6 +46,21 @@ def are_chats(arms: Sequence[Arm], tasks: Sequence[Task]) -> bool:
     """Whether a request of these arms has more than one message, or can have."""
     more = any(arm.loop or arm.program for arm in arms)
     return more or any(len(render(task, task.items[0], arm)) > 1 for task in tasks for arm in arms if "prompts" not in arm.strategy.needs)
+
+
+def sent_alike(arms: Sequence[Arm], task: Task, asked: Mapping[str, Any]) -> list[str]:
+    """A sentence for each arm whose requests about the first items of a task are those of another one; `asked` is sent by all."""
+    firsts: dict[str, str] = {}
+    found = []
+    for arm in arms:
+        if arm.role == "aa" or arm.loop or arm.program:
+            continue
+        own = merged(asked, dict(arm.setting.sampling))
+        sent = plain_json([arm.strategy.name, own, [list(map(dict, render(task, item, arm))) for item in task.items[:ALIKE]]])
+        name = ", ".join(filter(None, [arm.setting.prompt, arm.name if arm.name != NONE_ARM else "", arm.setting.id]))
+        if (first := firsts.setdefault(sent, name)) != name:
+            found.append(f"({first}) and ({name}) send the same requests; one answer serves both, so they always score alike")
+    return found
 
 
 def caches_by_itself(model: Model) -> bool:

@@ -40,6 +40,7 @@ from promptlab.nouns import (
     Strategy,
     Task,
     Trial,
+    family_of,
     filled,
     shipped,
 )
@@ -47,7 +48,7 @@ from promptlab.nouns.environment import ignored, located, variables_of
 from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
 from promptlab.planning import hashes
 from promptlab.planning.earlier import earlier
-from promptlab.planning.requests import are_chats
+from promptlab.planning.requests import are_chats, sent_alike
 from promptlab.planning.study import Study
 from promptlab.scoring.code import Code, Consent
 from promptlab.scoring.code import found as find
@@ -216,8 +217,10 @@ class _Resolver:
                     usable = ", ".join(f"sim/{name}" for name, model in sims.items() if model.judges)
                     message = f"{task.id} is scored by {judge.litellm_name!r}, which is no simulated judge; known: {usable}"
                     self.problem(message, "task_files")
-                if judge.litellm_name in {model.litellm_name for model in models}:
-                    said = "judges its own answers and may prefer them; take a judge of another family"
+                kin, is_tested = family_of(judge.litellm_name), judge.litellm_name in {model.litellm_name for model in models}
+                if is_tested or (kin and kin in {family_of(model.litellm_name) for model in models}):
+                    whose = "its own answers" if is_tested else f"answers of its own family ({kin})"
+                    said = f"judges {whose} and may prefer them; take a judge of another family"
                     self.notes.append(f"{task.id}: {judge.litellm_name} {said}")
                 if known.setdefault(judge.name, judge) != judge:
                     message = f"{task.id} is scored by a model named {judge.name!r} as another one is; give it another 'name'"
@@ -336,7 +339,8 @@ class _Resolver:
         """Everything that is varied besides stimulus and model, crossed; or as it is listed."""
         e, placements = self.experiment, self.experiment.resolved_placements()
         blocks = e.vary.blocks(e.shots)
-        return [one for shots, levels in blocks for one in settings_of(e.prompt_names, placements, shots, strategies, levels)]
+        crossed = (one for shots, levels in blocks for one in settings_of(e.prompt_names, placements, shots, strategies, levels))
+        return list({one[0]: one for one in crossed}.values())
 
     def programs(self) -> dict[str, Callable[[Mapping[str, Task]], Strategy]]:
         """What makes strategies of the experiment's DSPy programs; DSPy is imported only here, and only for them."""
@@ -464,7 +468,8 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
         experiment=experiment, path=document.path, base=base, text=document.text,
         design=design, sims=sims, prices=prices, earlier=paired_with,
         price_source=table.source, n_tokens={s.id: lengths[s.id] for s in (*stimuli, *placebos, *unshared)}, encoding=encoding,
-        notes=tuple(dict.fromkeys(resolver.notes)), available=resolver.available, judges=tuple(judges),
+        notes=tuple(dict.fromkeys((*resolver.notes, *sent_alike(arms, tasks[0], experiment.sampling.asked())))),
+        available=resolver.available, judges=tuple(judges),
         limits={model.name: most for model in (*models, *judges) if (most := table.most_output(model.litellm_name))},
         code=tuple(resolver.code), from_environment=decided, unshared=before if set(unshared) != set(placebos) else (),
         prompts=prompts,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,8 +16,9 @@ from typing import Any, NamedTuple
 
 from promptlab.nouns import UNREADABLE, ArmRef, Hypothesis, Plan, contrast_of, digest, home
 from promptlab.record.store.files import now
-from promptlab.sources.foreign import json_value, read_bytes
+from promptlab.sources.foreign import json_value, opened_to_write, read_bytes
 
+log = logging.getLogger("promptlab.registry")
 LIMIT = 2**28
 CHARS = 16
 MOST_RESULTS = 12
@@ -64,12 +66,14 @@ def read() -> Registry:
 
 def append(kind: str, row: Mapping[str, Any]) -> None:
     """One more line, durable; a folder that cannot be written is no reason to stop."""
-    with contextlib.suppress(OSError):
+    try:
         path().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with path().open("ab") as file:
+        with open(opened_to_write(path(), os.O_APPEND), "ab") as file:
             file.write(json.dumps({"kind": kind, **row}).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
+    except OSError as error:
+        log.warning("%s: cannot be written (%s): what this run does is in no registry", path(), error.strerror or error)
 
 
 def note_plan(run: str, plan: Plan, plan_digest: str, items: Iterable[Mapping[str, Any]], anew: bool = False) -> None:

@@ -12,8 +12,8 @@ from promptlab.reporting.table import Table, table
 from promptlab.stats import ArmRow, Extra, Interval, chance, decided, interval, p_text, points
 
 DECISION_NOTE = (
-    "Each sentence against what it would take the place of. Points are drawn towards those of the other sentences, because the largest of "
-    "many is partly luck; the range holds the true effect with a chance of 95 %, and so do the chances next to it. Costs, tokens and "
+    "Each arm against what it would replace. Points are drawn towards those of the other arms, because the largest of many "
+    "is partly luck; the range holds the true effect with a chance of 95 %, and so do the chances next to it. Costs, tokens and "
     "seconds are for each answer, more than the incumbent's. Ship: better by the test that was planned, against neutral text where there "
     "is any and against the incumbent; keep: shown not to be; collect: neither is shown."
 )

@@ -188,7 +188,7 @@ def cells(run: Run) -> dict[str, list[Any]]:
 
 
 class Asked(NamedTuple):
-    """What asking again came to: trials asked, with the recorded score, and the same of the baseline and its own repeat."""
+    """What sending again gave: trials sent, with the recorded score, and the same of the baseline and its own repeat."""
 
     n: int
     same: int

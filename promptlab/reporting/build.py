@@ -14,9 +14,11 @@ from typing import Any
 import pandas as pd
 
 from promptlab.nouns import (
+    AA_ARM,
     BAD_ENDS,
     COMPARISON_COLUMNS,
     CONTROLS,
+    NONE_ARM,
     VERDICTS,
     Comparison,
     LookRow,
@@ -29,6 +31,7 @@ from promptlab.nouns import (
     flat,
     readable,
 )  # fmt: skip
+from promptlab.nouns.words import counted
 from promptlab.record.mirror import open_run
 from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
@@ -204,7 +207,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
             emotions=tuple(emotion_transitions(steps, calls)) if steps is not None and calls is not None else (),
             loop_contrasts=tuple(loop_contrasts(as_run, steps, plan)) if steps is not None else (),
             gaps=gaps,
-            shares=tuple(shares_of(trials)),
+            shares=tuple(shares_of(trials, bool(plan.prompts))),
             standings=tuple(standings(trials, plan)),
             beside=supplement(trials, plan, comparisons),
             looks=tuple(looks.rows) if looks else (),
@@ -249,7 +252,8 @@ def verdicts(run: Run | str | Path) -> pd.DataFrame:
 def arm_table(report: Report) -> pd.DataFrame:
     """One row for each model, setting and arm: trials, mean score, what was lost, how answers ended, tokens and cost (None: unknown).
 
-    Settings are never pooled: the score of a loop with an oracle is not the score of a single answer.
+    Settings are never pooled: the score of a loop with an oracle is not the score of a single answer. Neither are whole prompts; then a
+    column `prompt` names them.
     """
     return pd.DataFrame([row for row, _ in by_arm(report)])
 
@@ -257,10 +261,14 @@ def arm_table(report: Report) -> pd.DataFrame:
 def by_arm(report: Report) -> list[tuple[dict[str, Any], pd.DataFrame]]:
     """The rows of `arm_table`, each with its trials."""
     found = []
-    for (model, setting, arm), group in report.trials.groupby(["model", "setting", "arm"], sort=False, observed=True):
+    within = {"prompt": "base_prompt"} if report.plan.prompts else {}
+    for (model, setting, arm, *of), group in report.trials.groupby(
+        ["model", "setting", "arm", *within.values()], sort=False, observed=True
+    ):
         ends, scores, tokens = Counter(group["outcome"]), group["score"], group["output_tokens"]
         row = {
-            "model": model, "setting": report.plan.setting_of[str(setting)].words, "arm": arm, "role": group["role"].iloc[0],
+            "model": model, "setting": report.plan.setting_of[str(setting)].words, **dict(zip(within, of, strict=True)), "arm": arm,
+            "role": group["role"].iloc[0],
             "n": len(group), "mean_score": None if scores.isna().all() else float(scores.mean()),
             **{outcome: ends.get(outcome, 0) for outcome in BAD_ENDS},
             "output_tokens_mean": None if tokens.isna().all() else float(tokens.mean()),
@@ -269,6 +277,12 @@ def by_arm(report: Report) -> list[tuple[dict[str, Any], pd.DataFrame]]:
         found.append((row, group))
     order = {arm.name: i for i, arm in enumerate(report.plan.arms)}
     return sorted(found, key=lambda one: (one[0]["model"], one[0]["setting"], order[one[0]["arm"]]))
+
+
+def in_prompt(arm: str, prompt: str | None) -> str:
+    """An arm with its whole prompt, where prompts are arms."""
+    added = {NONE_ARM: "", AA_ARM: ", again"}.get(arm, f" + {arm}")
+    return f"{prompt}{added}" if prompt else arm
 
 
 def headline(report: Report) -> list[str]:
@@ -324,7 +338,7 @@ def screening_words(report: Report, model: str) -> list[str]:
     names = ", ".join(dict.fromkeys(row.treatment for row in rows if row.chosen))
     return [
         f"Screened and confirmed: {first:,} items chose {sum(row.chosen for row in rows)} of {len(rows)} arms ({names}); every figure "
-        f"is of the {items:,} other items, which had no say in that. Arms that were dropped were not asked there."
+        f"is of the {items:,} other items, which had no say in that. Arms that were dropped were not run there."
     ]
 
 
@@ -332,7 +346,7 @@ def waiting(report: Report) -> list[str]:
     """How many trials wait in batches, as a sentence."""
     batches = report.manifest.batches
     n = batches.get("waiting_trials")
-    return [f"{n:,} trials wait in {batches['open']:,} batch(es) at the provider; the same sweep command collects them."] if n else []
+    return [f"{n:,} trials wait in {counted(batches['open'], 'batch')} at the provider; the same sweep command collects them."] if n else []
 
 
 MOST_UNWHOLE = 0.02
@@ -348,7 +362,8 @@ def unwhole(report: Report) -> list[str]:
         many = [one for one in arms if one.unwhole > MOST_UNWHOLE]
         if not many:
             continue
-        named = "; ".join(f"{one.arm}{_apart(report, one.setting)} {ended(one.shares)}" for one in many[:MOST_NAMED])
+        names = [f"{in_prompt(one.arm, one.prompt)}{_apart(report, one.setting)}" for one in many[:MOST_NAMED]]
+        named = "; ".join(f"{name} {ended(one.shares)}" for name, one in zip(names, many, strict=False))
         more = f"; and {len(many) - MOST_NAMED} more arms" if len(many) > MOST_NAMED else ""
         found.append(f"Answers of {model} that are not whole: {named}{more}. {remedy(many[0].shares)}")
     return found

@@ -60,7 +60,7 @@ def pairs_of(plan: Plan) -> Iterator[Pair]:
 
 
 def _rungs(plan: Plan, setting: Setting, here: Mapping[str, PlannedArm]) -> Iterator[tuple[str, str, str]]:
-    """Each arm of the ladder with the arm below it and what tells them apart; a rung that a loop lacks adds its cause to the next."""
+    """Each arm of the ladder with the arm below it and what distinguishes them; a rung that a loop lacks adds its cause to the next."""
     ladder = (("resample", ATTEMPTS), ("neutral_feedback", REMARK), ("neutral_paraphrase", VARIETY), ("", EMOTION))
     below, causes = NONE_ARM, []
     for rung, cause in ladder:

@@ -106,18 +106,13 @@ def matrix(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
 @UNCHECKED
 def rounds(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
     """Items solved by round, one line for each arm of a loop, with intervals by item; rows as `report.loops.loop_rounds` gives them."""
-    return _by_round(_solved(rows), title, "items solved so far, %", simulated)
+    return _by_round(rows, title, "items solved so far, %", simulated, SOLVED)
 
 
 @UNCHECKED
 def spent(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool, unit: str = "tokens") -> alt.LayerChart:
     """The same rows against what an item has cost by then: arms are compared at one height of `tokens` or `usd`."""
-    known = [row for row in _solved(rows) if row[unit] is not None]
-    return _by_round(known, title, "items solved so far, %", simulated, unit)
-
-
-def _solved(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{**row, "share": row["solved"], "low": row["ci_low"], "high": row["ci_high"]} for row in rows]
+    return _by_round([row for row in rows if row[unit] is not None], title, "items solved so far, %", simulated, SOLVED, unit)
 
 
 @UNCHECKED
@@ -126,14 +121,13 @@ def drift(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt
 
     Rows as `report.loops.loop_rounds` gives them. A line that falls is an answer talked away.
     """
-    shares = [{**row, "share": row["accuracy"], "low": row["accuracy_low"], "high": row["accuracy_high"]} for row in rows]
-    return _by_round(shares, title, "right answers at this round, %", simulated)
+    return _by_round(rows, title, "right answers at this round, %", simulated, ("accuracy", "accuracy_low", "accuracy_high"))
 
 
 @UNCHECKED
 def history(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
     """The score of what runs today, run by run, one line for each model, with 95 % intervals; rows of `history.chart_rows`."""
-    return _by_round(rows, title, "right answers of what runs today, %", simulated, unit="run")
+    return _by_round(rows, title, "right answers of what runs today, %", simulated, ("share", "low", "high"), "run")
 
 
 @UNCHECKED
@@ -292,24 +286,23 @@ def series_colours(arms: Sequence[str]) -> list[str]:
 
 STEPS = ("round", "run")
 """What lies next to each other as whole numbers."""
+SOLVED = ("solved", "ci_low", "ci_high")
+"""Where rows of rounds hold the share of solved items, and its interval."""
 
 
-def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simulated: bool, unit: str = "round") -> alt.LayerChart:
+def _by_round(
+    rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simulated: bool, fields: tuple[str, str, str], unit: str = "round"
+) -> alt.LayerChart:
+    """A line for each arm. `fields` name a share and the ends of its interval (fractions; an end may be None)."""
     arms = list(dict.fromkeys(str(row["arm"]) for row in rows))
-    data = _data(
-        [
-            {
-                "arm": row["arm"],
-                # Beside each other, so that intervals of one round can be told apart.
-                "x": row[unit] + (unit in STEPS) * 0.06 * (arms.index(str(row["arm"])) - (len(arms) - 1) / 2),
-                "share": 100 * row["share"],
-                "low": 100 * (row["share"] if row["low"] is None else row["low"]),
-                "high": 100 * (row["share"] if row["high"] is None else row["high"]),
-                "words": f"{row['arm']}, {'run' if unit == 'run' else 'round'} {row['round']}: {100 * row['share']:.1f} % of {row['n']}",
-            }
-            for row in rows
-        ]
-    )
+    # Next to each other, so that intervals of one round can be told apart.
+    aside = {arm: (unit in STEPS) * 0.06 * (n - (len(arms) - 1) / 2) for n, arm in enumerate(arms)}
+    of = [(row, 100 * row[fields[0]], *(100 * row[fields[0] if row[end] is None else end] for end in fields[1:])) for row in rows]
+    data = _data([
+        {"arm": row["arm"], "x": row[unit] + aside[str(row["arm"])], "share": share, "low": low, "high": high,
+         "words": f"{row['arm']}, {'run' if unit == 'run' else 'round'} {row['round']}: {share:.1f} % of {row['n']}"}
+        for row, share, low, high in of
+    ])  # fmt: skip
     last = max((int(row["round"]) for row in rows), default=1)
     by_round: dict[str, Any] = {"scale": alt.Scale(domain=[0.6, last + 0.4], nice=False), "axis": alt.Axis(values=list(range(1, last + 1)))}
     titles = {"tokens": "tokens an item so far", "usd": "USD an item so far"}

@@ -31,6 +31,7 @@ from promptlab.record import ratings
 from promptlab.record.store import Run, frozen_plan
 from promptlab.reporting.against_calls import contradictions
 from promptlab.reporting.earlier import own_rows
+from promptlab.reporting.rating import strange
 from promptlab.reporting.remade import differing
 from promptlab.reporting.rescore import rescored
 from promptlab.stats import Looks, Screening
@@ -57,6 +58,8 @@ def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCOR
             _of_choices(run, plan),
             _of_earlier(run, plan),
         )
+        if n := len(strange(run, ratings.ratings_of(run.folder))):
+            found.append(f"{n:,} ratings are of other answers than those of this run")
         return [*found, *ratings.unlike(run.folder), *chain.from_iterable(checks)]
     except RunProblem:
         raise

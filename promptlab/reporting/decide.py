@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting, Setting, Verdict
+from promptlab.nouns.words import counted
 from promptlab.planning.size import fewest
 from promptlab.reporting.build import Report, failed_words
 from promptlab.reporting.judged import unvalidated
+from promptlab.reporting.judged_tables import longer
 from promptlab.reporting.questions import dependences
 from promptlab.stats import error_of, interval, points, smallest_effect_macro, smallest_margin
 
@@ -30,7 +32,7 @@ Open = tuple[str, str, Verdict, int | None]
 MOST_NAMED = 4
 """Arms without a finding that are named with the items they need."""
 NO_NEUTRAL = "No placebo arm"
-NOT_ASKED = "Whether another text would do the same was not asked."
+NOT_ASKED = "Whether another text would do the same was not tested."
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +138,6 @@ def bounds(verdict: Verdict | None, low: float | None, high: float | None) -> st
     return f" ({interval(low, high)} whatever is missing)" if verdict == "refused" and low is not None else ""
 
 
-def counted(n: int) -> str:
-    """So many items."""
-    return f"{n:,} {'item' if n == 1 else 'items'}"
-
-
 def about(n: int) -> str:
     """A number of items as a plan needs it: rounded up to two digits."""
     unit = 10 ** max(0, len(str(n)) - 2)
@@ -170,7 +167,7 @@ def cautions(report: Report) -> list[str]:
         "and make the difference."
     ] = n > 0
     alone = unvalidated(report.comparisons, report.plan)
-    return [*failed_words(report), *(caution for caution, stands in against.items() if stands), *alone]
+    return [*failed_words(report), *(caution for caution, stands in against.items() if stands), *alone, *longer(report.by_judge)]
 
 
 def _says(c: Comparison) -> str:

@@ -42,7 +42,7 @@ def headline(store: Store, found: Sequence[Check], odd: Table) -> str:
 
 def hash_table(found: Sequence[Check]) -> Table:
     """The checks of the audit."""
-    note = "SHA-256, its first characters. A hash tells that something changed, not who changed it or why."
+    note = "SHA-256, its first characters. A hash shows that something changed, not who changed it or why."
     return Table("Does what is here match what was frozen?", note, pd.DataFrame([check.row() for check in found]))
 
 
@@ -103,14 +103,14 @@ def deviation_table(store: Store, cells: pd.DataFrame) -> Table:
     said = "; ".join(f"{name}: {', '.join(versions)}" for name, versions in several.items())
     add("versions that served one model", "1", said or ("1" if m.served else "unknown"), not several if m.served else None)
     changed = [f"{row.model}: {row.parameter}" for row in parameter_table(store).frame.itertuples() if row.says == DEVIATES]
-    found = ", ".join(changed) or ("as asked" if m.effective else "unknown")
-    add("parameters sent", "as asked", found, not changed if m.effective else None)
+    found = ", ".join(changed) or ("as planned" if m.effective else "unknown")
+    add("parameters sent", "as planned", found, not changed if m.effective else None)
     add("sessions", "1", f"{m.sessions:,}" if m.sessions else "unknown", m.sessions == 1 if m.sessions else None)
     limit, reached = "none" if m.budget_usd is None else f"${m.budget_usd:g}", m.budget_reached
     add("budget", limit, f"reached: {reached}" if reached else "not reached", not reached)
     add("models that refused for good", "none", "; ".join(f"{name}: {why}" for name, why in m.stopped.items()) or "none", not m.stopped)
     add("how it ended", "complete", state, state == "complete" or short)
-    note = "Not every deviation does harm: a second session continues where the first ended. The report must explain each."
+    note = "Not every deviation is harmful: a second session continues where the first ended. The report must explain each."
     return table("Deviations from the plan", note, ("what", "says", "planned", "found"), rows)
 
 
@@ -155,12 +155,12 @@ def parameter_table(store: Store) -> Table:
         for key in dict.fromkeys([*asked, *(sent or {})]):
             same = sent is not None and key in sent and sent[key] == asked.get(key)
             says = UNKNOWN if sent is None else "● added" if key not in asked else AS_PLANNED if same else DEVIATES
-            rows.append((name, key, says, _json(asked, key, "not asked"), "unknown" if sent is None else _json(sent, key, "not sent")))
+            rows.append((name, key, says, _json(asked, key, "not requested"), "unknown" if sent is None else _json(sent, key, "not sent")))
     note = (
         "As the sweep found them before its first call. Added ones are promptlab's or the provider's own; a simulated model takes the "
         "experiment's seed. What each call was sent is shown with the answer."
     )
-    return Table("Parameters asked and sent", note, pd.DataFrame(rows, columns=["model", "parameter", "says", "asked", "sent"]))
+    return Table("Parameters requested and sent", note, pd.DataFrame(rows, columns=["model", "parameter", "says", "asked", "sent"]))
 
 
 def _json(values: Mapping[str, Any], key: str, otherwise: str) -> str:

@@ -96,7 +96,7 @@ def to_markdown(report: Report) -> str:
     lines += [f"- {escaped(sentence)}" for sentence in headline(report)]
     for scope in OF_TEXTS:
         title, rows = SCOPES[scope].title, [cells(report, c) for c in report.shown(scope)]
-        lines += ["", *section(title, "", COLUMNS, rows)] if rows else ["", f"## {title}", "", "(none)"]
+        lines += ["", *section(title, "", COLUMNS, rows)] if rows else []
     lines += ["", "## The baseline against its own repeat", ""]
     lines += [f"- {escaped(c.model)}, {escaped(c.task or 'all tasks')}: {escaped(c.sentence)}" for c in report.of("aa")]
     gaps = [gap_table(report, report.gaps)] if report.gaps else []

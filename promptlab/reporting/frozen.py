@@ -45,7 +45,10 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("controls", controls),
         ("settings", "; ".join(setting.words for setting in plan.settings)),
         ("base prompts", ", ".join(plan.base_prompts)),
-        ("answers for each item and arm", " or ".join(dict.fromkeys(str(plan.answers_an_item(task)) for task in plan.tasks))),
+        (
+            "answers for each item and arm",
+            " or ".join(dict.fromkeys(str(plan.replicates if plan.prompts else plan.answers_an_item(task)) for task in plan.tasks)),
+        ),
         ("seed", str(plan.seed)),
         ("sampling", _json(plan.sampling) if plan.sampling else "nothing asked: the provider's defaults"),
         ("size", ", ".join(f"{name} {getattr(plan.counts, name):,}" for name in ("models", "tasks", "items", "arms", "trials"))),
@@ -76,9 +79,9 @@ def parameters(report: Report) -> Table:
         asked = as_sent(merged(report.plan.sampling, model.sampling if model else {}))
         for key in dict.fromkeys((*asked, *sent)):
             was, now = (_json(part[key]) if key in part else None for part in (asked, sent))
-            note = NOT_SENT if now is None else ADDED if was is None else "as asked" if was == now else "changed"
+            note = NOT_SENT if now is None else ADDED if was is None else "as requested" if was == now else "changed"
             rows.append([name, str(key), was or "-", now or "-", note])
-    return table("Parameters asked and sent", "", ("model", "parameter", "asked", "sent", "note"), rows)
+    return table("Parameters requested and sent", "", ("model", "parameter", "asked", "sent", "note"), rows)
 
 
 def provenance(report: Report) -> list[tuple[str, str, bool]]:
@@ -213,7 +216,7 @@ def _models(report: Report) -> Table:
         ]
         for m in report.plan.models
     ]  # fmt: skip
-    return table("Models", "", ("model", "asked as", "address", "sampling of its own", "known truth, where simulated"), rows)
+    return table("Models", "", ("model", "name sent", "address", "sampling of its own", "known truth, where simulated"), rows)
 
 
 def _power(report: Report) -> Table:

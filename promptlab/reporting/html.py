@@ -19,10 +19,12 @@ from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import Line, cautions, lines
 from promptlab.reporting.drawing import NotDrawn
 from promptlab.reporting.fragments import template, verdict_table
+from promptlab.reporting.questions import CONTRASTED
 from promptlab.reporting.rows import cells, named, result
 from promptlab.reporting.sensitivity import MOST_TRIALS_BY_TASK, Bound, Rescoring, bounds, rescoring
 from promptlab.reporting.summary import summaries
 from promptlab.stats import interval, p_figure
+from promptlab.stats.contrasts import WITH_CELLS
 
 MOST_OPEN = 60
 """Rows up to which a table gives every sentence; beyond, it has the figures alone, folded by what was added."""
@@ -54,7 +56,9 @@ SECTIONS = {
 
 def to_html(report: Report) -> str:
     """The whole report; every text from outside is escaped."""
-    told = lines(report)
+    told, matrices = lines(report), _matrices(report)
+    contrasted = [c for scope in (*CONTRASTED, "by_prompt") for c in report.of(scope)]
+    cells_ = [*report.of("cell"), *(c for c in contrasted if c.task is not None)]
     scored = rescoring(report)
     beside = [*rows.beside_tables(report), *repeat_tables(report)]
     decision = decision_table(report)
@@ -64,7 +68,8 @@ def to_html(report: Report) -> str:
     tables = _tables(report)
     sections = SECTIONS | ({"design": "Design, as imported"} if report.plan.imported else {})
     some = {
-        "changed": any(arms for *_, arms in tables), "loops": loops, "looks": looks, "decision": decision.rows, "screening": screening
+        "changed": any(arms for *_, arms in tables), "loops": loops, "looks": looks, "decision": decision.rows, "screening": screening,
+        "protocol": report.of("stimulus"), "tasks": matrices,
     }  # fmt: skip
     sections = {name: title for name, title in sections.items() if some.get(name, True)}
     return template("report.html.j2").render(
@@ -77,14 +82,15 @@ def to_html(report: Report) -> str:
         cautions=[*cautions(report), *_scorer_caution(told, scored)],
         size=_size(report),
         headline=headline(report),
-        matrices=_matrices(report),
+        matrices=matrices,
         drawn_rounds=_rounds(report),
         row=lambda c: _row(report, c),
         groups=_groups(report),
         contrasts=contrast_tables(report),
         scored=scored,
-        scored_rows=_scored(report, scored, [*report.of("primary"), *report.of("stimulus")]),
-        scored_cells=_scored(report, scored, [c for c in report.of("cell") if scored.changes(c)]),
+        scored_rows=_scored(report, scored, [*report.of("primary"), *report.of("stimulus"), *(c for c in contrasted if c.task is None)]),
+        n_cells=len(cells_),
+        scored_cells=_scored(report, scored, [c for c in cells_ if scored.changes(c)]),
         most_by_task=MOST_TRIALS_BY_TASK,
         extremes=[_extreme(report, bound) for bound in bounds(report)],
         beside=beside,
@@ -111,8 +117,9 @@ def _figures(rows: Sequence[Sequence[str]], first: int) -> list[bool]:
 
 def _size(report: Report) -> str:
     n = report.plan.counts
-    many = [(n.models, "model"), (n.tasks, "task"), (n.items, "item"), (len({c.treatment for c in report.of("stimulus")}), "text")]
-    return ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in many)
+    texts = len({c.treatment for c in report.of("stimulus")})
+    many = [(n.models, "model"), (n.tasks, "task"), (n.items, "item"), (len(report.plan.prompts), "prompt"), (texts, "text")]
+    return ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in many if count)
 
 
 def _scorer_caution(told: Sequence[Line], scored: Rescoring) -> list[str]:
@@ -134,7 +141,7 @@ def _groups(report: Report) -> list[dict[str, Any]]:
     for scope in OF_TEXTS:
         title, members = SCOPES[scope].title, report.shown(scope)
         if len(members) <= MOST_OPEN:
-            found.append({"title": title, "parts": [("", members)] if members else []})
+            found += [{"title": title, "parts": [("", members)]}] if members else []
             continue
         parts: dict[tuple[Any, ...], list[Comparison]] = {}
         for c in members:
@@ -185,18 +192,27 @@ def _tables(report: Report) -> list[tuple[dict[str, Any], dict[int, tuple[str, s
 
 
 def _matrices(report: Report) -> list[dict[str, Any]]:
-    """For each model and control the verdicts in single tasks: tasks down, arms across by their estimate over the tasks."""
+    """For each model and control the verdicts in single tasks: tasks down, arms across by their estimate over the tasks.
+
+    Prompts, levels and models have one for each model: what is compared across.
+    """
     found: list[dict[str, Any]] = []
+    asked: list[tuple[str, str, Sequence[Comparison]]] = []
     for model, control, setting in itertools.product(report.models, report.controls, report.plan.settings):
-        each = report.of("cell", model, control, setting)
+        where = f" ({setting.words})" if len(report.plan.settings) > 1 else ""
+        both = [*report.of("cell", model, control, setting), *report.of("stimulus", model, control, setting)]
+        asked.append((model, f"against {report.plan.called(control)}{where}", both))
+    for model in report.models:
+        asked.append((model, "prompts, models and settings", [c for s in WITH_CELLS for c in report.of(s, model)]))
+    for model, what, of in asked:
+        each = [c for c in of if c.task is not None]
         if all(c.diff is None for c in each):
             continue
-        over = {c.treated: c.diff or 0.0 for c in report.of("stimulus", model, control, setting)}
+        over = {c.treated: c.diff or 0.0 for c in of if c.task is None}
         tasks, names = (list(dict.fromkeys(values)) for values in ((str(c.task) for c in each), (c.treated for c in each)))
         names.sort(key=lambda name: -over.get(name, 0.0))
         by = {(str(c.task), c.treated): c for c in each}
-        title = f"{model}, against {report.plan.called(control)}" + (f" ({setting.words})" if len(report.plan.settings) > 1 else "")
-        title = f"{'SIMULATED: ' if model in report.manifest.simulated_models else ''}{title}"
+        title = f"{'SIMULATED: ' if model in report.manifest.simulated_models else ''}{model}, {what}"
         found.append({"title": title, "names": names, "rows": [(task, [by.get((task, name)) for name in names]) for task in tasks]})
     return found
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import Comparison, Plan, Verdict, contrast_of
+from promptlab.nouns import Comparison, Plan, Verdict, contrast_of, family_of
 from promptlab.record.ratings import Rating
-from promptlab.reporting.people import Tables, differences, drawn, judgings, people, rated, rater_tables
+from promptlab.reporting.people import Tables, differences, doubts, drawn, judgings, people, rated, rater_tables
 from promptlab.scoring.rules import SCORINGS
 from promptlab.stats import (
     Anchored,
@@ -64,6 +65,14 @@ def judged_tasks(plan: Plan) -> frozenset[str]:
     return frozenset(judgings(plan)) | in_part
 
 
+def kin(plan: Plan, tasks: Collection[str]) -> str:
+    """That a judge of these tasks is of a tested model's family, as a sentence; empty where none is."""
+    said = json.dumps([task.scoring for task in plan.tasks if task.name in tasks], default=str)
+    judges = {family_of(name) for name in re.findall(r'"litellm_name": "([^"]*)"', said)}
+    both = sorted(judges & {family_of(model.litellm_name) for model in plan.models} - {""})
+    return f" It judges answers of its own family ({', '.join(both)}), which it may prefer." if both else ""
+
+
 def controls(trials: pd.DataFrame, plan: Plan) -> list[Control]:
     """The controls of every judged task that its parts record."""
     found = []
@@ -96,6 +105,7 @@ def grounded(comparisons: Sequence[Comparison], trials: pd.DataFrame, plan: Plan
     each = {i: _labels(c, plan, by_judge, of_people) for i, c in enumerate(comparisons) if c.scope != "aa" and of_people}
     labels = {i: one for i, one in each.items() if one is not None}
     rests = anchors(comparisons, plan, labels)
+    doubtful = doubts(found, ratings)
     silent_raters = "".join(f" Ratings by {rater} do not count: {why}." for rater, why in found.left_out.items())
     failed: dict[str, list[Control]] = {}
     for control in controls(trials, plan):
@@ -108,7 +118,7 @@ def grounded(comparisons: Sequence[Comparison], trials: pd.DataFrame, plan: Plan
         if c.scope == "aa" or not concerned or c.status in ("aa_failed", "missing_pairs") or c.diff is None:
             made.append(c)
         elif index in rests:
-            made.append(replace(rests[index], sentence=rests[index].sentence + silent_raters))
+            made.append(replace(rests[index], sentence=rests[index].sentence + labels[index].skipped + doubtful + silent_raters))
         elif bad:
             said = "; ".join(f"{one.name}: {100 * one.share:.0f} % of {one.n}, at least {100 * one.least:.0f} % needed" for one in bad)
             made.append(
@@ -119,7 +129,7 @@ def grounded(comparisons: Sequence[Comparison], trials: pd.DataFrame, plan: Plan
             checked = f"only {n} rated items check" if n else "was not validated"
             which = f"this judge, which {checked if not n else 'people have not validated yet: ' + checked + ' it'}"
             more = f" {outside} rated items outside the random sample do not count." if outside else ""
-            made.append(replace(c, sentence=f"{c.sentence} According to {which}.{more}{silent_raters}"))
+            made.append(replace(c, sentence=f"{c.sentence} According to {which}.{kin(plan, concerned)}{more}{silent_raters}"))
     return made
 
 
@@ -147,7 +157,7 @@ def unvalidated(comparisons: Sequence[Comparison], plan: Plan) -> list[str]:
     if not tasks or all(c.method == ANCHORED for c in over):
         return []
     other = "Other v" if any(c.method == ANCHORED for c in over) else "V"
-    return [f"{other}erdicts are according to this judge, which was not validated by people: promptlab rate."]
+    return [f"{other}erdicts are according to this judge, which was not validated by people: promptlab rate.{kin(plan, tasks)}"]
 
 
 class Labelled(NamedTuple):
@@ -155,6 +165,12 @@ class Labelled(NamedTuple):
 
     tasks: list[Labels]
     n_outside: int
+    n_skipped: int
+
+    @property
+    def skipped(self) -> str:
+        """That people left out items which they could not judge, as a sentence: which, they chose; empty where there is none."""
+        return f" {self.n_skipped} more items of the sample could not be judged and are left out." if self.n_skipped else ""
 
     @property
     def n_human(self) -> int:
@@ -210,7 +226,7 @@ def _anchored(c: Comparison, rest: Anchored, plan: Plan, p: float, p_tost: float
 def _labels(c: Comparison, plan: Plan, by_judge: Tables, of_people: Mapping[str, tuple[Tables, Tables]]) -> Labelled | None:
     """Item differences by judge and people in every task of a comparison; None where one is not judged, or nobody rated."""
     judging, contrast = judgings(plan), contrast_of(c, plan)
-    found, n_outside = [], 0
+    found, n_outside, n_skipped = [], 0, 0
     for task in [c.task] if c.task else [task.name for task in plan.tasks]:
         all_ = differences(contrast, str(task), by_judge)
         mine = next((of[str(task)] for of in by_judge.values() if str(task) in of), None)
@@ -219,10 +235,10 @@ def _labels(c: Comparison, plan: Plan, by_judge: Tables, of_people: Mapping[str,
         order = [item for item in drawn(plan, str(task), map(str, mine.items)) if item in all_]
         people_ = rated(contrast, str(task), of_people, order)
         mean, clusters = people_.mean, None if mine.clusters is None else dict(zip(mine.items, mine.clusters, strict=True))
-        n_outside += people_.n_outside
+        n_outside, n_skipped = n_outside + people_.n_outside, n_skipped + people_.n_skipped
         human = [item for item in all_ if item in mean]
         rest = [item for item in all_ if item not in mean]
         y, f, g = (np.array([of[item] for item in items], dtype=float) for of, items in ((mean, human), (all_, human), (all_, rest)))
         names = (None, None) if clusters is None else ([clusters[i] for i in human], [clusters[i] for i in rest])
         found.append(Labels(y, f, g, *names))
-    return Labelled(found, n_outside) if any(len(one.human) for one in found) or n_outside else None
+    return Labelled(found, n_outside, n_skipped) if any(len(one.human) for one in found) or n_outside else None

@@ -14,9 +14,9 @@ import pandas as pd
 from promptlab.nouns import AA_ARM, NONE_ARM, Plan
 from promptlab.record.ratings import Rating
 from promptlab.reporting.judged import controls, judged_tasks
-from promptlab.reporting.people import PAIR_VALUES, People, contrasts, differences, incumbents, judgings, people
+from promptlab.reporting.people import People, alpha_of, contrasts, differences, incumbents, judgings, people, said_by
 from promptlab.reporting.raters import rater_table
-from promptlab.reporting.table import Table, table
+from promptlab.reporting.table import Plain, Table, table
 from promptlab.scoring.assertions import words_of
 from promptlab.scoring.echo import repeats
 from promptlab.stats import (
@@ -24,13 +24,13 @@ from promptlab.stats import (
     cohen_kappa,
     interval,
     item_tables,
-    krippendorff_alpha,
     label_effect,
     length_adjusted,
     points,
 )
 
 LABELS = (20, 30, 60, 100, 200)
+MAY_BE_LENGTH = "length may explain it"
 RHO = (0.0, 0.5, 0.8)
 SD_OF_RATINGS = 0.3
 """Of people's item differences, as a share of the scale: what five-point rubrics show."""
@@ -123,17 +123,28 @@ def _length(trials: pd.DataFrame, plan: Plan) -> Table:
                 a = length_adjusted([diff[item] for item in items], longer, own, reach=0.5 if task in pairs else 1.0)
             except ValueError:
                 continue
+            raw, equal = a.raw_interval, a.adjusted_interval
+            explains = raw[0] * raw[1] > 0 and (equal is None or min(equal) <= 0 <= max(equal))
             rows.append([
                 task, name, str(a.n), f"{100 * (math.exp(float(np.mean(longer))) - 1):+.0f} %", points(a.raw),
                 interval(*a.raw_interval), *(("-",) * 3 if a.adjusted is None or a.adjusted_interval is None or a.slope is None else
                 (points(a.adjusted), interval(*a.adjusted_interval), points(a.slope * math.log(2)))),
+                MAY_BE_LENGTH if explains else "-",
             ])  # fmt: skip
-    heads = ("task", "arm", "items", "longer by", "raw", "95 % CI", "at equal length", "95 % CI ", "per doubling")
+    heads = ("task", "arm", "items", "longer by", "raw", "95 % CI", "at equal length", "95 % CI ", "per doubling", "reading")
     note = (
         "Differences to the baseline in points; at equal length: where both answers have as many words, by a logistic regression; a dash "
         "where nearly all answers of one side are longer, so that nothing is known of it."
     )
     return table("Judged differences and length", note, heads, rows)
+
+
+def longer(tables: Sequence[Plain]) -> list[str]:
+    """Arms whose difference by the judge is not shown between answers of one length, in a sentence for each task."""
+    rows = [row for _, _, _, of in tables for row in of if row[-1] == MAY_BE_LENGTH]
+    each = {task: ", ".join(row[1] for row in rows if row[0] == task) for task in dict.fromkeys(row[0] for row in rows)}
+    return [f"What the judge says of {arms} in {task} may be the length of answers: between equally long ones nothing is shown."
+            for task, arms in each.items()]  # fmt: skip
 
 
 def _strengths(trials: pd.DataFrame, plan: Plan) -> Table:
@@ -177,20 +188,11 @@ def _agreement(trials: pd.DataFrame, plan: Plan, found: People) -> list[Table]:
     if not found.ratings:
         return []
     scores = dict(zip(trials["trial"], trials["score"], strict=True))
-    values: dict[str, dict[str, float]] = {}
-    for one in found.ratings:
-        for name, value in one.values.items():
-            number = PAIR_VALUES.get(str(value)) if isinstance(value, str) else float(value)
-            if number is not None:
-                unit = "|".join(sorted(filter(None, (one.trial_a, one.trial_b))))
-                flipped = bool(one.trial_b) and one.trial_a > one.trial_b
-                values.setdefault(one.rater, {})[f"{unit}|{name}"] = 1 - number if flipped else number
+    values = said_by(found.ratings)
     keys = sorted({key for of in values.values() for key in of})
     rows: list[list[Any]] = []
     if len(values) > 1:
-        grid = [[of.get(key) for key in keys] for of in values.values()]
-        alpha = _or_nan(lambda: krippendorff_alpha(grid, level="ordinal"))
-        rows.append([f"all {len(values)} raters", "ordinal alpha", str(len(keys)), _figure(alpha)])
+        rows.append([f"all {len(values)} raters", "ordinal alpha", str(len(keys)), _figure(alpha_of(values))])
         for (a, of_a), (b, of_b) in combinations(values.items(), 2):
             shared = [key for key in keys if key in of_a and key in of_b]
             kappa = _or_nan(lambda: cohen_kappa([of_a[k] for k in shared], [of_b[k] for k in shared], weights="quadratic"))  # noqa: B023

@@ -18,7 +18,7 @@ from promptlab.stats import interval, points
 WIDE, HIGH = 1123, 794
 """A4 across, in pixels of 1/96 inch."""
 MARGIN, ROW, LINE = 40, 26, 20
-NAME, DRAWN, POINTS, ENDS, DO = 150, 430, 730, 745, 880
+NAME, DRAWN, POINTS, ENDS, DO = 162, 430, 730, 745, 880
 """Where the columns begin; that of the points ends."""
 DRAWN_TO = 660
 SMALLEST = 2.0

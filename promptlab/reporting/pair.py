@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from promptlab.nouns import AA_ARM, NONE_ARM, Setting, Status, UsageProblem, did_you_mean, filled, full_name
+from promptlab.nouns.words import counted
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.checked import checked
@@ -178,7 +179,9 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         trials_b = rescored(trials_b, run_b.items(), plan_b, plan_a.scorer)
         notes.append(f"the answers of {b.run} were rescored by {plan_a.scorer}")
     shared = shared_items(run_a, run_b)
-    of_side = [item_tables(t).get((s.model, s.setting.id), {}) for t, s in ((trials_a, a), (trials_b, b))]
+    tables = [item_tables(trials_a)]
+    tables.append(tables[0] if trials_b is trials_a else item_tables(trials_b))
+    of_side = [of.get((side.model, side.setting.id), {}) for of, side in zip(tables, (a, b), strict=True)]
     arms = [
         plan.baseline if side.arm == NONE_ARM and other.arm not in (NONE_ARM, AA_ARM) else (side.arm,)
         for plan, side, other in ((plan_a, a, b), (plan_b, b, a))
@@ -187,10 +190,14 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         notes.append(f"{NONE_ARM} is the mean of the baseline and its repeat, as in the report")
     pairs, dropped = [], 0
     changed: list[Changed] = []
+    by_prompt: dict[str, list[Pairs]] = {}
     for task in plan_a.task_of:
         if task not in of_side[0] or task not in of_side[1]:
             continue
-        found, left_out, of_task = pairs_of([tables[task] for tables in of_side], (a, b), arms, shared)
+        own = [side[task] for side in of_side]
+        found, left_out, of_task = pairs_of(own, (a, b), arms, shared)
+        for name in () if a.prompt or b.prompt else [name for name in own[0].by_prompt if name in own[1].by_prompt]:
+            by_prompt.setdefault(name, []).append(pairs_of(own, (replace(a, prompt=name), replace(b, prompt=name)), arms, shared)[0])
         dropped += left_out
         changed += of_task
         if len(found.s):
@@ -198,7 +205,11 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     if not pairs:
         raise UsageProblem(f"{a.label} and {b.label} share no scored item; two runs pair only where they asked the same items of one task")
     if dropped:
-        notes.append(f"{dropped} item(s) left out: not in both runs, another text, or without a score")
+        notes.append(f"{counted(dropped)} left out: not in both runs, another text, or without a score")
+    if len(by_prompt) > 1:
+        each = {name: infer(own, ALPHA) for name, of in by_prompt.items() if (own := [p for p in of if len(p.s)])}
+        said = "; ".join(f"{name} {points(i.diff)} ({interval(*(i.ci or (None, None)))})" for name, i in each.items())
+        notes.append(f"the mean over {len(each)} base prompts, which hides how they differ: {said}; --prompt takes one")
     tests = [infer([p], ALPHA) for p in pairs]
     holm = adjust([t.p_value for t in tests], "holm")
     of_pairs = zip(pairs, tests, holm, strict=True)

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Contrast, Plan
 from promptlab.record.ratings import Rating
 from promptlab.scoring.judged import COMBINED, Judging, judging_of
-from promptlab.stats import ItemTable, item_tables
+from promptlab.stats import ItemTable, item_tables, krippendorff_alpha
 
 PAIR_VALUES = {"A": 1.0, "tie": 0.5, "B": 0.0}
 WINDOW = 10
@@ -25,6 +26,9 @@ WINDOW = 10
 MANY_ALIKE = 10
 """Ratings that may not all be the same: whoever says one thing of so many answers tells nothing of any."""
 ATTENTION = 2
+LEAST_ALPHA = 0.667
+"""Agreement below which Krippendorff (2004) draws no conclusions."""
+LEAST_REPEATS = 3
 Tables = Mapping[Any, Mapping[str, ItemTable]]
 
 
@@ -113,7 +117,7 @@ def careless(ratings: Sequence[Rating], lowest: Mapping[str, int], task_of: Mapp
         mine = [one for one in ratings if one.rater == rater and one.values]
         first = {one.unit: one for one in mine if one.kind == "rate"}
         said = {str(value) for one in first.values() for value in one.values.values()}
-        seen = [noticed(one, first.get(one.unit), lowest[task_of[one.trial_a]]) for one in mine if one.kind == "attention"]
+        seen = attentive(mine, lowest, task_of)
         if len(first) >= MANY_ALIKE and len(said) == 1:
             found[rater] = f"rated all {len(first)} alike"
         elif len(seen) >= ATTENTION and not any(seen):
@@ -121,12 +125,68 @@ def careless(ratings: Sequence[Rating], lowest: Mapping[str, int], task_of: Mapp
     return found
 
 
-def noticed(one: Rating, first: Rating | None, lowest: float) -> bool:
-    """Whether an attention unit was seen through: equal answers tie, and a spoilt one is rated below the whole, or lowest."""
+def attentive(ratings: Sequence[Rating], lowest: Mapping[str, int], task_of: Mapping[str, str]) -> list[bool]:
+    """Whether one rater saw through each attention unit; without those of an answer that could not be judged itself."""
+    first = {one.unit: one for one in ratings if one.kind == "rate" and one.values}
+    own = [one for one in ratings if one.kind == "attention" and one.values and (one.trial_b or one.unit in first)]
+    return [_noticed(one, first.get(one.unit), lowest[task_of[one.trial_a]]) for one in own]
+
+
+def _noticed(one: Rating, first: Rating | None, lowest: float) -> bool:
+    """Equal answers tie, and a spoilt one is rated below the whole, or lowest."""
     if one.trial_b:
         return one.values.get("") == "tie"
     spoilt = list(map(float, one.values.values()))
     return first is not None and (sum(spoilt) < sum(map(float, first.values.values())) or max(spoilt) <= lowest)
+
+
+def repeats_of(rater: str, ratings: Sequence[Rating]) -> list[bool]:
+    """Whether a rater said the same again of each unit that was shown twice, whichever side the answers were on."""
+    mine = [one for one in ratings if one.rater == rater]
+    first = {one.unit: one for one in mine if one.kind == "rate"}
+    return [_as_rated(first[one.unit]) == _as_rated(one) for one in mine if one.kind == "repeat" and one.unit in first]
+
+
+def _as_rated(one: Rating) -> tuple[Any, ...]:
+    choice = one.values.get("")
+    if one.trial_b and choice in ("A", "B"):
+        return ("wins", one.trial_a if choice == "A" else one.trial_b)
+    return tuple(sorted(one.values.items()))
+
+
+def said_by(ratings: Sequence[Rating]) -> dict[str, dict[str, float]]:
+    """Of each rater a number for each rubric of each unit, of pairs as if the sides were the same for all."""
+    values: dict[str, dict[str, float]] = {}
+    for one in ratings:
+        for name, value in one.values.items():
+            number = PAIR_VALUES.get(str(value)) if isinstance(value, str) else float(value)
+            if number is not None:
+                unit = "|".join(sorted(filter(None, (one.trial_a, one.trial_b))))
+                flipped = bool(one.trial_b) and one.trial_a > one.trial_b
+                values.setdefault(one.rater, {})[f"{unit}|{name}"] = 1 - number if flipped else number
+    return values
+
+
+def alpha_of(values: Mapping[str, Mapping[str, float]]) -> float:
+    """Krippendorff's ordinal alpha of what several raters said; nan where it is not defined."""
+    keys = sorted({key for of in values.values() for key in of})
+    try:
+        with np.errstate(all="ignore"):
+            return float(krippendorff_alpha([[of.get(key) for key in keys] for of in values.values()], level="ordinal"))
+    except ValueError:
+        return math.nan
+
+
+def doubts(found: People, ratings: Sequence[Rating]) -> str:
+    """What speaks against labels that count, in sentences: raters who disagree with each other, or with themselves."""
+    values = said_by(found.ratings)
+    alpha = alpha_of(values) if len(values) > 1 else math.nan
+    said = f" The raters agree little (ordinal alpha {alpha:.2f}, at least {LEAST_ALPHA} is usual)." if alpha < LEAST_ALPHA else ""
+    for rater in found.by_rater:
+        again = repeats_of(rater, ratings)
+        if len(again) >= LEAST_REPEATS and sum(again) < len(again) / 2:
+            said += f" {rater} said the same again of only {sum(again)} of {len(again)} repeated items."
+    return said
 
 
 def drawn(plan: Plan, task: str, items: Iterable[str]) -> list[str]:
@@ -166,6 +226,8 @@ class Rated:
     by_rater: Mapping[str, Mapping[str, float]]
     n_outside: int
     """Rated items outside the random sample, which do not count."""
+    n_skipped: int
+    """Items of the sample that were shown in all arms of a contrast, and that nobody could judge."""
 
     @property
     def mean(self) -> dict[str, float]:
@@ -189,4 +251,5 @@ def rated(contrast: Contrast, task: str, tables: Mapping[str, tuple[Tables, Tabl
             break
     outside = {item for found in by_rater.values() for item in found if item not in counted}
     kept = {rater: {item: value for item, value in found.items() if item in counted} for rater, found in by_rater.items()}
-    return Rated({rater: found for rater, found in kept.items() if found}, len(outside))
+    skipped = (visited & counted).difference(*kept.values())
+    return Rated({rater: found for rater, found in kept.items() if found}, len(outside), len(skipped))

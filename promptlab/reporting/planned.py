@@ -114,8 +114,8 @@ def outlook_table(rows: Sequence[OutlookRow]) -> Table:
     ]  # fmt: skip
     note = (
         "Seen: the smallest effect with 80 % power ('like these': for tasks like these). Same: the smallest margin that no effect at all "
-        "can be shown to keep. Hopeless: tasks in which too few answers change to tell anything of one sentence. New items buy at least "
-        "as much as asking the same items again."
+        "can be shown to keep. Hopeless: tasks in which too few answers change to judge one sentence. New items buy at least "
+        "as much as repeats of the same items."
     )
     psi = rows[0].discordance if rows else 0.0
     return table(f"What more items buy, if {100 * psi:.0f} % of answers change; points", note, columns, words)
@@ -128,7 +128,7 @@ def in_a_sentence(chosen: Choices) -> str:
     times = "once" if chosen.repeats == 1 else f"{chosen.repeats:,} times"
     enough = f"{n:,} items a task would make it 80 %" if n else f"more than {MOST_ITEMS:,} items a task would be needed for 80 %"
     return (
-        f"With {chosen.per_task:,} items in {where}, asked {times}, a true effect of {chosen.effect:g} points is found in "
+        f"With {chosen.per_task:,} items in {where}, sent {times}, a true effect of {chosen.effect:g} points is found in "
         f"{_share(chosen.size.power(chosen.effect / 100))} of such runs; {enough}."
     )
 
@@ -149,7 +149,7 @@ def short_table(chosen: Choices, draft: Draft) -> Table:
         rows.insert(2, ("the same for tasks like these", _in_points(size.smallest_effect(TAU))))
     rows += _money(chosen, draft, chosen.per_task, chosen.repeats).items()
     note = (
-        f"Seen, shown and takes: with 80 % power, against {_against(chosen.per_stimulus)}. Tasks like these: if their effects differ by "
+        f"Effects and items: with 80 % power, against {_against(chosen.per_stimulus)}. Tasks like these: if their effects differ by "
         f"{100 * TAU:g} points. Calls, price and minutes are of as many items as you chose, whether or not the tasks have them."
         f"{_simulated(draft)}"
     )
@@ -169,7 +169,7 @@ def ways_table(chosen: Choices, draft: Draft) -> Table:
     for repeats in sorted({*REPEATS, chosen.repeats}):
         n = replace(chosen.size, repeats=repeats).items_needed(chosen.effect / 100)
         money = _money(chosen, draft, n, repeats) if n else dict.fromkeys(("calls", "price", "minutes"), "")
-        rows.append({"times asked": repeats, "items a task": f"{n:,}" if n else f"more than {MOST_ITEMS:,}", **money})
+        rows.append({"repeats": repeats, "items a task": f"{n:,}" if n else f"more than {MOST_ITEMS:,}", **money})
     note = (
         f"What finds {chosen.effect:g} points with 80 % power, if {100 * chosen.psi:g} % of items flip. Repeats help as far as flips are "
         f"chance ({min(chosen.again, 100 * chosen.psi):g} % flip when sent again); items divide all flips.{_simulated(draft)}"

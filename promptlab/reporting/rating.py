@@ -9,8 +9,10 @@ from __future__ import annotations
 import html
 import json
 import random
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import islice, product, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ import pandas as pd
 from promptlab.nouns import AA_ARM, NONE_ARM, FileProblems, Plan, Problem, UsageProblem, digest_of_text, full_name, inert, plain_json
 from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
-from promptlab.reporting.people import ATTENTION, WINDOW, careless, drawn, incumbents, judgings, noticed
+from promptlab.reporting.people import ATTENTION, WINDOW, attentive, careless, drawn, incumbents, judgings, repeats_of
 from promptlab.reporting.rescore import item_of
 from promptlab.scoring.echo import masked
 from promptlab.scoring.judged import Judging, degraded
@@ -54,6 +56,10 @@ class Unit:
     def is_pair(self) -> bool:
         return len(self.answers) == 2
 
+    def token(self, rater: str) -> str:
+        """What pages and sheets call it: the same unit again, or a control, has another one, so that nobody can tell."""
+        return _token(self.id, self.kind, rater)
+
     def rating(self, rater: str, values: Mapping[str, Any], **more: Any) -> Rating:  # noqa: ANN401 (fields of a rating)
         """What a rater says of it; ValueError for a value that is not one."""
         for rubric, value in values.items():
@@ -63,11 +69,16 @@ class Unit:
         return Rating(rater, self.id, self.kind, dict(values), a, b, digest=self.digest, **more)
 
 
-def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = None, mask: bool = False) -> list[Unit]:
+def _token(unit: str, kind: str, rater: str) -> str:
+    return digest_of_text(f"shown/{rater}/{kind}/{unit}")[:16]
+
+
+def units(run: Run, n_items: int, arms: Sequence[str] | None = (), model: str | None = None, mask: bool = False) -> list[Unit]:
     """A random sample of `n_items` items of each judged task, by the run's own seed: the same call gives the same, a larger n more.
 
-    Of each item the answers of the baseline and of `arms` (when left out all stimuli, else all prompts and settings), the first draw of
-    `model` (the first when left out). With `mask` an answer is shown without the words that it repeats of its arm's sentence, which tell
+    Of each item the answers of the baseline and of `arms` (when left out all stimuli, else all prompts and settings; None:
+    every arm), the first draw of `model` (the first when left out). With `mask` an answer is shown without the words that it
+    repeats of its arm's sentence, which tell
     a rater the arm. UsageProblem where no task is judged, or an arm is not known.
     """
     plan, trials = run.plan, run.trials()
@@ -79,7 +90,7 @@ def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = 
     if mine.empty:
         raise UsageProblem(f"the run has no answers of a model {name!r}; it has {', '.join(plan.model_of)}")
     mine, base, known, usual = _cells(plan, mine, incumbents(trials))
-    arms = [full_name(arm, known) for arm in arms]
+    arms = known if arms is None else [full_name(arm, known) for arm in arms]
     if wrong := [arm for arm in arms if arm not in known]:
         raise UsageProblem(f"the run has no arm {wrong[0]!r}; it has {', '.join(known)}")
     chosen = list(arms) or usual
@@ -94,7 +105,7 @@ def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = 
         order = [item for item in drawn(plan, task, map(str, trials.loc[trials["task"] == task, "item"])) if (task, item) in have]
         each = [(item, [answers.get((task, item, arm)) for arm in (base, *chosen)]) for item in order]
         of_task.append([_of_item(items[task, item], found, how) for item, found in each])
-    return [unit for rank in range(n_items) for each in of_task if rank < len(each) for unit in each[rank]]
+    return [unit for ranked in islice(zip_longest(*of_task, fillvalue=()), n_items) for each in ranked for unit in each]
 
 
 def _cells(plan: Plan, mine: pd.DataFrame, incumbent: frozenset[str]) -> tuple[pd.DataFrame, str, list[str], list[str]]:
@@ -151,12 +162,16 @@ def schedule(sample: Sequence[Unit], rater: str) -> list[Unit]:
     for n, unit in enumerate(order, 1):
         shown.append(unit)
         if n in places:
-            copy = (unit.answers[0],) * 2 if unit.is_pair else (degraded(unit.answers[0]),)
-            shown.append(replace(unit, kind="attention", answers=copy))
+            shown.append(_attention(unit))
         if n % REPEAT_EVERY == 0 and n > REPEATED_AFTER:
             again = order[n - 1 - REPEATED_AFTER]
             shown.append(replace(_turned(again) if again.is_pair else again, kind="repeat"))
     return shown
+
+
+def _attention(unit: Unit) -> Unit:
+    """Two equal answers, or one made worse."""
+    return replace(unit, kind="attention", answers=(unit.answers[0],) * 2 if unit.is_pair else (degraded(unit.answers[0]),))
 
 
 def _turned(unit: Unit) -> Unit:
@@ -179,7 +194,7 @@ def sheet(order: Sequence[Unit], rater: str, title: str) -> str:
     """A page that a rater opens without a server, and whose answers are saved as a JSON file; it loads nothing from anywhere."""
     shown = [
         {
-            "unit": unit.id, "kind": unit.kind, "question": inert(unit.question), "references": [inert(text) for text in unit.references],
+            "unit": unit.token(rater), "question": inert(unit.question), "references": [inert(text) for text in unit.references],
             "answers": [inert(text) for text in unit.answers], "rubrics": unit.judging.rubrics, "low": unit.judging.low,
             "high": unit.judging.high, "digest": unit.digest,
         }
@@ -190,26 +205,44 @@ def sheet(order: Sequence[Unit], rater: str, title: str) -> str:
     return template.replace("{title}", html.escape(title)).replace("{data}", data)
 
 
-def from_sheet(path: Path, text: str, sample: Sequence[Unit]) -> list[Rating]:
-    """The ratings that a sheet saved; FileProblems where it is not one, or of other answers than those of this run."""
+def from_sheet(path: Path, text: str, run: Run) -> list[Rating]:
+    """The ratings that a sheet saved, whatever sample it showed; FileProblems where it is not one, or of other answers than this run's."""
     try:
         data = json_value(text)
-        rater, rows = data["rater"], data["ratings"]
-        by_place = {(unit.id, unit.kind): unit for unit in schedule(sample, rater)}
-        found = []
-        for row in rows:
-            unit = by_place[row["unit"], row["kind"]]
-            if unit.digest != row["digest"]:
-                raise FileProblems.one(
-                    path,
-                    f"the unit {row['unit']} shows another text than the answers of this run; a sheet made "
-                    "with --mask is taken in with --mask",
-                )
-            found.append(unit.rating(rater, row["values"], ms=row.get("ms"), at=row.get("at", "")))
+        rater = data["rater"]
+        rows = [(row["unit"] if "kind" not in row else _token(row["unit"], row["kind"], rater), row) for row in data["ratings"]]
+        shown = _shown(run, {(token, row["digest"]) for token, row in rows}, lambda unit: unit.token(rater))
+        each = [(shown[token, row["digest"]], row) for token, row in rows]
+        return [unit.rating(rater, row["values"], ms=row.get("ms"), at=row.get("at", "")) for unit, row in each]
     except (ValueError, TypeError, AttributeError) as error:
         raise FileProblems.one(path, f"is no file that a rating sheet saved: {error}") from None
     except KeyError as error:
-        raise FileProblems.one(path, f"is no file that a rating sheet of this sample saved: it lacks {error}") from None
+        raise FileProblems.one(path, f"is no file that a rating sheet of this run saved: it shows no such answers ({error})") from None
+
+
+def strange(run: Run, ratings: Sequence[Rating]) -> list[Rating]:
+    """Ratings of what was shown elsewhere: the same trials of another run have other answers."""
+    if not judgings(run.plan):
+        return []
+    places = [(_place(one.kind, one.trial_a, one.trial_b), one.digest) for one in ratings]
+    shown = _shown(run, {place for place in places if place[1]}, lambda unit: _place(unit.kind, *unit.trials))
+    return [one for one, place in zip(ratings, places, strict=True) if one.digest and place not in shown]
+
+
+def _place(kind: str, *trials: str) -> str:
+    return "/".join([kind, *sorted(filter(None, trials))])
+
+
+def _shown(run: Run, wanted: Set[tuple[str, str]], name: Callable[[Unit], str]) -> dict[tuple[str, str], Unit]:
+    """Units as they were shown, by their name and the digest of what was shown, which tells sides and whether it was masked."""
+    found: dict[tuple[str, str], Unit] = {}
+    names = {one for one, _ in wanted}
+    for mask, model in product((False, True), run.trials(compact=True)["model"].unique()):
+        for unit in units(run, sys.maxsize, None, str(model), mask) if len(found) < len(wanted) else ():
+            for one in (replace(unit, kind="repeat"), _attention(unit), unit):
+                if name(one) in names:
+                    sides = (one, _turned(one) if one.kind != "attention" else _attention(_turned(unit)))
+                    found.update(((name(one), side.digest), side) for side in sides if (name(one), side.digest) in wanted)
     return found
 
 
@@ -229,6 +262,7 @@ def of_this_run(path: Path, found: Sequence[Rating], sample: Sequence[Unit], run
             wrong.append(f"{one.unit}: {bad[0]!r} is no rating on the scale of its task, or its rubric is none of {', '.join(how.rubrics)}")
         else:
             kept.append(replace(one, trial_a=a or one.unit, trial_b=b))
+    wrong += [f"{one.unit}: was said of another text than the answers of this run" for one in strange(run, kept)]
     if wrong:
         raise FileProblems([Problem(path, 1, said) for said in wrong[:MOST_SHOWN]])
     return kept
@@ -245,9 +279,8 @@ def repeatability(run: Run) -> pd.DataFrame:
     for rater in dict.fromkeys(one.rater for one in every):
         mine = [one for one in every if one.rater == rater]
         first = {one.unit: one for one in mine if one.kind == "rate"}
-        again = [(first[one.unit], one) for one in mine if one.kind == "repeat" and one.unit in first]
-        same = [_as_rated(a) == _as_rated(b) for a, b in again]
-        seen = [noticed(one, first.get(one.unit), lowest[task_of[one.trial_a]]) for one in mine if one.kind == "attention" and one.values]
+        same = repeats_of(rater, every)
+        seen = attentive(mine, lowest, task_of)
         times = sorted(one.ms / 1000 for one in mine if one.ms)
         judged = sum(bool(one.values) for one in first.values())
         rows.append({
@@ -256,11 +289,3 @@ def repeatability(run: Run) -> pd.DataFrame:
             "median s": round(times[len(times) // 2], 1) if times else None, "counts": left_out.get(rater, "yes"),
         })  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def _as_rated(one: Rating) -> tuple[Any, ...]:
-    """A rating whichever side its answers were on."""
-    choice = one.values.get("")
-    if one.trial_b and choice in ("A", "B"):
-        return ("wins", one.trial_a if choice == "A" else one.trial_b)
-    return tuple(sorted(one.values.items()))

@@ -1,6 +1,6 @@
 """What a run cost, and whether its answers can be relied on: facts and tables.
 
-Spending, tokens and time; answers that are missing or ended badly, arm by arm; whether asking again gives the same; what the requests
+Spending, tokens and time; answers that are missing or ended badly, arm by arm; whether repeats agree; what the requests
 needed; and the form of the answers. Everything is aggregated where the trials lie.
 """
 
@@ -98,7 +98,7 @@ AA_NOTE = (
     "differs without any cause that the experiment knows."
 )
 REQUESTS_NOTE = "Sent again: trials with more requests than calls, because the provider failed or refused for the moment."
-FORM_NOTE = "Of the answers for which it is known: in the form asked for, the input said back, a refusal in words. No score depends on it."
+FORM_NOTE = "Of the answers for which it is known: in the requested form, the input said back, a refusal in words. No score depends on it."
 
 
 def sums_of(store: Store) -> list[Row]:
@@ -265,7 +265,7 @@ def _scores(k: int, n: int) -> np.ndarray:
 def again_table(store: Store, again: Sequence[Row], arm: str) -> Table:
     """Task by task, how often all repeats of a question got the same score, and gave the same text."""
     note = f"Arm {arm}. {AGAIN_NOTE}" if store.plan.replicates > 1 else ONCE_NOTE
-    return Table("Does asking again give the same?", note, _agreement_frame(again))
+    return Table("Do repeats agree?", note, _agreement_frame(again))
 
 
 def aa_table(store: Store, twice: Sequence[Row]) -> Table:
@@ -309,9 +309,9 @@ def request_table(store: Store, sums: Sequence[Row]) -> Table:
 
 
 def form_table(arms: Sequence[Row]) -> Table:
-    """The arms of one model: answers in the form asked for, echoes of the input, refusals in words."""
+    """The arms of one model: answers in the requested form, echoes of the input, refusals in words."""
     rows = [(row["arm"], f"{row['n_fine']:,}", *(share(row[flag], row[f"n_{flag}"]) for flag in FLAGS)) for row in arms]
-    columns = ["arm", "answers", "in the form asked for", "echoes", "declined"]
+    columns = ["arm", "answers", "in the requested form", "echoes", "declined"]
     return Table("Form of the answers", FORM_NOTE, pd.DataFrame(rows, columns=columns))
 
 

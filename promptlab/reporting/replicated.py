@@ -206,7 +206,7 @@ def figures(store: Store, model: str, paper: Paper) -> list[Figure]:
         p, where = row.protocol, f" [{row.setting.words}]" if several else ""
         best = "best sentence of each task, chosen on its own items", "best single sentence, chosen on the same items"
         for name, value, null in zip(best, (p.best_per_task, p.best_single), (p.null_best_per_task, p.null_best_single), strict=True):
-            dice = "within what dice give" if null[0] <= value <= null[2] else "outside what dice give"
+            dice = "within what chance gives" if null[0] <= value <= null[2] else "outside what chance gives"
             found.append(Figure(name + where, "published", value, null[0], null[2], dice))
     for c in store.report.comparisons:
         if c.scope == "primary" and c.model == model and c.diff is not None and (c.library or "").startswith(paper):

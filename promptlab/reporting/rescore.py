@@ -65,22 +65,24 @@ def _rescored(
 
 
 def scorer_table(trials: pd.DataFrame, items: Items, plan: Plan) -> pd.DataFrame:
-    """One row for each model, setting and task: the baseline's mean score under every scorer, raw and normalised, and how it answered.
+    """One row for each model, setting, whole prompt and task: the baseline's mean score under every scorer, and how it answered.
 
     `normalised` is BIG-bench's preferred metric, 100 (raw - low) / (1 - low): 0 is guessing, and worse is negative.
     """
-    kept = [name for name in (*ASKED, "arm", "setting", "compliant", "echoed", "declined") if name in trials]
+    kept = [name for name in (*ASKED, "arm", "setting", "base_prompt", "compliant", "echoed", "declined") if name in trials]
     base = trials.loc[trials["arm"] == NONE_ARM, kept]
     by_id = _by_id(items)
     known: dict[_Asked, Scored] = {}
     by_scorer = {scorer: _rescored(base, by_id, plan, scorer, known) for scorer in SCORERS}
     rows = []
+    within = {"prompt": "base_prompt"} if plan.prompts else {}
     for task in plan.tasks:
         mine = base[base["task"] == task.name]
-        for (model, setting), group in mine.groupby(["model", "setting"], sort=False, observed=True):
+        for (model, setting, *of), group in mine.groupby(["model", "setting", *within.values()], sort=False, observed=True):
             row: dict[str, Any] = {
                 "model": model,
                 "setting": plan.setting_of[str(setting)].words,
+                **dict(zip(within, of, strict=True)),
                 "task": task.name,
                 "n": len(group),
             }

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from promptlab.nouns import BAD_ENDS, NONE_ARM, SCORERS, Comparison, LookRow
-from promptlab.reporting.build import Report, by_arm, looks_words, tally
+from promptlab.reporting.build import Report, by_arm, in_prompt, looks_words, tally
 from promptlab.reporting.causes import UNITS, causes
 from promptlab.reporting.decide import DECISIVE
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
@@ -57,12 +57,14 @@ def result(c: Comparison) -> str:
 def arm_words(report: Report) -> Table:
     """Rows of `arm_table` as words, and after them what is recorded and how it came; settings only where there are several."""
     rows = []
-    planned = sum(task.n_items * report.plan.answers_an_item(task) for task in report.plan.tasks)  # of one arm, looks aside
+    plan = report.plan  # of one arm is planned, looks aside:
+    planned = sum(task.n_items * (plan.replicates if plan.prompts else plan.answers_an_item(task)) for task in plan.tasks)
     for row, group in by_arm(report):
         asked = group.loc[~group["cached"].astype(bool) & (group["outcome"] != "error"), "latency_s"].astype(float)
         rows.append(
             [
-                named(report, row["model"]), row["setting"], row["arm"], row["role"], str(row["n"]), _share(row["mean_score"]),
+                named(report, row["model"]), row["setting"], in_prompt(row["arm"], row.get("prompt")), row["role"], str(row["n"]),
+                _share(row["mean_score"]),
                 *(str(row[name]) for name in BAD_ENDS),
                 "-" if row["output_tokens_mean"] is None else f"{row['output_tokens_mean']:.1f}",
                 "unknown" if row["cost_usd"] is None else f"{row['cost_usd']:.4f}",
@@ -347,13 +349,14 @@ def baseline_table(report: Report) -> Table:
     scorer = str(report.plan.scorer or ("the tool" if report.plan.imported else "reference"))
     rows = [
         [
-            named(report, row["model"]), row["setting"], row["task"], str(row["n"]), *(_share(row[name]) for name in SCORERS), scorer,
+            named(report, row["model"]), ", ".join(filter(None, [row.get("prompt"), row["setting"]])), row["task"], str(row["n"]),
+            *(_share(row[name]) for name in SCORERS), scorer,
             "-" if row["normalised"] is None else f"{row['normalised']:.1f}",
             *(_share(row.get(flag)) for flag in ("compliant", "echoed", "declined")),
         ]
         for row in records(report.baselines)
     ]  # fmt: skip
-    heads = (*PLACE, "task", "n", *SCORERS, "scored by", "normalised", "as asked", "echoes", "declines")
+    heads = (*PLACE, "task", "n", *SCORERS, "scored by", "normalised", "in form", "echoes", "declines")
     return table("Scores without any stimulus, by every scorer", "", heads, rows)
 
 

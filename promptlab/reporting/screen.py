@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 from rich.console import Console
 from rich.text import Text
 
@@ -14,15 +14,7 @@ from promptlab.reporting.build import Report, looks_words, unwhole, waiting
 from promptlab.reporting.decide import NO_NEUTRAL, NOT_ASKED, cautions
 from promptlab.reporting.judged import basis
 from promptlab.reporting.summary import OPEN, Summary, SummaryRow, summaries
-from promptlab.reporting.summary_words import (
-    axis_of,
-    head_words,
-    lost_words,
-    percent_range,
-    shown_number,
-    status_words,
-    verdict_words,
-)
+from promptlab.reporting.summary_words import axis_of, head_words, lost_words, percent_range, shown_number, status_words, verdict_words
 from promptlab.stats import chance, points
 
 GAP = 2
@@ -154,28 +146,14 @@ def fitted(
     taken.sort()
 
     def line(values: Sequence[str]) -> str:
-        padded = []
-        for i in taken:
-            blank = " " * (sizes[i] - cell_len(values[i]))
-            padded.append(blank + values[i] if right[i] else values[i] + blank)
-        return (" " * GAP).join(padded).rstrip()
+        blank = [" " * (sizes[i] - cell_len(values[i])) for i in taken]
+        return (" " * GAP).join(b + values[i] if right[i] else values[i] + b for i, b in zip(taken, blank, strict=True)).rstrip()
 
     found = [(line(heads), "")]
     for values, style in zip(cells, styles, strict=True):
-        found += [(part, style) for i in sorted(apart) for part in _broken(values[i], width)]
+        found += [(part, style) for i in sorted(apart) for part in chop_cells(values[i], width) or [""]]
         found.append((line(values), style))
     return found
-
-
-def _broken(text: str, width: int) -> list[str]:
-    parts, rest = [], text
-    while cell_len(rest) > width:
-        end = width
-        while cell_len(rest[:end]) > width:
-            end -= 1
-        parts.append(rest[:end])
-        rest = rest[end:]
-    return [*parts, rest]
 
 
 def print_fitted(console: Console, lines: Sequence[tuple[str, str]]) -> None:

@@ -12,12 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, cast
 
 from promptlab.design.cross import Design
 from promptlab.nouns import Call, Case, Completion, Model, Outcome, Price, Scored, Scoring, ScoringFailed, Steps, Trial, Work, merged
+from promptlab.nouns.identity import Once
 from promptlab.planning.study import Study
 from promptlab.record.store.files import now, written
 from promptlab.running.budget import Budget
@@ -97,7 +99,8 @@ class Engine:
     """Answers on their way into the cache; where they can no longer be kept, nothing more is sent."""
     failures: dict[str, Completion] = field(init=False, default_factory=dict)
     """By key: what failed by another way than the gateway, and is not sent again."""
-    _texts: dict[int, tuple[Mapping[str, Any], str]] = field(init=False, default_factory=dict)
+    _written: Once[str] = field(init=False, default_factory=lambda: Once(partial(written, ordered=True)))
+    """Parameters as JSON."""
     _come: set[str] = field(init=False, default_factory=set)
     """Keys whose answers came since trials were last looked up together."""
     _workers: ThreadPoolExecutor = field(init=False)
@@ -132,15 +135,6 @@ class Engine:
         for own in {written({**a.strategy.sampling, **dict(a.setting.sampling)}): a for a in self.design.arms}.values():
             for model in self.design.models:
                 yield model, merged(self._first.sampling[model.name], dict(own.setting.sampling), own.strategy.sampling)
-
-    def _written(self, params: Mapping[str, Any]) -> str:
-        """Parameters as JSON; those of one call after the other are often one mapping."""
-        known = self._texts.get(id(params))
-        if known is None or known[0] is not params:
-            if len(self._texts) >= BLOCK:
-                self._texts.clear()
-            known = self._texts[id(params)] = params, written(params, ordered=True)
-        return known[1]
 
     def steps(self, trial: Trial, made: Sequence[Made]) -> Steps[Finished]:
         """A trial from its first call to its score; `made` is filled with its calls and their answers by whoever drives it."""

@@ -13,10 +13,12 @@ import stat
 import struct
 import zlib
 from collections.abc import Iterable
+from operator import add
 from pathlib import Path
 from typing import NamedTuple
 
 FORM = struct.Struct("<7d")
+CHECKSUM = struct.Struct("<I")
 CHECKED = struct.Struct("<7dI")
 MOST = 1e15
 """No sum of a run is as large; a file that says so is not one."""
@@ -56,9 +58,11 @@ class Ledger:
     def keep(self, sums: Sums) -> None:
         """Write what there is next to what was before."""
         if self._file is not None:
-            data = FORM.pack(*map(sum, zip(self._before, sums, strict=True)))
-            with contextlib.suppress(OSError):
-                os.pwrite(self._file, data + struct.pack("<I", zlib.crc32(data)), 0)
+            data = FORM.pack(*map(add, self._before, sums))
+            try:
+                os.pwrite(self._file, data + CHECKSUM.pack(zlib.crc32(data)), 0)
+            except OSError:
+                return  # the journal says what is wrong with the folder
 
     def close(self) -> None:
         """Close the file."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from promptlab.nouns import Call, Completion, Model, Price, most_output
+from promptlab.nouns.identity import Once
 from promptlab.running.budget import Budget
 from promptlab.running.gateway import Gateway
 from promptlab.running.ledger import Ledger, Sums
@@ -44,6 +45,7 @@ class Payer:
     ledger: Ledger = field(default_factory=lambda: Ledger(None))
     longest: dict[str, int] = field(init=False, default_factory=dict)
     """By model name: the most tokens that one of its answers took so far."""
+    _limit_in: Once[int | None] = field(init=False, default_factory=lambda: Once(most_output))
     _room: dict[str, int] = field(init=False, default_factory=dict)
     _under_way: Counter[str] = field(init=False, default_factory=Counter)
 
@@ -101,10 +103,10 @@ class Payer:
     async def _reserved(self, call: Call) -> tuple[float, int]:
         """Reserve the most that a call can take, for all that is known when it is sent."""
         while True:
+            n_output = self._most_output(call)
             usd, tokens = self.upper_cost(call)
-            await self.budget.reserve(usd, tokens)
-            self.keep()
-            if self.upper_cost(call) <= (usd, tokens):
+            await self.budget.reserve(usd, tokens)  # written down when the gateway sends the call
+            if self._most_output(call) <= n_output:
                 return usd, tokens
             self.budget.settle(usd, tokens, 0.0, 0)  # answers got longer while it waited
 
@@ -115,13 +117,8 @@ class Payer:
     def keep(self) -> None:
         """Write down what was sent and paid."""
         progress, budget = self.progress, self.budget
-        sent = Sums(self.gateway.n_sent, progress.paid_usd, progress.unsure_usd)
-        held_usd, held_tokens = budget.reserved_usd, budget.reserved_tokens
-        self.ledger.keep(
-            sent._replace(
-                spent_usd=budget.spent_usd, spent_tokens=budget.spent_tokens, held_usd=held_usd, held_tokens=held_tokens,
-            )
-        )  # fmt: skip
+        spent = budget.spent_usd, budget.spent_tokens, budget.reserved_usd, budget.reserved_tokens
+        self.ledger.keep(Sums(self.gateway.n_sent, progress.paid_usd, progress.unsure_usd, *spent))
 
     def seen(self, call: Call, completion: Completion) -> None:
         """Learn from an answer how long they get, and note a usage that cannot be believed."""
@@ -144,7 +141,7 @@ class Payer:
 
     def _most_output(self, call: Call) -> int:
         """The most tokens of an answer, for all that is known: the limit that the request sets, else the model's own; or the longest."""
-        limit = most_output(call.sampling) or self.limits.get(call.model, UNKNOWN_OUTPUT_TOKENS)
+        limit = self._limit_in(call.sampling) or self.limits.get(call.model, UNKNOWN_OUTPUT_TOKENS)
         return max(limit, self.longest.get(call.model, 0))
 
     def _most(self, call: Call, n_output: int, least: float = 0.0) -> float:

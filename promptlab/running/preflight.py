@@ -209,10 +209,10 @@ def _key(model: Model) -> Iterator[tuple[bool, str, str]]:
 
 
 def _package(model: Model, mode: str | None) -> Iterator[tuple[bool, str, str]]:
-    """A package that LiteLLM imports for this model alone."""
-    needed = ("mcp", "mcp") if mode == "responses" and model.provider in ("openai", "azure") else PACKAGES.get(model.provider)
+    """A package that LiteLLM imports for this model alone; `mcp_types` came with the version of `mcp` that it needs."""
+    needed = ("mcp_types", "mcp") if mode == "responses" and model.provider in ("openai", "azure") else PACKAGES.get(model.provider)
     if needed is not None and not _is_installed(needed[0]):
-        yield True, f"LiteLLM needs the package {needed[1]!r} for it, which is not installed", install(needed[1])
+        yield True, f"LiteLLM needs the package {needed[1]!r} for it, which is not installed or too old", install(needed[1])
 
 
 def _is_installed(module: str) -> bool:

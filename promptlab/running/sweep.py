@@ -27,6 +27,7 @@ from promptlab.nouns import (
     RunProblem,
     UsageProblem,
 )  # fmt: skip
+from promptlab.nouns.words import counted
 from promptlab.planning.hashes import hash_of_experiment
 from promptlab.planning.plan import make_plan
 from promptlab.planning.rebuilt import plan_differences, problems, refuse
@@ -69,7 +70,7 @@ class Sweep:
     def reason(self) -> str:
         """Why it ended before all was recorded, in words."""
         p = self.progress
-        waits = f"{p.n_waiting:,} trials wait in {p.n_batches:,} batch(es)" if p.n_waiting else ""
+        waits = f"{p.n_waiting:,} trials wait in {counted(p.n_batches, 'batch')}" if p.n_waiting else ""
         missing = f"{p.n_not_cached:,} trials need an answer that is not in the cache" if p.n_not_cached else ""
         errors = f"{p.n_errors_in_words}, the last: {p.last_error}" if p.n_errors else ""
         return "; ".join(filter(None, (p.budget_reached, p.stalled, *p.stopped.values(), waits, missing, errors))) or "it was stopped"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
+from promptlab.scoring.compiled import regex
 
 LEAST_WORDS = 4
 """Words of the sentence in a row that count as repeating it; of a shorter sentence all."""
 MASK = "[...]"
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
+_WORD = regex(r"\w+(?:['’]\w+)*")
 
 
 def _spans(answer: str, sentence: str) -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ import re
 
 from promptlab.nouns import Case, Completion, Item, Model, Scored, Scoring, ScoringFailed, Steps
 from promptlab.scoring.answers.thoughts import spoken
+from promptlab.scoring.compiled import regex
 from promptlab.scoring.echo import masked
 from promptlab.scoring.judged import (
     QUALITY,
@@ -36,8 +37,8 @@ Which answer meets the criterion better? Their order means nothing, and neither 
 CHOICE = "Reply with A, B or tie and nothing else."
 REASONED = "Give your reasons in a few sentences. Then end with a line that says Verdict: and one of A, B, tie."
 VERDICTS = {"a": 1.0, "b": 0.0, "tie": 0.5}
-_CHOICE = re.compile(r"\W*(?:answer[_ ]?)?(a|b|tie)\W*\Z", re.IGNORECASE)
-_LAST = re.compile(r"^\W*verdict\W*(?:answer[_ ]?)?\b(a|b|tie)\W*$", re.IGNORECASE | re.MULTILINE)
+_CHOICE = regex(r"\W*(?:answer[_ ]?)?(a|b|tie)\W*\Z", re.IGNORECASE)
+_LAST = regex(r"^\W*verdict\W*(?:answer[_ ]?)?\b(a|b|tie)\W*$", re.IGNORECASE | re.MULTILINE)
 
 
 def pairwise(

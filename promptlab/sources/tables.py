@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from promptlab.nouns import DataMissing, FileProblems
+from promptlab.nouns import DataMissing, FileProblems, no_file
 from promptlab.sources.foreign import CHARS, SMALL, json_value, parquet_table, read_bytes
 
 SIZE_LIMIT = 256 * 2**20
@@ -72,7 +72,7 @@ def content_of(path: Path) -> bytes:
     try:
         return read_bytes(path, SIZE_LIMIT)
     except FileNotFoundError:
-        raise FileProblems.one(path, "there is no such file") from None
+        raise FileProblems.one(path, no_file(path, path.suffix)) from None
     except OSError as error:
         raise FileProblems.one(path, f"cannot be read: {error.strerror or error}") from None
 

@@ -1,4 +1,4 @@
-"""The statistical core: pure functions, arrays in, named results out. docs/statistics.md says why these and not others."""
+"""The statistical core: pure functions, arrays in, named results out. docs/reference/statistics.md says why these and not others."""
 
 from promptlab.stats.agreement import *
 from promptlab.stats.analysis import *

@@ -6,6 +6,7 @@ A measure is a function of arrays over items that gives one number. `paired_boot
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,13 +23,10 @@ RESAMPLES = 1000
 def f1(said: Sequence[Hashable], gold: Sequence[Hashable]) -> tuple[float, float]:
     """Macro F1 over the labels of `gold`, and F1 weighted by how often each is right. Another label in an answer is a miss of its own."""
     _same(said, gold)
-    pairs = list(zip(said, gold, strict=True))
-    each: dict[Hashable, float] = {}
-    for label in dict.fromkeys(gold):
-        hits = sum(a == b == label for a, b in pairs)
-        each[label] = 2 * hits / (sum(a == label for a, _ in pairs) + sum(b == label for _, b in pairs))
-    weights = [sum(b == label for _, b in pairs) for label in each]
-    return float(np.mean([*each.values()])), float(np.average([*each.values()], weights=weights))
+    hits = Counter(a for a, b in zip(said, gold, strict=True) if a == b)
+    n_said, n_gold = Counter(said), Counter(gold)
+    each = [2 * hits[label] / (n_said[label] + n) for label, n in n_gold.items()]
+    return float(np.mean(each)), float(np.average(each, weights=[*n_gold.values()]))
 
 
 def correlation(said: Numbers, gold: Numbers, *, ranks: bool = False) -> float:

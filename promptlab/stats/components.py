@@ -1,4 +1,4 @@
-"""Second opinions, never the verdict; docs/statistics.md says why not.
+"""Second opinions, never the verdict; docs/reference/statistics.md says why not.
 
 Where the variance of a difference comes from (items, how items take a stimulus, repeats, wordings), a mixed logistic model, which
 needs the extra `glmm` (gpboost), and tests and intervals that are offered but are not the default.

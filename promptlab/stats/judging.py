@@ -1,6 +1,6 @@
 """Judged contrasts: human labels of some items combined with a judge's of all; the part of a preference that length explains; strengths.
 
-Everything is an array of item differences on the scale of the scores. Pure functions; docs/statistics.md says why these.
+Everything is an array of item differences on the scale of the scores. Pure functions; docs/reference/statistics.md says why these.
 """
 
 from __future__ import annotations

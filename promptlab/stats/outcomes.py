@@ -44,6 +44,8 @@ class Shares:
     arm: str
     n: int
     shares: dict[str, float]
+    prompt: str = ""
+    """The whole prompt, where prompts are arms."""
 
     @property
     def unwhole(self) -> float:
@@ -51,15 +53,16 @@ class Shares:
         return sum(self.shares.values())
 
 
-def shares_of(trials: pd.DataFrame) -> list[Shares]:
-    """The arms of a run with the shares of answers that are not whole, in the order of the trials."""
+def shares_of(trials: pd.DataFrame, by_prompt: bool = False) -> list[Shares]:
+    """The arms of a run with the shares of answers that are not whole, in the order of the trials; `by_prompt`: in each prompt."""
     kinds = ends(trials)
     found = []
-    by = [trials[name].astype(str) for name in ("model", "setting", "arm")]
+    by = [trials[name].astype(str) for name in ("model", "setting", "arm", *(["base_prompt"] if by_prompt else []))]
     for place, rows in kinds.groupby(by, sort=False):
-        model, setting, arm = map(str, cast(tuple[Any, ...], place))
+        model, setting, arm, *prompt = map(str, cast(tuple[Any, ...], place))
         counts = rows.value_counts()
-        found.append(Shares(model, setting, arm, len(rows), {end: float(counts[end] / len(rows)) for end in UNWHOLE if end in counts}))
+        shares = {end: float(counts[end] / len(rows)) for end in UNWHOLE if end in counts}
+        found.append(Shares(model, setting, arm, len(rows), shares, *prompt))
     return found
 
 
@@ -161,8 +164,9 @@ def uneven(treated: Mapping[str, float], control: Mapping[str, float]) -> bool:
 
 
 def _agreement(c: Comparison, outcomes: Outcomes) -> Comparison:
-    """An A/A check; where most of its answers are odd it speaks of no agreement."""
-    arms = [ArmRef(model=c.model, setting=c.setting.id, arm=arm) for arm in (NONE_ARM, AA_ARM)]
+    """An A/A check; where most of its answers are odd it speaks of no agreement. Only prompts that have a repeat count."""
+    asked = {place[3] for place in outcomes.shares.index if place[:3] == (c.model, c.setting.id, AA_ARM)}
+    arms = [ArmRef(model=c.model, setting=c.setting.id, arm=arm, prompt=own) for own in asked for arm in (NONE_ARM, AA_ARM)]
     share = outcomes.share(arms, c.task)
     odd = sum(share.get(end, 0.0) for end in ODD)
     return replace(c, sentence=say.agreement_of_nothing(odd, share)) if odd > MAINLY and c.status != "aa_failed" else c

@@ -70,7 +70,7 @@ def pass_rate(right: Numbers, asked: Numbers, k: int) -> PassRate:
 
 
 class Flaky(NamedTuple):
-    """How often asking again changes the result; None where no item has two answers."""
+    """How often sending again changes the result; None where no item has two answers."""
 
     share: float | None
     """Items with both right and wrong answers: grows with the number of repeats."""

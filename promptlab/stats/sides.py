@@ -175,8 +175,8 @@ Tables = Mapping[Place, Mapping[str, ItemTable]]
 def sides_of(contrast: Contrast, task: str, plan: Plan, tables: Tables, rows: Tables | None = None) -> Sides:
     """The sides of a contrast in one task of a run, from the item means of all its models and settings.
 
-    `rows` counts what is recorded of imported results, scored or not: an item that an arm never ran is not missing in it, and
-    one arm may have run more often than another.
+    `rows` counts what is recorded of imported results, scored or not: one arm may have run more often than another. An item that only
+    one arm holds is missing in the other, unless the plan says that it was never asked there.
     """
     refs = [ref for ref, _ in contrast.weights]
     of_ref = [tables.get((ref.model, ref.setting), {}).get(task) for ref in refs]
@@ -203,7 +203,8 @@ def sides_of(contrast: Contrast, task: str, plan: Plan, tables: Tables, rows: Ta
             often = np.max(asked, axis=1).clip(1)
             due = np.full(len(due), often.max())
             counts = counts * (often.max() / often)
-        due = np.where(np.min(asked, axis=0) > 0, due, 0)
+        if not (plan.absent_is_missing and np.any(asked, axis=1).all()):  # an arm without any row here was not part of this task
+            due = np.where(np.min(asked, axis=0) > 0, due, 0)
     levels = next((factor.of for factor in plan.factors if factor.name == contrast.random), {})
     labels = tuple(levels.get(ref.setting, "") for ref in refs) if contrast.random else ()
     weights = np.array([weight for _, weight in contrast.weights]) / contrast.scale

@@ -115,7 +115,7 @@ def clusters_of(trials: pd.DataFrame) -> dict[str, dict[str, str]]:
 
 
 def _about_repeats(means: np.ndarray, counts: np.ndarray, squares: np.ndarray) -> tuple[str, ...]:
-    """Notes where items were answered unequally often, or where asking again changed nothing."""
+    """Notes where items were answered unequally often, or where sending again changed nothing."""
     here = counts > 0
     if not here.any() or counts.max() == 1:
         return ()
@@ -187,6 +187,7 @@ class Groups(NamedTuple):
 def _combined(columns: Sequence[tuple[np.ndarray, Any]]) -> tuple[np.ndarray, list[tuple[Any, ...]]]:
     """Several coded columns as one: codes from 0, and the values that each of them stands for."""
     code = np.zeros(len(columns[0][0]), dtype=np.int64)
+    columns = [(codes, list(values)) for codes, values in columns]  # pandas takes its time for one value
     for codes, values in columns:
         code = code * max(len(values), 1) + codes
     size = math.prod(max(len(values), 1) for _, values in columns)

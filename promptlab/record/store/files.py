@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from promptlab.nouns import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, CallRow, RunProblem, Setting, TrialRow
+from promptlab.nouns import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, CallRow, RunProblem, Setting, TrialRow, home
 from promptlab.sources.foreign import check_regular, json_value, opened_to_write, parquet_table, read_bytes
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
@@ -57,7 +57,7 @@ def write_whole(path: Path, data: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise RunProblem(f"{path}: cannot be written: {error.strerror}; {space_left(path.parent)}") from None
+        raise unwritable(path, error) from None
 
 
 def sync(path: Path) -> None:
@@ -113,12 +113,9 @@ def locked(folder: Path) -> int:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         check_regular(path, JSON_LIMIT)
-    except PermissionError:
-        raise RunProblem(
-            f"{folder}: {_owner(path if os.path.lexists(path) else folder)} writes this run, and only its owner can; take a folder of your "
-            f"own with --runs, where answers of the same cache are not paid again, or copy the run"
-        ) from None
     except OSError as error:
+        if why := denied(path, error):
+            raise RunProblem(f"{folder}: {why}") from None
         raise RunProblem(f"{path}: cannot be used ({error.strerror or error}); {REMEDY.format(folder)}") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -126,9 +123,12 @@ def locked(folder: Path) -> int:
         holder = os.read(handle, 200).decode(errors="replace").strip()
         os.close(handle)
         if error.errno not in HELD:
+            remedy = f"keep the record there with --runs {folder.resolve().parent.as_uri()}, which needs none, or take a local folder"
+            if folder.resolve().is_relative_to(home().resolve()):  # the copy here of a run at an address
+                remedy = "set PROMPTLAB_HOME to a local folder"
             raise RunProblem(
                 f"{folder}: the file system there has no locks ({error.strerror}), so nothing could keep a second sweep from writing the "
-                f"same run; keep the record there with --runs {folder.resolve().parent.as_uri()}, which needs none, or take a local folder"
+                f"same run; {remedy}"
             ) from None
         raise RunProblem(f"{folder}: another process ({holder or 'unknown'}) is writing this run; wait for it or stop it") from None
     os.truncate(handle, 0)
@@ -136,22 +136,29 @@ def locked(folder: Path) -> int:
     return handle
 
 
-def _owner(path: Path) -> str:
-    """The user whose file it is, in words."""
-    try:
-        return f"another user (uid {path.lstat().st_uid})"
-    except OSError:
-        return "another user"
+def denied(path: Path, error: BaseException) -> str | None:
+    """Whose permission it takes to write or make a file, and what to do; None where the error has another cause."""
+    is_read_only = getattr(error, "errno", None) == errno.EROFS
+    if not isinstance(error, PermissionError) and not is_read_only:
+        return None
+    path = next(place for place in (path, *path.absolute().parents) if os.path.lexists(place))
+    if (uid := path.lstat().st_uid) != os.geteuid() and not is_read_only:
+        return (
+            f"another user (uid {uid}) writes here, and only its owner can; copy the run to a folder of your own, and give it with --runs"
+        )
+    return f"{path} is read-only for this user; allow writing there, or choose another folder with --runs"
 
 
-def space_left(folder: Path) -> str:
-    """How much room a folder has, and what to do about it."""
-    try:
-        stat = os.statvfs(folder)
-    except OSError:
-        return "the folder cannot be reached"
-    free_mb = stat.f_bavail * stat.f_frsize / 1e6
-    return f"{free_mb:,.1f} MB are free there; make room and run the same command again"
+def unwritable(path: Path, error: BaseException) -> RunProblem:
+    """A file of a run that cannot be written, why, and what to do about it."""
+    remedy = denied(path, error)
+    if remedy is None:
+        try:
+            stat = os.statvfs(path.parent)
+            remedy = f"{stat.f_bavail * stat.f_frsize / 1e6:,.1f} MB are free there; make room and run the same command again"
+        except OSError:
+            remedy = "the folder cannot be reached"
+    return RunProblem(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}; {remedy}")
 
 
 def schema(columns: Mapping[str, str]) -> pa.Schema:
@@ -273,7 +280,8 @@ def read_file(path: Path, limit: int = JSON_LIMIT) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise RunProblem(f"{path}: cannot be read ({error.strerror or error}); {REMEDY.format(path.parent)}") from error
+        remedy = "its owner must allow it" if isinstance(error, PermissionError) else REMEDY.format(path.parent)
+        raise RunProblem(f"{path}: cannot be read ({error.strerror or error}); {remedy}") from error
 
 
 def journal_of(folder: Path) -> bytes:

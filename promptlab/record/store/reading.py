@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -200,7 +201,14 @@ def items_in(folder: Path) -> Iterator[Row]:
     with readable(f"{path}: not the items of a run; {REMEDY.format(folder)}"):
         for batch in read_part(path, ITEM_COLUMNS).to_batches(ITEMS_AT_ONCE):
             for row in batch.to_pylist():
-                yield {**row, "targets": json_value(row["targets"]), "choices": json_value(row["choices"])}
+                yield {**row, "targets": _texts(row["targets"]), "choices": _texts(row["choices"])}
+
+
+def _texts(written: str) -> Any:  # noqa: ANN401
+    try:
+        return orjson.loads(written)  # in a quarter of the time
+    except ValueError:  # half a surrogate pair, or no JSON
+        return json_value(written)
 
 
 def looks_in(folder: Path) -> dict[str, Any]:

@@ -32,9 +32,9 @@ from promptlab.record.store.files import (
     parts_in,
     schema,
     set_aside,
-    space_left,
     strangers,
     sync,
+    unwritable,
     whole_lines,
     write_whole,
 )  # fmt: skip
@@ -111,10 +111,10 @@ class RunWriter:
                 self.chain.add(written)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
-            raise RunProblem(f"{self._path}: cannot be written: {error.strerror}; {space_left(self.folder)}") from None
+            raise unwritable(self._path, error) from None
         if self._sync is None or self._sync.done():
             if self._sync and (failed := self._sync.exception()):
-                raise RunProblem(f"{self._path}: cannot be written: {failed}; {space_left(self.folder)}")
+                raise unwritable(self._path, failed)
             self._sync = self._syncer.submit(self._sync_soon)
         self._open += lines
         self.chain.add(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from promptlab.nouns.words import counted
 from promptlab.reporting.build import Report
 from promptlab.reporting.paper.cited import UNSTATED, licences
 from promptlab.reporting.paper.flow import Flow
@@ -42,7 +43,7 @@ def checklist(report: Report, flow: Flow) -> Table:
     seeds = "not recorded" if plan.imported else f"seed {plan.seed}; drawn by name, so that the same file gives the same design"
     add("Are random draws reproducible?", not plan.imported, seeds)
     n_answers = max(map(plan.answers_an_item, plan.tasks), default=1)
-    add("Were repeats of the same request made?", n_answers > 1, f"{n_answers} answer(s) for each item and arm")
+    add("Were repeats of the same request made?", n_answers > 1, f"{counted(n_answers, 'answer')} for each item and arm")
     aa = report.of("aa")
     failed = sorted({c.model for c in aa if c.status == "aa_failed"})
     add(
@@ -64,7 +65,7 @@ def checklist(report: Report, flow: Flow) -> Table:
     add(
         "Was a judge validated by people?",
         bool(people) if judged else NONE,
-        f"{len(people)} rater(s)" if judged else "no judge scored answers",
+        counted(len(people), "rater") if judged else "no judge scored answers",
     )
     open_ = [str(row[0]) for row in licences(report).rows if row[3] == UNSTATED]
     add(

@@ -134,7 +134,7 @@ def _models(report: Report) -> Iterator[str]:
         yield f"{name} was sent {words}."
     changed = sorted({str(row[1]) for row in parameters(report).rows if row[4] == "changed"})
     if changed:
-        yield f"Sent otherwise than asked: {few(changed)}; see the table of parameters."
+        yield f"Sent, but not as requested: {few(changed)}; see the table of parameters."
     if not m.effective:
         yield "Sampling parameters are not recorded."
 

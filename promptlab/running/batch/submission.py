@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from promptlab.nouns import BatchPart, Call, Model, RunProblem, digest
+from promptlab.nouns.words import counted
 from promptlab.record.store import now, write_whole
 from promptlab.record.store.reading import BATCH_FOLDER, BATCHES, batch_keys_in, batch_keys_path, batches_in
 from promptlab.running.batch.service import ENDED, ENDPOINT, OVER_LITELLM, LiteLLMBatches, OpenAIBatches, Remote, Results, read_results
@@ -91,8 +92,8 @@ def refuse_open(folder: Path) -> None:
     if waiting:
         n = sum(part.n_requests for part in waiting)
         raise RunProblem(
-            f"{folder}: {n:,} requests of this run wait in {len(waiting):,} batch(es), and would be paid twice; run the same command with "
-            f"--batch to collect them (to give them up, cancel them at the provider first)"
+            f"{folder}: {n:,} requests of this run wait in {counted(len(waiting), 'batch')}, and would be paid twice; run "
+            f"the same command with --batch to collect them (to give them up, cancel them at the provider first)"
         )
 
 

@@ -82,7 +82,8 @@ class Claims:
                 self._n_own += os.write(self._file, b".")
         if self._works:
             for key in keys:
-                self._lock(fcntl.LOCK_UN, key)
+                with contextlib.suppress(OSError):  # a file system that lost its locks: they end with the process
+                    self._lock(fcntl.LOCK_UN, key)
 
     def close(self) -> None:
         """Give up every claim."""

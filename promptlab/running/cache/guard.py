@@ -6,11 +6,13 @@ database as pragmas, follows file names out of the folder, and deletes what they
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import re
 import sqlite3
 import stat
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -55,6 +57,18 @@ def make_folder(folder: Path) -> None:
         path = folder / name
         if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
             raise RunProblem(f"{path}: not a regular file, so promptlab did not make it; move the folder {folder} away")
+
+
+def check_locks(folder: Path) -> None:
+    """Refuse a folder on a file system without locks: SQLite would wait for them, and then say that another process holds them."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunProblem(
+                f"{folder}: the file system there has no locks ({error.strerror}), which the cache needs; set PROMPTLAB_HOME to a local "
+                f"folder, or leave the cache out with --no-cache"
+            ) from None
 
 
 def check_database(folder: Path) -> None:

@@ -18,12 +18,21 @@ from diskcache.core import DBNAME, MODE_RAW
 
 from promptlab.nouns import Completion, RunProblem
 from promptlab.running.cache.claims import Claims
-from promptlab.running.cache.guard import SETTINGS, VALUE_LIMIT, NotText, check_database, make_folder, value_file, value_text
+from promptlab.running.cache.guard import (
+    SETTINGS,
+    VALUE_LIMIT,
+    NotText,
+    check_database,
+    check_locks,
+    make_folder,
+    value_file,
+    value_text,
+)
 from promptlab.running.cache.rows import Request, packed, request_in, unpacked
 
 log = logging.getLogger("promptlab.cache")
 Use = Literal["use", "refresh", "off", "imported", "replay"]
-"""Reuse answers and keep new ones; ask all again and overwrite; neither read nor write; as `use`, and imported answers too; only what is
+"""Reuse answers and keep new ones; send all again and overwrite; neither read nor write; as `use`, and imported answers too; only what is
 there, imported or not, and send nothing."""
 IMPORTED = "imported:"
 """The text before the key of an answer out of a bundle: nobody can tell who gave it, so only `imported` and `replay` use it."""
@@ -90,18 +99,19 @@ class Cache:
         self._asked_again: set[str] = set()
         make_folder(folder)
         try:
+            check_locks(folder)
             check_database(folder)
             self._store = diskcache.Cache(str(folder), disk=TextDisk, timeout=30, **SETTINGS)
             self._db = sqlite3.connect(folder / DBNAME, timeout=30, isolation_level=None)
             self._adding = sqlite3.connect(folder / DBNAME, timeout=30, isolation_level=None, check_same_thread=False)
             for pragma in PRAGMAS:
                 self._adding.execute(f"PRAGMA {pragma} = {SETTINGS[f'sqlite_{pragma}']}")
+            self.claims = Claims(folder) if use in ("use", "imported") else None
+            """Requests in flight in other processes; a cache that sends again, or only reads, waits for none."""
         except (sqlite3.DatabaseError, diskcache.Timeout, OSError) as error:
             raise self._damaged(error) from None
         self._db.text_factory = _decoded
         self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_LIMIT)
-        self.claims = Claims(folder) if use in ("use", "imported") else None
-        """Requests in flight in other processes; a cache that sends again, or only reads, waits for none."""
         self.beside: Cache | None = None
         """Where answers are looked up that are not here."""
 
@@ -237,8 +247,11 @@ class Cache:
     def _damaged(self, error: Exception) -> RunProblem:
         busy = isinstance(error, diskcache.Timeout) or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
         what = "another process holds it" if busy else str(error)
+        remedy = "free some space if the disk is full, else move the folder away"
+        if isinstance(error, PermissionError) or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
+            remedy = "allow writing there, also where answers are only read, or set PROMPTLAB_HOME to another folder"
         return RunProblem(
-            f"{self.folder}: the cache cannot be used ({what}); free some space if the disk is full, else move the folder away: "
+            f"{self.folder}: the cache cannot be used ({what}); {remedy}: "
             f"finished trials are in the run folder, so nothing of them is paid again"
         )
 

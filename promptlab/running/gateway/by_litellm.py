@@ -14,6 +14,7 @@ import logging
 import os
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from types import SimpleNamespace
@@ -65,6 +66,7 @@ class LiteLLMWire(Wire):
         litellm.drop_params = False  # dropping a parameter in silence changes the experiment
         litellm.cache = None
         logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)  # it prints what a note or an error tells in one sentence
+        warnings.filterwarnings("ignore", "Pydantic serializer warnings")  # of an answer in another form, which is read all the same
         refuse_redirects()
         spare_loopback()
         if not is_checked():
@@ -150,14 +152,14 @@ class LiteLLMWire(Wire):
         response, failure = None, None
         try:
             response = await self._asked(
-                model, "acompletion", model.timeout_s, model=model.litellm_name, messages=messages, num_retries=0, logger_fn=tap,
+                model, "acompletion", model.timeout_s, model=model.litellm_name, messages=messages, logger_fn=tap,
                 **self._parameters(model, call.sampling),
             )  # fmt: skip
         except WireError as error:
             failure = error
         raw = tap.body()
         served = getattr(response, "model", None)
-        is_fault = failure is None or failure.status is None
+        is_fault = failure is None or failure.status in (None, 500)  # which LiteLLM says of its own faults, too
         if isinstance(raw, dict) and ("choices" in raw or (is_fault and raw.get("error"))):
             try:
                 return self._completion(raw, served or raw.get("model"), response, _headers(response))
@@ -178,7 +180,9 @@ class LiteLLMWire(Wire):
         if isinstance(raw, dict) and raw.get("object") == "response":  # LiteLLM repeats the name that was asked
             served = raw.get("model") or served
         own = {OWN_ID: raw["id"]} if isinstance(raw, dict) and raw.get("id") else {}
-        return read_answer(response, said, served, self._secrets, {**_headers(response), **own})
+        is_message = isinstance(raw, dict) and raw.get("type") == "message" and "usage" in raw
+        facts = {"usage": raw["usage"]} if is_message else response  # where LiteLLM adds a guess at the tokens of thoughts
+        return read_answer(facts, said, served, self._secrets, {**_headers(response), **own})
 
     def _is_completion(self, model: Model) -> bool:
         """Whether a model completes one text: LiteLLM would send it each message as a prompt of its own."""
@@ -199,7 +203,8 @@ class LiteLLMWire(Wire):
         SENDING.set(True)
         check(asked_at(model))
         try:
-            to = {"api_base": model.api_base, "api_key": own_key(model), "timeout": timeout_s, "max_retries": 0, **arguments_of(model)}
+            once = {} if model.provider == "huggingface" else {"max_retries": 0}  # which LiteLLM would put into the body there
+            to = {"api_base": model.api_base, "api_key": own_key(model), "timeout": timeout_s, **once, **arguments_of(model)}
             async with asyncio.timeout(timeout_s):
                 return await getattr(self._litellm, function)(**arguments, **to)
         except TimeoutError:
@@ -216,10 +221,10 @@ class LiteLLMWire(Wire):
             if isinstance(cause, WireError):  # wrapped by LiteLLM
                 return WireError(cause.boundary, safe(cause.message, self._secrets), cause.status)
             if isinstance(cause, ImportError):
-                package = PACKAGES.get(cause.name or "", cause.name or "")
-                return WireError(
-                    "setup", f"LiteLLM needs the package {package!r} for this model, and it is not installed: {install(package)}"
-                )
+                top = (cause.name or "").partition(".")[0]
+                package = PACKAGES.get(cause.name or "") or PACKAGES.get(top, top)
+                found = "it is not installed" if isinstance(cause, ModuleNotFoundError) else "the installed version does not fit"
+                return WireError("setup", f"LiteLLM needs the package {package!r} for this model, and {found}: {install(package)}")
             kind = type(cause)
             if ("Credentials" in kind.__name__ or "ProfileNot" in kind.__name__) and (to_do := NO_CREDENTIALS.get(kind.__module__[:6])):
                 said = safe(str(cause), self._secrets).partition(". ")[0].rstrip(".")
@@ -285,9 +290,9 @@ class _Tap:
         self._text: str | None = None
 
     def __call__(self, details: Mapping[str, Any]) -> None:
-        """LiteLLM's `logger_fn`: called before a request, and with the response."""
+        """LiteLLM's `logger_fn`: called before a request, with the response, and with what LiteLLM says where it cannot read that."""
         if details.get("log_event_type") == "post_api_call" and isinstance(text := details.get("original_response"), str):
-            self._text = text
+            self._text = self._text or text
 
     def failed(self, error: Exception) -> None:
         """Take the response from an error that quotes it."""

@@ -106,9 +106,8 @@ def read_boundary(status: int | None, text: str, kind: str = "") -> Boundary:
         return "timeout"
     if status is None and kind != "apierror":  # an APIError without one came with status 200
         return _silent(lowered, kind)
-    if status == 401 or (
-        status == 400 and "api" in lowered and re.search(r"api.?key.{0,9}(?:in|not )valid|invalid.{0,9}api.?key", lowered)
-    ):
+    names_key = "api" in lowered and re.search(r"api.?key.{0,9}(?:in|not )valid|invalid.{0,9}api.?key", lowered)
+    if status == 401 or (status == 400 and names_key) or "missing credentials" in lowered:  # a library without a key says 500
         return "auth"
     is_refused = status in (400, 403, 422)
     if "contentpolicy" in kind or FLAGGED.search(lowered):

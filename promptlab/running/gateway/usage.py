@@ -32,6 +32,17 @@ class Booked(NamedTuple):
     doubt: str | None
 
 
+PLAIN = {"prompt_tokens", "completion_tokens", "total_tokens"}
+"""The fields of a usage without details."""
+FIELDS = (
+    *PLAIN, "input_tokens", "promptTokenCount", "output_tokens", "candidatesTokenCount", "prompt_tokens_details", "input_tokens_details",
+    "prompt_cache_hit_tokens", "cache_read_input_tokens", "cachedContentTokenCount", "cache_creation_input_tokens",
+    "completion_tokens_details", "output_tokens_details", "reasoning_tokens", "thoughtsTokenCount", "totalTokenCount", "cost", "is_byok",
+    "cost_details",
+)  # fmt: skip
+"""All that is read of a usage."""
+
+
 def field_of(value: Any, *names: str) -> Any:  # noqa: ANN401 (a library's type, or a provider's dictionary)
     """A field of a field, by name; None where there is none."""
     for name in names:
@@ -44,29 +55,33 @@ def read_usage(usage: Any, header: object = None) -> dict[str, Any]:  # noqa: AN
 
     Input tokens include cached and written ones, and output tokens the reasoning, whatever the provider includes.
     """
+    is_own = isinstance(usage, dict)  # and not a library's reading of it
+    if not is_own:
+        usage = {name: value for name in FIELDS if (value := getattr(usage, name, None)) is not None}
     n_input = count(_first(usage, "prompt_tokens", "input_tokens", "promptTokenCount"))
     n_output = _first(usage, "completion_tokens", "output_tokens", "candidatesTokenCount")
-    inside, outside = ("prompt_tokens_details", "input_tokens_details"), ("completion_tokens_details", "output_tokens_details")
-    details = [field_of(usage, name) for name in inside]
-    cached = _most(
-        *(field_of(one, "cached_tokens") for one in details),  # OpenAI, and LiteLLM for Gemini
-        *(field_of(usage, name) for name in ("prompt_cache_hit_tokens", "cache_read_input_tokens", "cachedContentTokenCount")),
-    )
-    written = _most(  # Anthropic, OpenRouter
-        field_of(usage, "cache_creation_input_tokens"),
-        *(field_of(one, name) for one in details for name in ("cache_creation_tokens", "cache_write_tokens")),
-    )
-    reasoning = _most(
-        *(field_of(usage, name, "reasoning_tokens") for name in outside),
-        *(field_of(usage, name) for name in ("reasoning_tokens", "thoughtsTokenCount")),
-    )
+    cached = written = reasoning = None
+    if not usage.keys() <= PLAIN:
+        details = [usage[name] for name in ("prompt_tokens_details", "input_tokens_details") if name in usage]
+        cached = _most(
+            *(field_of(one, "cached_tokens") for one in details),  # OpenAI, and LiteLLM for Gemini
+            *(usage.get(name) for name in ("prompt_cache_hit_tokens", "cache_read_input_tokens", "cachedContentTokenCount")),
+        )
+        written = _most(  # Anthropic, OpenRouter
+            usage.get("cache_creation_input_tokens"),
+            *(field_of(one, name) for one in details for name in ("cache_creation_tokens", "cache_write_tokens")),
+        )
+        reasoning = _most(
+            *(field_of(usage, name, "reasoning_tokens") for name in ("completion_tokens_details", "output_tokens_details")),
+            *(usage.get(name) for name in ("reasoning_tokens", "thoughtsTokenCount")),
+        )
     total = count(_first(usage, "total_tokens", "totalTokenCount"))
     if n_output is None and total is not None and total >= (n_input or total):
         n_output = total - (n_input or total)
     n_output = count(n_output)
     if n_input is not None and n_output is not None:
         aside = (cached or 0) + (written or 0)
-        if aside and (aside > n_input or total == n_input + aside + n_output or _is_anthropic(usage)):
+        if aside and (aside > n_input or total == n_input + aside + n_output or (is_own and _is_anthropic(usage))):
             n_input += aside
         if total is not None and total > n_input + n_output:
             n_output = total - n_input  # xAI and Gemini count reasoning in the sum alone
@@ -128,25 +143,28 @@ def amount(value: object) -> float | None:
     return float(value) if type(value) in (int, float) and 0 <= value < MOST_USD else None  # type: ignore[operator, arg-type]  # NaN is in no range
 
 
-def _first(usage: Any, *names: str) -> Any:  # noqa: ANN401
-    return next((value for name in names if (value := field_of(usage, name)) is not None), None)
+def _first(usage: Mapping[str, Any], *names: str) -> Any:  # noqa: ANN401
+    for name in names:
+        if (value := usage.get(name)) is not None:
+            return value
+    return None
 
 
 def _most(*values: object) -> int | None:
     return max((n for value in values if (n := count(value)) is not None), default=None)
 
 
-def _is_anthropic(usage: Any) -> bool:  # noqa: ANN401
+def _is_anthropic(usage: Mapping[str, Any]) -> bool:
     """Whether the input leaves cached tokens out, as in Anthropic's own usage."""
-    own = isinstance(usage, Mapping) and "input_tokens" in usage and "prompt_tokens" not in usage
+    own = "input_tokens" in usage and "prompt_tokens" not in usage
     return own and ("cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage)
 
 
-def _reported(usage: Any, header: object) -> float | None:  # noqa: ANN401
+def _reported(usage: Mapping[str, Any], header: object) -> float | None:
     """What the provider says the request cost: in the usage (OpenRouter, Perplexity), or in a proxy's header."""
-    cost = field_of(usage, "cost")
+    cost = usage.get("cost")
     said = amount(field_of(cost, "total_cost") if isinstance(cost, Mapping) else cost)
-    if said is not None and field_of(usage, "is_byok"):
+    if said is not None and usage.get("is_byok"):
         said += amount(field_of(usage, "cost_details", "upstream_inference_cost")) or 0.0  # paid with a key of the user's own
     if said is None and isinstance(header, str):
         try:

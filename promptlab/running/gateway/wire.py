@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -165,10 +166,11 @@ def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
     return counted(found)
 
 
-def _iso(date: object) -> str | None:
+@lru_cache(maxsize=64)  # answers of one second have one date
+def _iso(date: str | None) -> str | None:
     """A Date header as ISO 8601 in UTC; None where it is not one."""
     try:
-        return parsedate_to_datetime(str(date)).astimezone(UTC).isoformat() if date else None
+        return parsedate_to_datetime(date).astimezone(UTC).isoformat() if date else None
     except (ValueError, TypeError, OverflowError):
         return None
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from promptlab.scoring.answers.denials import denied_before
 from promptlab.scoring.answers.text import words
+from promptlab.scoring.compiled import regex
 
 _MODIFIED = r"(?: (?:to|of|for|in|from|here|after|when|with|that|you|we|i)(?:'re|'ve|'d)?\b [^\n:=]{1,80}?)?(?: \([^()\n]{1,30}\))?"
 _ADVERB = (
@@ -41,21 +42,21 @@ _JA = r"(?:最終的な答え|最終回答|正しい答え|答え|正解|回答|
 _KO = r"(?:최종 ?답변?|정답|답변|답|결과|결론|해답|번역|합계?|반의어|반대말|유의어|동의어)(?:은|는|이|가)?\s*[:=]?"
 _ANSWER = r"(?:answer|ans|answers|response|solution|conclusion|verdict|final (?:result|choice|decision))"
 _LESSER = r"(?:result|output|total|sum|difference|product|translation|count|value|completion|completed sequence|sorted list)"
-CONCLUDES = re.compile(
+CONCLUDES = regex(
     rf"(?P<final>\bfinal {_ANSWER}\b|最终答案|最終的な答え|최종 ?답변?)?(?:"
     rf"(?P<answer>(?<![\w<\"])(?:{_ANSWER})\b{_MODIFIED}{_LINK}|(?<=final)\s*{_LINK}|{_DE}|{_FR}|{_ES}|"
     rf"{_ZH}|{_JA}|{_KO})"
     rf"|(?P<lesser>(?<![\w<\"])\b{_LESSER}\b{_MODIFIED}{_LINK}))[\s:]*",
     re.I,
 )
-_WRONG_ONE = re.compile(
+_WRONG_ONE = regex(
     r"\b(?:wrong|incorrect|previous|earlier|old|first|common|typical|tempting|absolute|confident in (?:this|my|the))\s$", re.I
 )
-_NO_NOUN = re.compile(r"\b(?:let's|us|let me|i'll|i|we|you|to|will|can|now|must)\s$|\d[^\n.:;]{0,60} in\s$", re.I)
+_NO_NOUN = regex(r"\b(?:let's|us|let me|i'll|i|we|you|to|will|can|now|must)\s$|\d[^\n.:;]{0,60} in\s$", re.I)
 """What makes the next word no heading of an answer: a verb ("let's count:"), or an adverb after its number ("7 in total:")."""
-_BESIDE = re.compile(r"difference|product", re.I)
+_BESIDE = regex(r"difference|product", re.I)
 """Results that a reply may give besides the requested sum."""
-EXTRA = re.compile(
+EXTRA = regex(
     r"(?<=[.!?;\n])\s*(?:by the way|btw|(?:please )?note that|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the"
     r"|me|to|more)"
     r"|would you like|for comparison|as a check|let me know|(?P<other>otherwise|if (?:it|he|she|they|there|the"
@@ -69,7 +70,7 @@ _CONCLUDING = words(
     "resultat respuesta resultado solucion conclusion traduccion resposta risposta risultato correct right choice decision "
     "richtige bonne choose pick"
 )
-_CJK_WORD = re.compile(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義差和]")
+_CJK_WORD = regex(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義差和]")
 
 
 def _may_conclude(text: str) -> bool:
@@ -81,7 +82,7 @@ def _may_conclude(text: str) -> bool:
     )
 
 
-_HEADING = re.compile(
+_HEADING = regex(
     rf"(?m)^[#*\s]*(?:(?:the |my )?(?:final |correct )?{_ANSWER}|antwort|réponse|respuesta|答案|答え|정답|답)[.:*\s]*\n+", re.I
 )
 _IS_IT = (
@@ -92,12 +93,12 @@ _IS_IT = (
     r"|ist die (?:richtige )?(?:antwort|lösung)\b|est la (?:bonne )?(?:réponse|solution)\b|es la (?:respuesta"
     r"|solución)(?: correcta)?\b|이 정답|是(?:正确)?答案|が(?:答え|正解))"
 )
-_BACKWARD = re.compile(
+_BACKWARD = regex(
     rf"(?:^|(?<=[.!?;\n。])\s*|\b(?:so|therefore|thus|hence|think|believe|but)\b,? )(?:\"(?P<quoted>[^\"\n]{{1,300}})\""
     rf"|(?P<said>[^\n.!?;。:]{{1,200}}?))\s*{_IS_IT}",
     re.I | re.M,
 )
-_STATES = re.compile(
+_STATES = regex(
     r"(?:^|(?<=[\n.!?;,])\s*)(?:so|therefore|thus|hence|consequently|in (?:conclusion|summary|short)|overall"
     r"|finally|to conclude|also|donc|ainsi|por (?:lo )?tanto|así que"
     r"|daher|deshalb|somit|also|folglich|所以|因此|よって|したがって|따라서|그러므로)[\s,:]+(?:it |that )?"
@@ -112,21 +113,21 @@ _STATES = re.compile(
     r"|\b(?:it|that|this)(?: is|'s| would be| should be| must be)[\s:]+|\b(?:here(?:'s| is| you go)|behold)[^\n:.]{0,60}:\s*",
     re.I,
 )
-NEGATED = re.compile(
+NEGATED = regex(
     r"^(?:(?:definitely|certainly|probably|clearly|simply|likely|most likely|obviously) )?(?:not|never(?=\s+\w)"
     r"|neither|n't|nicht|kein\w*|pas|no es|不是|並非|并非)\b(?! only)"
     r"|^(?:hardly|anything but|unlikely)\b|^不",
     re.I,
 )
-_INSTEAD = re.compile(
+_INSTEAD = regex(
     r"(?:,|;)?\s*\b(?:but(?: rather)?|sondern|mais|sino|rather|instead)\b,?\s+(?:it(?:'s| is) )?|[,，]?\s?(?:而是|是(?!不))|, it(?:'s"
     r"| is) ",
     re.I,
 )
-_LINK_NEGATED = re.compile(r"(?:n't(?: be)?|cannot be|can not be|can't be|\bno es|n'est|不是)[\s:]*$", re.I)
-_NOT_THIS = re.compile(r"^[^\n.。]{1,60}?(?:ではなく|じゃなくて|이 아니라|가 아니라)[、,]?\s*(\S.*)$", re.S)
-_NEGATED_AFTER = re.compile(r"^[^\n.!?。]{0,60}?(?:ではありません|ではない|じゃない|이 아닙니다|가 아닙니다|이 아니|가 아니|\bpas\b)")
-CORRECTS = re.compile(
+_LINK_NEGATED = regex(r"(?:n't(?: be)?|cannot be|can not be|can't be|\bno es|n'est|不是)[\s:]*$", re.I)
+_NOT_THIS = regex(r"^[^\n.。]{1,60}?(?:ではなく|じゃなくて|이 아니라|가 아니라)[、,]?\s*(\S.*)$", re.S)
+_NEGATED_AFTER = regex(r"^[^\n.!?。]{0,60}?(?:ではありません|ではない|じゃない|이 아닙니다|가 아닙니다|이 아니|가 아니|\bpas\b)")
+CORRECTS = regex(
     r"(?:^|[.!?\n,;…(]|\.\.\.| -)\s*(?:(?:oh|oops|hmm|ah|äh|no|nein|hang on)[,.!]? ){0,2}"
     r"(?:(?:wait|correction|korrektur|corrección|rectification|espera|perdón|attende?z|attends|pardon|moment mal|scratch that"
     r"|strike that|hold on|i meant?|ich meine?|i mean to say|oops|on (?:second thought|reflection)"
@@ -152,20 +153,20 @@ def may_correct(text: str) -> bool:
     return not text.isascii() or not _TAKES_BACK.isdisjoint(words(text))
 
 
-_NOT_OTHER = re.compile(
+_NOT_OTHER = regex(
     r"(?<=\S)[,.]*\s+(?:and not|not|rather than|instead of|as opposed to|unlike|y no|et non|und nicht|nicht)\s+[^\n]*$|,\s+(?:no"
     r"|non)\s+[^\n]*$",
     re.I,
 )
-_LEADS = re.compile(
+_LEADS = regex(
     rf"^(?:{_ADVERB}|as follows|the following|given by|equal to|below(?=\s*[:.]|\s*$)|that|i (?:think|believe)(?: that)?"
     rf"|it(?:'s| is| would be)|they are|to be|exactly"
     r"|indeed|de|que|dass|est|is|simplemente|:|-|=)(?:[\s,:]+|$)",
     re.I,
 )
-_CJK_END = re.compile(r"\s*(?:です|でございます|だ|である|となります|になります|입니다|이다|이에요|예요|임|입니당)?\s*[。．.!！]?\s*$")
-_CJK_SENTENCE = re.compile(r"(?<=\S)(?:(?:です|である|입니다|이다|예요|이에요)\s*[.!]\s+|。\s*)(?=\S)")
-EXPLANATION = re.compile(
+_CJK_END = regex(r"\s*(?:です|でございます|だ|である|となります|になります|입니다|이다|이에요|예요|임|입니당)?\s*[。．.!！]?\s*$")
+_CJK_SENTENCE = regex(r"(?<=\S)(?:(?:です|である|입니다|이다|예요|이에요)\s*[.!]\s+|。\s*)(?=\S)")
+EXPLANATION = regex(
     r"(?:^|\n)\s*[(*_#]*(?:explanation|reason(?:ing|s)?|rationale|justification|note(?: that)?|here(?:'s"
     r"| is) why|why|because|this is because|since|check|to check|verification"
     r"|verify|to verify|let me verify|proof|erklärung|begründung|explication|explicación|解释|说明|理由|説明|설명|이유|p\.?s)\b[\s:,.]",
@@ -175,7 +176,7 @@ _SAID = (
     r"(?:sure thing|sure|okay|ok|certainly|of course|absolutely|alright|all right|great|good|sure thing|no problem|thanks|thank you"
     r"|you're welcome|hello|hi|hey|got it|understood|perfect|no worries|my pleasure)"
 )
-_REMARK = re.compile(
+_REMARK = regex(
     rf"^(?:{_SAID}\b(?:[^\w\n]*$|[,!. ]+(?:i|we|let|here|thank|happy|glad|for|that|this|boss|friend)\b.*$)"
     r"|yes[,!. ]+(?:i(?:'m|'ll|'d be| am| will| can)|of course|sure|let)\b.*$"
     r"|i(?:'m|'ll|'ve| am| will| have| hope| understand| know| promise| appreciate| take (?:this|it|pride"
@@ -194,10 +195,10 @@ _REMARK = re.compile(
     r"|claro|por supuesto|当然|好的|もちろん|물론)\b.*$)",
     re.I | re.S,
 )
-SENTENCE_ENDS = re.compile(r"(?<=[.!?])[\"')*]?\s+(?=\S)|\n+|(?<=[。！？])")
+SENTENCE_ENDS = regex(r"(?<=[.!?])[\"')*]?\s+(?=\S)|\n+|(?<=[。！？])")
 
 
-_MAY_END = re.compile("[.!?][\"')*]?\\s|\n|[。！？]")
+_MAY_END = regex("[.!?][\"')*]?\\s|\n|[。！？]")
 
 
 MOST = 50
@@ -252,7 +253,7 @@ def conclusions(text: str) -> list[Conclusion]:
     return sorted(found, key=lambda one: one.at)
 
 
-_ANOTHER = re.compile(r"(?<=\S)\s*\|\s*(?=\w[\w ]{0,30}:\s)")
+_ANOTHER = regex(r"(?<=\S)\s*\|\s*(?=\w[\w ]{0,30}:\s)")
 """What separates a result from another that has a label: "Sum: 113 | Difference: 55"."""
 
 
@@ -324,9 +325,9 @@ def _trimmed(text: str, spans: list[tuple[int, int]], dropped: Callable[[str], b
     return spans[first:last]
 
 
-_GREETING = re.compile(rf"{_SAID}[!,. ]*", re.I)
-_NUMBER_WORD = re.compile(r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred)\b", re.I)
-_PROVOKED = re.compile(
+_GREETING = regex(rf"{_SAID}[!,. ]*", re.I)
+_NUMBER_WORD = regex(r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred)\b", re.I)
+_PROVOKED = regex(
     r"\b(?:do|did|done|give|try|tried|trying) (?:it )?my (?:very |absolute )?(?:best|hardest)\b|\bmy best shot\b"
     r"|\b(?:my|your) (?:career|job|success|future)\b|\bcount on me\b|\bbeliev(?:e|ing) in (?:me|you|yourself"
     r"|myself|your)\b"
@@ -360,8 +361,8 @@ _STATING = words(
 )
 
 
-_PREFERS = re.compile(r"choose|pick|select|go with|opt for|vote for", re.I)
-_PREFERRED = re.compile(r"\s(?:over|rather than|instead of)\s", re.I)
+_PREFERS = regex(r"choose|pick|select|go with|opt for|vote for", re.I)
+_PREFERRED = regex(r"\s(?:over|rather than|instead of)\s", re.I)
 """What separates the one that is chosen from the one that is not."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from promptlab.scoring.answers.text import words
+from promptlab.scoring.compiled import regex
 
 _NOT = (
     r"(?:\b(?:not|never|neither|nor|hardly|scarcely|barely|anything but|far from|by no means|in no way|no way|no longer|instead of"
@@ -48,24 +49,22 @@ DENIED_AFTER = (
     r"|ではありません|ではない|じゃない|じゃなく|でなく|ではなく|이 아니|가 아니|이 아닙|가 아닙|是错|不对)"
 )
 """What denies the thing before it: "is wrong", "isn't the answer", a cross."""
-_DENIED_BEFORE = re.compile(rf"{DENIES}\s*[\"'(]*$", re.I)
-_OFFERS = re.compile(
+_DENIED_BEFORE = regex(rf"{DENIES}\s*[\"'(]*$", re.I)
+_OFFERS = regex(
     r"\b(?:but|instead|rather(?! than)|sondern|mais|sino)\b|[;:]\s|\.\s|,? (?:so )?(?:it|this|that)(?:'s| is| would be) (?!not\b)"
     r"|\n|→|而是",
     re.I,
 )
-_OPENS = re.compile(
+_OPENS = regex(
     rf"^\W*(?:(?:it|this|that|they|i|there|(?:the|my) {_THING})\s?(?:is|are|was|were|does|do|did|can|could|would|will|ca|wo|'s|'re|'m)?\s*"
     rf")?(?!instead|rather|unlike|except|nothing)(?:so |really |very |certainly |definitely |clearly |probably |seriously "
     rf"|highly )?{DENIES}\s+[^\s,.;]",
     re.I,
 )
-_CLOSES = re.compile(
+_CLOSES = regex(
     rf"^(?:(?![.!?;]\s)[^\n]){{1,300}}?(?:{DENIED_AFTER}|[\"')]? (?:is|are|was|were)(?:n't| not) (?:the|a|an|in) [^\n]{{1,40}})\W*$", re.I
 )
-_LABELLED = re.compile(
-    r"^\W*(?:wrong|incorrect|false|not [\w ]{1,20}|non[ -]\w{1,20}|un\w{3,12}|original|input)(?: answer| order)?\s*:\s", re.I
-)
+_LABELLED = regex(r"^\W*(?:wrong|incorrect|false|not [\w ]{1,20}|non[ -]\w{1,20}|un\w{3,12}|original|input)(?: answer| order)?\s*:\s", re.I)
 
 
 _CUES = words(
@@ -74,7 +73,7 @@ _CUES = words(
     "impossible instead rather unlike except nothing too out excluded falsch faux close nope nein non agree"
 )
 """A text of ASCII that denies something has one of these words."""
-_DENIES = re.compile(DENIES, re.I)
+_DENIES = regex(DENIES, re.I)
 
 
 def may_deny(text: str) -> bool:
@@ -103,8 +102,8 @@ def offered(text: str) -> str:
     return text[instead.end() :].strip() if instead is not None else ""
 
 
-_SHORT = re.compile(r"\W*not \w+, (\w+)\W*", re.I)
-_INSTEAD = re.compile(
+_SHORT = regex(r"\W*not \w+, (\w+)\W*", re.I)
+_INSTEAD = regex(
     r"[,;]?\s*\b(?:but(?: rather)?|sondern|mais|sino|instead|rather(?! than))\b,?\s+(?:it(?:'s| is) )?|[,;.]\s*(?:so )?it(?:'s"
     r"| is) (?!not\b)|，?而是"
     r"|;\s+",

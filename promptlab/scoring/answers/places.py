@@ -15,39 +15,40 @@ from promptlab.scoring.answers.denials import denies, offered
 from promptlab.scoring.answers.text import fold, words
 from promptlab.scoring.answers.thoughts import spoken
 from promptlab.scoring.answers.wrappers import latex, unwrapped
+from promptlab.scoring.compiled import regex
 
-CONFIDENCE = re.compile(
+CONFIDENCE = regex(
     r"[\s(\[,;.|-]{0,6}\b(?:my |overall )?(?:confidence|certainty)(?: (?:score|level|rating))?\s*(?:is|of|[:=])?\s*"
     r"(?:\d+(?:\.\d+)?(?:\s*(?:%|/\s*\d+|out of \d+))?|very high|high|low|medium)[)\]]*\.?"
     r"|,? with (?:a )?probability (?:of )?[\d.]+%?|\bmy confidence in (?:this|it|that)[\w ]* is \d+(?:\s?%|/\d+)?:?"
     r"|[\s(\[,;-]{0,6}\b(?:(?:i am|i'm) )?\(?\d{1,3}\s?% (?:sure|certain|confident)\b(?: (?:of|about|in) [^.\n]{0,40})?[)\]]*\.?",
     re.I,
 )
-_HTML = re.compile(r"</?(?:b|i|em|strong|u|p|span|div|mark|h[1-6]|ul|ol|li|code|pre|sup|sub|center)\b[^<>]{0,60}>|<br\s*/?>", re.I)
-_HEADING = re.compile(r"(?m)^#{1,6}\s+|^>\s+|^[-*_]{3,}\s*$")
-_NEXT_TURN = re.compile(r"\n\s*(?:#+ *)?(?:input|question|user|human|instruction|example \d+|problem|exercise|q)\s*:", re.I)
-_FENCES = re.compile(r"(?m)^\s*```[\w+-]*\s*$|```")
-_STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
-_EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]{1,300}?)(?<=[^\s*])\*(?![\w*])")
-_POWER = re.compile(r"(?<=10)[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
-_WORKED = re.compile(r"<<[^<>]*>>(?=\d)|<<([^<>]*)>>")
+_HTML = regex(r"</?(?:b|i|em|strong|u|p|span|div|mark|h[1-6]|ul|ol|li|code|pre|sup|sub|center)\b[^<>]{0,60}>|<br\s*/?>", re.I)
+_HEADING = regex(r"(?m)^#{1,6}\s+|^>\s+|^[-*_]{3,}\s*$")
+_NEXT_TURN = regex(r"\n\s*(?:#+ *)?(?:input|question|user|human|instruction|example \d+|problem|exercise|q)\s*:", re.I)
+_FENCES = regex(r"(?m)^\s*```[\w+-]*\s*$|```")
+_STRUCK = regex(r"~~[^~\n]{1,200}~~")
+_EMPHASIS = regex(r"(?<![\w*])\*(?=[^\s*])([^*\n]{1,300}?)(?<=[^\s*])\*(?![\w*])")
+_POWER = regex(r"(?<=10)[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_WORKED = regex(r"<<[^<>]*>>(?=\d)|<<([^<>]*)>>")
 """A calculator's notes in worked solutions: "2+3=<<2+3=5>>5"."""
-_SHOWN = re.compile(r"(?m)^\s*(?:>>> .*\n|print\(.*\)\s*#\s*)")
+_SHOWN = regex(r"(?m)^\s*(?:>>> .*\n|print\(.*\)\s*#\s*)")
 """Code whose output follows it or is below."""
-_CITED = re.compile(r"(?<=\S)\s?\[\d{1,2}\](?=$|[\s.,;])")
+_CITED = regex(r"(?<=\S)\s?\[\d{1,2}\](?=$|[\s.,;])")
 _EXTRA = words("way btw note if need want would comparison check let otherwise had")
-_RULE = re.compile(r"\n\s*[-_=─—]{3,}\s*\n\s*(?=\S+\s*(?:\n|$))")
+_RULE = regex(r"\n\s*[-_=─—]{3,}\s*\n\s*(?=\S+\s*(?:\n|$))")
 """The line under a sum that is written in columns."""
-_COLUMN = re.compile(r"\s*\n\s*([+×*÷-])\s*(?=\d)")
-_STACKED = re.compile(r"(?m)^(\s*\d[\d.,]*)\s*\n\s*(?=\d[\d.,]* = )")
-_ASKS = re.compile(r"^[^.!?\n]{0,100}\b(?:or|oder|ou|vs)\b[^.!?;\n]{1,100}[?;]\s+(?=\S)", re.I)
+_COLUMN = regex(r"\s*\n\s*([+×*÷-])\s*(?=\d)")
+_STACKED = regex(r"(?m)^(\s*\d[\d.,]*)\s*\n\s*(?=\d[\d.,]* = )")
+_ASKS = regex(r"^[^.!?\n]{0,100}\b(?:or|oder|ou|vs)\b[^.!?;\n]{1,100}[?;]\s+(?=\S)", re.I)
 """A question that lists the alternatives before the reply answers it."""
-_SUPPOSES = re.compile(
+_SUPPOSES = regex(
     r"^(?:if|had|were) [^.!?\n]{1,100}(?: would|'d) [^.!?\n]{1,80}[.!]\s+(?=\S)",
     re.I,
 )
 """A case that the reply only supposes, before it answers."""
-_IN_BRACKETS = re.compile(r"(?<=[.!?\n\"'])\s*\([^()\n]{12,300}[.!]\)\s*\Z")
+_IN_BRACKETS = regex(r"(?<=[.!?\n\"'])\s*\([^()\n]{12,300}[.!]\)\s*\Z")
 """A whole sentence in parentheses at the end: it explains, and does not answer."""
 LONGEST = 20_000
 """Characters of a reply that are read, half from its beginning and half from its end: an endless reply is never searched for minutes."""

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from promptlab.scoring.compiled import regex
+
 _TRANSLATED = str.maketrans(
     {
         **dict.fromkeys("‘’‛′´ʼ", "'"),
@@ -16,36 +18,36 @@ _TRANSLATED = str.maketrans(
         **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff\u200e\u200f\ufe0f\u20e3", ""),
     }
 )
-_SPECIAL = re.compile(f"[{''.join(map(chr, _TRANSLATED))}]")
-_DASHED = re.compile(r"(?:(?<=^)|(?<=[\n\s:=(]))[–—―](?=\d)")
+_SPECIAL = regex(f"[{''.join(map(chr, _TRANSLATED))}]")
+_DASHED = regex(r"(?:(?<=^)|(?<=[\n\s:=(]))[–—―](?=\d)")
 """A dash that is a minus: digits touch it, and nothing else does."""
-_ARROW = re.compile(r"[-=]+>|<(?:-+|==+)(?=\s)|[⇒⟹➜➔→]")
-_SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_ARROW = regex(r"[-=]+>|<(?:-+|==+)(?=\s)|[⇒⟹➜➔→]")
+_SEPARATOR = regex(r"(?<=\d),(?=\d{3}(?!\d))")
 _SIGNS = "*+<>=^%¬±×÷≤≥≠≈∧∨√∞∪∩⊂⊆∈∉∀∃#"
 """What a text may not lose: C++ is not C, x < y is not x > y, 5 % is not 5."""
-_NO_SIGN = re.compile(r"(?<=[\w)])-|-(?!\.?\d)|\.(?!\d)|(?<=[^\W\d])\.")
+_NO_SIGN = regex(r"(?<=[\w)])-|-(?!\.?\d)|\.(?!\d)|(?<=[^\W\d])\.")
 """A hyphen that is no minus, a full stop that is no decimal point."""
-_NOT_WORD = re.compile(rf"[^\w.{re.escape(_SIGNS)}-]+|(?<!\w)#+")
-_SIGN = re.compile(rf"\s*([{re.escape(_SIGNS.replace('*', ''))}]+)\s*")
-_HAS_SIGN = re.compile(rf"[{re.escape(_SIGNS.replace('*', ''))}]")
-_GUILLEMETS = re.compile(r"(?<=«)\s+|\s+(?=»)")
+_NOT_WORD = regex(rf"[^\w.{re.escape(_SIGNS)}-]+|(?<!\w)#+")
+_SIGN = regex(rf"\s*([{re.escape(_SIGNS.replace('*', ''))}]+)\s*")
+_HAS_SIGN = regex(rf"[{re.escape(_SIGNS.replace('*', ''))}]")
+_GUILLEMETS = regex(r"(?<=«)\s+|\s+(?=»)")
 _CONTRACTED = (
-    (re.compile(r"\s+n't\b"), "n't"),
-    (re.compile(r"\bain't\b"), "is not"),
-    (re.compile(r"\bcan't\b|\bcan not\b"), "cannot"),
-    (re.compile(r"\bwon't\b"), "will not"),
-    (re.compile(r"\bshan't\b"), "shall not"),
-    (re.compile(r"\blet's\b"), "let us"),
-    (re.compile(r"n't\b"), " not"),
-    (re.compile(r"'m\b"), " am"),
-    (re.compile(r"'re\b"), " are"),
-    (re.compile(r"'ve\b"), " have"),
-    (re.compile(r"'ll\b"), " will"),
-    (re.compile(r"\b(i|you|he|she|it|we|they|who|that|there)'d\b"), r"\1 would"),
-    (re.compile(r"\b(he|she|it|that|this|there|here|what|where|who|how|when)'s\b"), r"\1 is"),
+    (regex(r"\s+n't\b"), "n't"),
+    (regex(r"\bain't\b"), "is not"),
+    (regex(r"\bcan't\b|\bcan not\b"), "cannot"),
+    (regex(r"\bwon't\b"), "will not"),
+    (regex(r"\bshan't\b"), "shall not"),
+    (regex(r"\blet's\b"), "let us"),
+    (regex(r"n't\b"), " not"),
+    (regex(r"'m\b"), " am"),
+    (regex(r"'re\b"), " are"),
+    (regex(r"'ve\b"), " have"),
+    (regex(r"'ll\b"), " will"),
+    (regex(r"\b(i|you|he|she|it|we|they|who|that|there)'d\b"), r"\1 would"),
+    (regex(r"\b(he|she|it|that|this|there|here|what|where|who|how|when)'s\b"), r"\1 is"),
 )
 _CJK = "\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af"
-_SCRIPTS = re.compile(rf"(?<=[A-Za-z)])(?=[{_CJK}])|(?<=[{_CJK}])(?=[A-Za-z(])")
+_SCRIPTS = regex(rf"(?<=[A-Za-z)])(?=[{_CJK}])|(?<=[{_CJK}])(?=[A-Za-z(])")
 """Where Latin letters touch letters of East Asia: no word continues there."""
 CACHED = 16_384
 """Texts that are kept in compared form: those of the items of a task, and the last replies."""
@@ -67,7 +69,7 @@ def fold(text: str) -> str:
     return "\n".join(line for raw in lines if (line := " ".join(raw.split())))
 
 
-_WORDS = re.compile(r"[^\W_]+")
+_WORDS = regex(r"[^\W_]+")
 
 
 @lru_cache(maxsize=CACHED)

@@ -4,40 +4,44 @@ from __future__ import annotations
 
 import html
 import re
+from functools import lru_cache
+
+from promptlab.scoring.compiled import regex
 
 _NAMES = (
     r"[\w:.-]{0,20}(?:think|thought|reason|rationale|scratch_?pad|reflection|monologue)[\w:.-]{0,20}"
     r"|analysis|plan|planning|working|workings|internal|cot|details"
 )
-_TAG = re.compile(
+_TAG = regex(
     rf"<\s*\|?\s*(?P<close>/)?\s*(?P<name>{_NAMES})\b[^<>]{{0,80}}>"
     r"|(?P<open1>◁think▷|\[THINK\]|<unused94>(?:thought)?|<\|channel>thought)"
     r"|(?P<close1>◁/think▷|\[/THINK\]|<unused95>|<channel\|>)",
     re.I,
 )
-_ENDS_THOUGHT = re.compile(r"^end_|_end$", re.I)
+_ENDS_THOUGHT = regex(r"^end_|_end$", re.I)
 """Names of marks that close: "<|end_of_thought|>", "<|thought_end|>"."""
-_ESCAPED = re.compile(rf"&lt;/?(?:{_NAMES})", re.I)
-_TOLD = re.compile(
+_ESCAPED = regex(rf"&lt;/?(?:{_NAMES})", re.I)
+_TOLD = regex(
     r"\A\s*(?:Thinking\b[^\n]*\n.*?^\.{3} ?done thinking\.?$|```(?:think\w*|thoughts?|reasoning|scratchpad)[ \t]*\n.*?(?:```|\Z))",
     re.S | re.I | re.M,
 )
 """The thought of a command-line client, which marks it by words alone, or a fence that says what it holds."""
-_HARMONY = re.compile(r"<\|channel\|>\s*(?P<name>[a-z]+)[^<]{0,80}<\|message\|>", re.I)
-_STRIPPED_HARMONY = re.compile(r"\Aanalysis(?=[A-Z\W]).*?assistant\s?final(?=\S)", re.S)
+_HARMONY = regex(r"<\|channel\|>\s*(?P<name>[a-z]+)[^<]{0,80}<\|message\|>", re.I)
+_STRIPPED_HARMONY = regex(r"\Aanalysis(?=[A-Z\W]).*?assistant\s?final(?=\S)", re.S)
 """The channels of a server that has dropped their marks: "analysisWe add ...assistantfinal42"."""
-_SOLUTION = re.compile(r"<\|(?:begin|end)_of_solution\|>|<\|(?:START|END)_RESPONSE\|>")
-_ENDS = re.compile(
+_SOLUTION = regex(r"<\|(?:begin|end)_of_solution\|>|<\|(?:START|END)_RESPONSE\|>")
+_ENDS = regex(
     r"</s>|<\|(?:eot_id|eom_id|eot|im_end|endoftext|end_of_text|end|return|eos|call|end_of_turn|end_of_role|EOT|END_OF_TURN_TOKEN)\|>"
     r"|<\|(?:user|im_start|start_header_id)\|>(?:user\b)?|<(?:eos|end_of_turn|end_of_utterance|\|assistant_end\||｜end▁of▁sentence｜|turn\|)>|\[/?INST\]|\[EOS\]"
 )
-_STARTS = re.compile(
+_STARTS = regex(
     r"(?:\s*(?:<s>|<bos>|<pad>|<\|(?:im_start|start|start_of_role|begin_of_text|startoftext)\|>(?:assistant\b)?"
     r"|<\|start_header_id\|>assistant<\|end_header_id\|>|<start_of_turn>(?:model\b)?|<\|(?:assistant|answer)\|>|<｜Assistant｜>|\[BOS\]))+"
 )
 _MARKS = "<◁["
 
 
+@lru_cache(maxsize=64)  # an answer is read several times, one after the other
 def spoken(reply: str) -> str:
     """The reply without thoughts, whatever their form and length, and up to the token that ends the turn.
 

@@ -8,8 +8,9 @@ import re
 from typing import Any
 
 from promptlab.scoring.answers.conclusions import conclusions, without_remarks
+from promptlab.scoring.compiled import regex
 
-_FENCE = re.compile(r"```[ \t]*(?P<language>[\w+-]*)[ \t]*\n?(?P<body>.*?)(?:```|\Z)", re.S)
+_FENCE = regex(r"```[ \t]*(?P<language>[\w+-]*)[ \t]*\n?(?P<body>.*?)(?:```|\Z)", re.S)
 _ANSWER_KEYS = (
     *(
         "final_answer",
@@ -28,27 +29,27 @@ _ANSWER_KEYS = (
     *("antonym", "opposite", "synonym", "plural", "translation", "rhyme", "rhymes", "passive", "negation", "letter", "letters"),
     *("antwort", "réponse", "reponse", "respuesta", "risposta", "resposta", "答案", "答え", "回答", "정답", "답"),
 )
-_ASIDE_KEYS = re.compile(
+_ASIDE_KEYS = regex(
     r"reason|explan|rational|thought|think|analysis|steps?$|confiden|note|comment|question|input|working"
     r"|justif|begründ|why|chain|prob|score$",
     re.I,
 )
-_TAGGED = re.compile(
+_TAGGED = regex(
     r"<(?P<name>answer|final_answer|final-answer|finalanswer|final|result|output|response|solution|antwort"
     r"|réponse|reponse|respuesta)\b[^<>]{0,60}>"
     r"(?P<body>.*?)(?:</(?P=name)\s*>|\Z)",
     re.S | re.I,
 )
-_ONE_TAG = re.compile(r"<(?P<name>[A-Za-z][\w-]{2,30})>(?P<body>.*)</(?P=name)\s*>", re.S)
-_CLOSED = re.compile(r"(?:\A|\n)(?P<body>[^\n<>]+)</(?:answer|final_answer|final|result|output)>\s*\Z", re.I)
-_BOXED = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{")
-_HASHED = re.compile(r"^[ \t]*#{4}[ \t]*(?!#)(?P<body>\S[^\n]*)$", re.M)
-_KEYED = re.compile(
+_ONE_TAG = regex(r"<(?P<name>[A-Za-z][\w-]{2,30})>(?P<body>.*)</(?P=name)\s*>", re.S)
+_CLOSED = regex(r"(?:\A|\n)(?P<body>[^\n<>]+)</(?:answer|final_answer|final|result|output)>\s*\Z", re.I)
+_BOXED = regex(r"\\(?:boxed|fbox|framebox)\s*\{")
+_HASHED = regex(r"^[ \t]*#{4}[ \t]*(?!#)(?P<body>\S[^\n]*)$", re.M)
+_KEYED = regex(
     r"""["'](?:final_?answer|final answer|answer)["']\s*:\s*(?:"(?P<text>(?:[^"\\]|\\.)*)"?|(?P<number>-?\d[\d.,]*|true|false))""", re.I
 )
 _LONGEST_JSON = 200_000
 _WRAPS = ("`", "{", "[", "<", "\\", "#", "|-", "| -")
-_TABLE = re.compile(r"^\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)+\|?[ \t]*\n(?P<rows>(?:[^\n]*\|[^\n]*(?:\n|\Z))+)\s*\Z", re.M)
+_TABLE = regex(r"^\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)+\|?[ \t]*\n(?P<rows>(?:[^\n]*\|[^\n]*(?:\n|\Z))+)\s*\Z", re.M)
 
 
 def unwrapped(reply: str, depth: int = 3) -> tuple[str, str] | None:
@@ -107,21 +108,21 @@ def _boxed(reply: str) -> str | None:
 
 
 _LATEX = (
-    (re.compile(r"\\(?:text\w*|math\w+|operatorname\*?|emph|underline|mbox)\s*\{([^{}]*)\}"), r"\1"),
-    (re.compile(r"\{,\}"), ","),
-    (re.compile(r"\\[,;!: ]|(?<!~)~(?!~)|\\(?:left|right|displaystyle|quad|qquad)\b"), " "),
-    (re.compile(r"\\times\b|\\cdot\b"), "×"),
-    (re.compile(r"\\div\b"), "÷"),
-    (re.compile(r"\\geq?(?:slant)?\b"), "≥"),
-    (re.compile(r"\\leq?(?:slant)?\b"), "≤"),
-    (re.compile(r"\\neq?\b"), "≠"),
-    (re.compile(r"\\(?:rightarrow|to|Rightarrow|implies)\b"), "→"),
-    (re.compile(r"\\[dt]?frac\s*(\d)\s*(\d)"), r" \1/\2"),
-    (re.compile(r"\\(?:begin|end)\{array\}(?:\{\w*\})?|\\\\"), "\n"),
-    (re.compile(r"\\hline"), "\n---\n"),
-    (re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r" \1/\2"),
-    (re.compile(r"\\([$%#&_{}])"), r"\1"),
-    (re.compile(r"\\[()\[\]]"), " "),
+    (regex(r"\\(?:text\w*|math\w+|operatorname\*?|emph|underline|mbox)\s*\{([^{}]*)\}"), r"\1"),
+    (regex(r"\{,\}"), ","),
+    (regex(r"\\[,;!: ]|(?<!~)~(?!~)|\\(?:left|right|displaystyle|quad|qquad)\b"), " "),
+    (regex(r"\\times\b|\\cdot\b"), "×"),
+    (regex(r"\\div\b"), "÷"),
+    (regex(r"\\geq?(?:slant)?\b"), "≥"),
+    (regex(r"\\leq?(?:slant)?\b"), "≤"),
+    (regex(r"\\neq?\b"), "≠"),
+    (regex(r"\\(?:rightarrow|to|Rightarrow|implies)\b"), "→"),
+    (regex(r"\\[dt]?frac\s*(\d)\s*(\d)"), r" \1/\2"),
+    (regex(r"\\(?:begin|end)\{array\}(?:\{\w*\})?|\\\\"), "\n"),
+    (regex(r"\\hline"), "\n---\n"),
+    (regex(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r" \1/\2"),
+    (regex(r"\\([$%#&_{}])"), r"\1"),
+    (regex(r"\\[()\[\]]"), " "),
 )
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from promptlab.nouns import Item, Metric, Scored, Scorer, ScoringFailed, UsageProblem, did_you_mean
 from promptlab.scoring.answers.text import fold, key
 from promptlab.scoring.answers.thoughts import spoken
+from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics import bigbench, negativeprompt
 from promptlab.scoring.metrics import instruction_induction as ii
 from promptlab.scoring.metrics.strict import STRICT
@@ -53,7 +54,7 @@ def _aloud(answer: str, item: Item, *, rule: Metric) -> Scored:
     return rule(aloud, item) if aloud.strip() or not answer.strip() else Scored(0.0, None, "thought only")
 
 
-REFUSALS = re.compile(
+REFUSALS = regex(
     r"^(?:i'?m |i am |we'?re )?(?:sorry|unable|afraid|not able)\b|\bas an ai\b|^i (?:can'?t|cannot|can not|won'?t|do not feel) "
     r"(?:help|assist|answer|provide|do|comply|comfortable)",
     re.IGNORECASE,

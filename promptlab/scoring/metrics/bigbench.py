@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from promptlab.nouns import Item, Scored
+from promptlab.scoring.compiled import regex
 
 DEFAULT_PATTERN = r"[^\.\?\!\;\n]+"
 """The text before the first of `. ? ! ;` and the end of the line."""
@@ -73,7 +74,7 @@ _UNCHANGED = "\uf8fe"  # a mention of the input where it is an option as well
 _NAME = "\uf8ff"  # a mention of the input where it is none, or of an option that the reply turns down
 _OPTION = "[\ue000-\uf8fd]"
 _LISTED = "[\ue000-\uf8fe]"
-_PRIVATE = re.compile("[\ue000-\uf8ff]")
+_PRIVATE = regex("[\ue000-\uf8ff]")
 # Repeats are bounded throughout: a reply of one endless pattern must not take a pattern of ours quadratic time.
 _GAP = "[^\\w\ue000-\uf8ff]{0,20}"
 _NEAR = r"""[ "'*_`(\[]{0,8}"""
@@ -85,60 +86,60 @@ _PUNCTUATION = str.maketrans(
     {**dict.fromkeys("‘’‛′`´", "'"), **dict.fromkeys("“”„‟″«»‹›", '"'), **dict.fromkeys("‐‑−", "-"), **dict.fromkeys("–—―", " - ")}
 )
 
-_NEXT_ITEM = re.compile(r"\n *(?:input|question) *:")
-_LIST_GOES_ON = re.compile(
+_NEXT_ITEM = regex(r"\n *(?:input|question) *:")
+_LIST_GOES_ON = regex(
     rf"{_CLOSE}\??{_CLOSE}(?:,|/|&|\bor\b|\band\b)(?:{_GAP}\b(?:or|and|maybe|perhaps|possibly|also|either|even)\b){{0,3}}{_GAP}{_LISTED}"
 )
-_LIST = re.compile(_LISTED + _LIST_GOES_ON.pattern)
-_LIST_CAME_BEFORE = re.compile(rf"{_LISTED}{_CLOSE}(?:/|&|\bor\b|\band\b){_GAP}$")
+_LIST = regex(_LISTED + _LIST_GOES_ON.pattern)
+_LIST_CAME_BEFORE = regex(rf"{_LISTED}{_CLOSE}(?:/|&|\bor\b|\band\b){_GAP}$")
 _TURNED_DOWN = (
-    re.compile(
+    regex(
         rf"(?:\b(?:not|never|neither|nor|unlike|except|instead of|rather than)\b|n't\b){_NEAR}"
         rf"(?:(?:the|an?|option|choice|really|actually|quite|exactly|necessarily|entirely|completely|fully|purely"
         rf"|very|particularly)\b{_NEAR}){{0,4}}{_OPTION}(?:{_CLOSE}n?or\b{_NEAR}{_OPTION})*"
     ),
-    re.compile(
+    regex(
         r"\b(?:don't|do not|doesn't|didn't|cannot|can't) (?:think|believe)\b(?: that)?(?: (?:it(?:'s| is| was)|this is|the answer is))?"
         rf"{_NEAR}{_OPTION}"
     ),
-    re.compile(rf"{_OPTION}{_CLOSE}\s?[❌✗✘]|[❌✗✘]\s?{_NEAR}{_OPTION}"),
-    re.compile(
+    regex(rf"{_OPTION}{_CLOSE}\s?[❌✗✘]|[❌✗✘]\s?{_NEAR}{_OPTION}"),
+    regex(
         rf"{_OPTION}{_CLOSE}(?:is|are|was|would|does|do|seems?)(?:n't| not)\b(?! (?:only|just|merely))"
         r"(?=(?: \w+){0,3}? (?:humorous|funny|funniest|funnier|correct|right|best|answer|choice|it)\b)"
     ),
 )
 _REACH = 500  # characters that are read behind the word that announces a conclusion
-_CONCLUSION = re.compile(
+_CONCLUSION = regex(
     r"(?<!/)\b(?P<final>final )?(?:answer|conclusion|verdict|final choice|final decision"
     r"|(?:correct|right|best) (?:option|choice|letter))\b(?! (?:choice|option)s?\b)"
     r"[^\n:=\ue000-\uf8fd]{0,60}?(?::|=|>|\b(?:is|would be|should be|must be)\b)|\\boxed\{(?:\\text\{)?"
 )
-_LED_LINE = re.compile(
+_LED_LINE = regex(
     rf"(?:[-*+•#> ]|{_LABEL} ){{0,8}}{_NEAR}(?P<option>{_OPTION}){_CLOSE}(?=$|[.,:;!/&=<>-]|(?:or|and)\b)",
 )
-_LEAD = re.compile(rf"{_GAP}(?:{_FILLER}{_LABEL}{_GAP})?{_FILLER}(?P<option>{_OPTION})")
-_SAYS_FORWARD = re.compile(
+_LEAD = regex(rf"{_GAP}(?:{_FILLER}{_LABEL}{_GAP})?{_FILLER}(?P<option>{_OPTION})")
+_SAYS_FORWARD = regex(
     r"(?<!not )(?<!n't )(?:\b(?:is|be|was|answer|choose|pick|select|suggest|say|prefer|go with|going with|opt for|vote for)\b"
     rf"|\b(?:it|that|here|answer|edit|one)'s\b|[:=>]){_GAP}{_FILLER}(?P<option>{_OPTION})"
 )
-_SAYS_BACKWARD = re.compile(
+_SAYS_BACKWARD = regex(
     rf"(?P<option>{_OPTION}){_CLOSE}(?:is|was|would be|seems|sounds|appears)\b(?P<between>[^,;\ue000-\uf8ff]{{0,60}}?)"
     r"\b(?:answer|choice|option|edit|the one|pick|humorous|funny|funnier|funniest|correct|right|best|pun|joke|parody|play on words)\b"
 )
-_NEGATIVE = re.compile(r"\b(?:not|never|wrong|incorrect|less|least|worst|hardly)\b|n't\b")
-_QUOTED = re.compile(rf"[\"'*_`](?P<option>{_OPTION})[.,!?]?[\"'*_`]")
-_SENTENCE_END = re.compile(r"(?<=[.!?;]) +|\n+")
+_NEGATIVE = regex(r"\b(?:not|never|wrong|incorrect|less|least|worst|hardly)\b|n't\b")
+_QUOTED = regex(rf"[\"'*_`](?P<option>{_OPTION})[.,!?]?[\"'*_`]")
+_SENTENCE_END = regex(r"(?<=[.!?;]) +|\n+")
 
 # Labels: the whole reply; behind a conclusion; at the head of the reply; anywhere else, where only clear forms count. A
 # bare number counts only in the first two: in text it is more often a number than a label.
-_LABEL_ALONE = re.compile(rf"{_GAP}(?:(?:the|option|choice|letter|number)\b *)*{_GAP}(?P<label>[a-z]|\d{{1,2}}){_GAP}")
-_LABEL_FIRST = re.compile(
+_LABEL_ALONE = regex(rf"{_GAP}(?:(?:the|option|choice|letter|number)\b *)*{_GAP}(?P<label>[a-z]|\d{{1,2}}){_GAP}")
+_LABEL_FIRST = regex(
     rf"{_GAP}{_FILLER}[\"'*_`(\[]*(?P<label>[a-z]|\d{{1,2}})(?:[\"'*_`]*[).:,;!<\]}}]|[\"'*_`]*(?: -|$))"
     r"(?![\"'*_`]* *(?:/|&|,|or\b|and\b) *\(?(?:[a-z]|\d{1,2})\b)"
 )
-_LABEL_LEADS = re.compile(r"[\"'*_` ]*(?:\((?P<bracketed>[a-z]|\d{1,2})\)|(?P<letter>[a-z])[).:])(?![^ \n*\"'])")
-_MORE_LABELS = re.compile(r"(?<!\w)([a-z]|\d{1,2})(?:\)|[.:](?= ))")
-_LABEL_IN_TEXT = re.compile(
+_LABEL_LEADS = regex(r"[\"'*_` ]*(?:\((?P<bracketed>[a-z]|\d{1,2})\)|(?P<letter>[a-z])[).:])(?![^ \n*\"'])")
+_MORE_LABELS = regex(r"(?<!\w)([a-z]|\d{1,2})(?:\)|[.:](?= ))")
+_LABEL_IN_TEXT = regex(
     r"(?<!\w)\((?P<bracketed>[a-z]|\d{1,2})\)(?!\w)"
     r"|(?:\b(?:option|choice|letter)|\b(?:choose|pick|select|go with)) [\"'*_`(]*(?P<named>[b-z]|a(?= *(?:[^\w ]|$|\n))|\d{1,2})(?!\w)"
     r"|^ *[\"'*_`(]*(?P<alone>[a-z])[\"'*_`).:]* *$",
@@ -158,7 +159,7 @@ def _fold(text: str) -> str:
     return "\n".join(" ".join(line.split()) for line in text.splitlines())
 
 
-_INITIALS = re.compile(r"(?<![\w.])(?:[^\W\d_]\.){2,}")
+_INITIALS = regex(r"(?<![\w.])(?:[^\W\d_]\.){2,}")
 """Letters that each have a full stop: "L.A." is "LA"."""
 
 
@@ -169,8 +170,8 @@ def _bare(folded: str) -> str:
 
 # No word goes on at either end of a mention. Hyphens and apostrophes join words: no "entailment" in "non-entailment", no "can" in
 # "can't"; a possessive s does not.
-_STARTS = re.compile(r"(?<!\w)(?<!\w-)")
-_ENDS = re.compile(r"(?!\w)(?!-\w)(?!'(?!s(?!\w))\w)")
+_STARTS = regex(r"(?<!\w)(?<!\w-)")
+_ENDS = regex(r"(?!\w)(?!-\w)(?!'(?!s(?!\w))\w)")
 
 
 def _only(found: Iterable[int]) -> int | None:

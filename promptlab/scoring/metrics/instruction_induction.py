@@ -1,6 +1,6 @@
 """The scorers of Instruction Induction (Honovich et al. 2022), rule by rule, for every published defect included.
 
-They read the first line up to the first full stop, and know no Unicode punctuation. docs/tasks.md lists what that costs.
+They read the first line up to the first full stop, and know no Unicode punctuation. docs/reference/tasks.md lists what that costs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The scorer of the published NegativePrompt code (Wang et al. 2024, wangxu0820/NegativePrompt), for replication only.
 
 Every leniency and every slip of it is kept: an answer may be found inside another word, an echoed input may be right, and a
-few rules look at the model's name. It is wrong on purpose; docs/tasks.md lists what it lets pass. BIG-Bench tasks have no
+few rules look at the model's name. It is wrong on purpose; docs/reference/tasks.md lists what it lets pass. BIG-Bench tasks have no
 rule of their own there and fall to exact match, which deletes all punctuation: an empty reply is then right where the
 answer is brackets only.
 """

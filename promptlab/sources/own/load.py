@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from promptlab.design.defects import SMALL
-from promptlab.nouns import DataMissing, Demo, FileProblems, Item, Scorer, Scoring, ScoringFailed, Task, UsageProblem
+from promptlab.nouns import DataMissing, Demo, FileProblems, Item, Scorer, Scoring, ScoringFailed, Task, UsageProblem, together
 from promptlab.nouns.errors import did_you_mean
 from promptlab.nouns.typed import filled
 from promptlab.scoring.assertions import Part, assertion, combined
@@ -85,7 +85,7 @@ def load_own(path: Path, consent: Consent | None = None, beside: Sequence[Path] 
         parameters=_parameters(spec, parts, rule),
         strict="",
         options="hidden" if spec.labels else "shown",
-        items=_clustered(items),
+        items=together(items),
         demos=demos,
         low=spec.chance or 0.0,
         labels=tuple(spec.labels),
@@ -200,14 +200,6 @@ def _items(spec: TaskFile, document: Document, tables: list[Table], whole: bool)
     if not collector.items and not collector.problems:
         raise FileProblems.one(tables[0].path, "holds no rows")
     return collector.done()
-
-
-def _clustered(items: tuple[Item, ...]) -> tuple[Item, ...]:
-    """Rows that ask the same belong together, unless a column says what does."""
-    seen = Counter(item.input for item in items)
-    if len(seen) == len(items):
-        return items
-    return tuple(replace(item, cluster=item.input) if item.cluster is None and seen[item.input] > 1 else item for item in items)
 
 
 def _suggested(path: Path) -> str:

@@ -76,7 +76,8 @@ class Vary(Part):
         """The factors that have more than one level here."""
         plain = self.model_dump(mode="json", exclude={"format", "listed"})
         found = {name for name, levels in plain.items() if len({*map(fixed, levels)}) > 1}
-        return found | ({"format"} if self.format else set()) | ({"setting"} if len(self.listed) > 1 else set())
+        listed = [block for n, block in enumerate(self.blocks([0])) if self.listed and block not in self.blocks([0])[:n]]
+        return found | ({"format"} if self.format else set()) | ({"setting"} if len(listed) > 1 else set())
 
 
 def vary_of(value: object) -> object:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from promptlab.nouns import FileProblems, Prompt, did_you_mean
+from promptlab.nouns import FileProblems, Prompt, no_file
 from promptlab.nouns.item import INSERTED
 from promptlab.sources.foreign import read_bytes
 from promptlab.sources.spec.models import Part, is_unset
@@ -75,8 +75,7 @@ def _of_file(path: Path) -> tuple[Mapping[str, str], ...]:
     try:
         text = read_bytes(path, MAX_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
-        near = did_you_mean(path.name, (p.name for p in path.parent.glob("*"))) if path.parent.is_dir() else ""
-        raise FileProblems.one(path, f"there is no such file; {near}".rstrip("; ")) from None
+        raise FileProblems.one(path, no_file(path)) from None
     except UnicodeDecodeError as error:
         raise FileProblems.one(path, "not UTF-8 text; save the file as UTF-8", error.object[: error.start].count(b"\n") + 1) from None
     except OSError as error:

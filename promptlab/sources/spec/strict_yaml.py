@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from promptlab.nouns import FileProblems, Problem, UsageProblem, did_you_mean
+from promptlab.nouns import FileProblems, Problem, UsageProblem, did_you_mean, no_file
 from promptlab.sources.foreign import read_bytes
 
 MAX_BYTES = 5 * 2**20
@@ -175,8 +175,7 @@ def _text(path: Path) -> str:
     try:
         return read_bytes(path, MAX_BYTES).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError:
-        near = did_you_mean(path.name, (p.name for p in path.parent.glob("*.y*ml"))) if path.parent.is_dir() else ""
-        raise FileProblems.one(path, f"there is no such file; {near}".rstrip("; ")) from None
+        raise FileProblems.one(path, no_file(path, ".yaml", ".yml")) from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise FileProblems.one(path, "not UTF-8 text; save the file as UTF-8", line) from None

@@ -2,10 +2,20 @@
 
 from promptlab.sources.starting.looking import Looked, dataset, look
 from promptlab.sources.starting.proposing import Proposal, Wishes, propose
-from promptlab.sources.starting.writing import JUDGES, Given, Started, example_files, experiment_text, plain_name, prompt, start, task_text
+from promptlab.sources.starting.writing import (
+    MODELS,
+    Given,
+    Started,
+    example_files,
+    experiment_text,
+    judge_of,
+    plain_name,
+    prompt,
+    start,
+    task_text,
+)
 
 __all__ = [
-    "JUDGES", "Given", "Looked", "Proposal", "Started", "Wishes", "dataset", "example_files", "experiment_text", "look", "plain_name",
-    "prompt",
-    "propose", "start", "task_text",
+    "MODELS", "Given", "Looked", "Proposal", "Started", "Wishes", "dataset", "example_files", "experiment_text", "judge_of", "look",
+    "plain_name", "prompt", "propose", "start", "task_text",
 ]  # fmt: skip

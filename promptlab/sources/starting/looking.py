@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from promptlab.nouns import FileProblems
+from promptlab.nouns import FileProblems, no_file
 from promptlab.sources.encodings import MARKS, as_utf8
 from promptlab.sources.foreign import check_regular, json_value
 from promptlab.sources.own.rows import chat_of
@@ -70,7 +70,7 @@ def look(path: Path, sheet: str | None = None) -> Looked:
     try:
         size = check_regular(path, LARGEST)
     except FileNotFoundError:
-        raise FileProblems.one(path, "there is no such file; name a table, or a dataset of the Hugging Face hub as hf:owner/name") from None
+        raise FileProblems.one(path, no_file(path, path.suffix)) from None
     except OSError as error:
         raise FileProblems.one(path, f"cannot be read: {error.strerror or error}; make a part of it a file of its own") from None
     found = Looked(str(path), (), [], 0)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns import inert
+from promptlab.nouns import UsageProblem, family_of, inert
 from promptlab.sources.encodings import as_utf8
 from promptlab.sources.own.rows import HALF_A_PAIR
 from promptlab.sources.prices import PriceTable
@@ -25,8 +25,8 @@ from promptlab.sources.tables import content_of
 MOST_ITEMS = 300
 """Items that a first experiment asks."""
 BUDGET_USD = 2.0
-JUDGES: Mapping[bool, Any] = {True: "sim/reader", False: {"model": "openai/gpt-4o-mini", "name": "judge"}}
-"""Who rates free texts, of a simulated model and of others; by a name of its own, since the same model may be the one under test."""
+MODELS: Mapping[str, str] = {"OPENAI_API_KEY": "openai/gpt-4o-mini", "ANTHROPIC_API_KEY": "anthropic/claude-haiku-4-5"}
+"""Which model is proposed where the environment has a key."""
 SENTENCES = """# Sentences to add to each prompt, each judged against neutral ones of its length (a file of your own: docs/start.md):
 # stimulus_files: [sentences.yaml]
 # stimuli: [sentences/*]
@@ -45,6 +45,23 @@ class Started:
     """What another tool's file says and these files do not."""
 
 
+def judge_of(model: str, wanted: str | None = None) -> tuple[Any, list[str]]:
+    """Who rates a model's free texts, as a task file names it, and what is to be said of that.
+
+    Where nobody is wanted: of the models whose key the environment has one of another family; else the tested model's own kin, which
+    may prefer its own answers. By a name of its own, since the same model may be the one under test.
+    """
+    if wanted is None and model.startswith("sim/"):
+        return "sim/reader", []
+    usable = [name for key, name in MODELS.items() if os.environ.get(key)] or [*MODELS.values()]
+    judge = wanted or min(usable, key=lambda name: family_of(name) == family_of(model))
+    if family_of(judge) == family_of(model) != "":
+        note = f"the judge {judge} is of the tested model's family and may prefer its answers"
+    else:
+        note = f"the judge is {judge}"
+    return (judge if judge.startswith("sim/") else {"model": judge, "name": "judge"}), [f"{note}; --judge MODEL names another"]
+
+
 def plain_name(text: str, other: str = "task") -> str:
     """A name for files and tasks: letters, digits, '.', '_' and '-'."""
     found = re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("_.-")[:48].rstrip("_.-")
@@ -53,12 +70,13 @@ def plain_name(text: str, other: str = "task") -> str:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the user has already: the task in a sentence, files with prompts (the one in use first), a file with sentences."""
+    """What the user has already: the task in a sentence, files with prompts (the one in use first) and with sentences, a judge."""
 
     name: str | None = None
     ask: str | None = None
     prompts: Sequence[Path] = ()
     sentences: Path | None = None
+    judge: str | None = None
 
 
 def start(made: Proposal, model: str, folder: Path, given: Given = Given()) -> Started:
@@ -85,9 +103,12 @@ def start(made: Proposal, model: str, folder: Path, given: Given = Given()) -> S
         **({"separator": made.separator} if made.separator else {}),
         **({"target_is": made.target_is} if made.target_is != "text" else {}),
     }
-    simulated = model.startswith("sim/")
+    if given.judge and not made.rubric:
+        raise UsageProblem("--judge is for answers that a judge rates: give a --rubric, too")
     if made.rubric:
-        task["metric"] = {"rubric": {"judges": JUDGES[simulated], "text": made.rubric}}
+        judge, notes = judge_of(model, given.judge)
+        task["metric"] = {"rubric": {"judges": judge, "text": made.rubric}}
+        started.notes += notes
     elif made.assertions:
         task["assertions"] = made.assertions
     else:
@@ -183,7 +204,7 @@ def task_text(task: Mapping[str, Any], about: str) -> str:
     """A task file with its comments."""
     comments = {
         "columns": "which column holds what",
-        "metric": "docs/own-tasks.md lists the others",
+        "metric": "docs/reference/own-tasks.md lists the others",
         "assertions": "the score is their mean",
     }
     lines = [f"# {inert(about)} `promptlab task check` tries it."]
@@ -208,7 +229,7 @@ def experiment_text(
     models = [model] if isinstance(model, str) else list(model)
     simulated = all(isinstance(one, str) and one.startswith("sim/") for one in models)
     current, *others = prompts
-    question = f"Is {' or '.join(others[:3])} better than the prompt {current}, which runs today?" if others else "Does a sentence help?"
+    question = f"Is {' or '.join(others[:3])} better than {current}, the prompt in use?" if others else "Does a sentence help?"
     parts = [
         f"# promptlab plan {name}.yaml shows calls, price and what can be found; promptlab sweep {name}.yaml asks and judges.",
         written({"name": name, "question": question, "task_files": list(tasks), "tasks": [Path(t).stem for t in tasks]}).rstrip(),
@@ -224,7 +245,7 @@ def experiment_text(
         "seed: 1",
         f"budget_usd: {BUDGET_USD:g}  # it stops before it could spend more"
         if all(map(_has_price, models))
-        else f"# budget_usd: {BUDGET_USD:g}  # a limit needs a price: write `price` to each model, see docs/models.md",
+        else f"# budget_usd: {BUDGET_USD:g}  # a limit needs a price: write `price` to each model, see docs/reference/models.md",
     ]
     return "\n".join(part for part in parts if part) + "\n"
 

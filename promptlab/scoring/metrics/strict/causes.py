@@ -11,33 +11,34 @@ from promptlab.scoring.answers.conclusions import statement
 from promptlab.scoring.answers.denials import denies
 from promptlab.scoring.answers.places import Reply
 from promptlab.scoring.answers.text import fold, full, key
+from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import phrases
 from promptlab.scoring.metrics.strict.roles import Roles, by_role
 
 _CAUSES = Roles(
-    re.compile(r"\bcaus(?:e|al)\b|\breason\b|原因|원인|\bhappen(?:s|ed) first\b|\bfirst$|✅", re.I),
-    re.compile(r"\b(?:effect|results?(?= of\b)|consequence|outcome|caused by)\b|結果|结果|결과|❌", re.I),
-    re.compile(
+    regex(r"\bcaus(?:e|al)\b|\breason\b|原因|원인|\bhappen(?:s|ed) first\b|\bfirst$|✅", re.I),
+    regex(r"\b(?:effect|results?(?= of\b)|consequence|outcome|caused by)\b|結果|结果|결과|❌", re.I),
+    regex(
         r"\b(?:caus(?:es|ed|ing)(?! by)|(?:led|leads|leading) to|made|makes|so|therefore|thus|hence|precede[sd]?|resulted in|results in"
         r"|brought about|as a (?:result|consequence)(?! of)|consequently"
-        r"|then|which is why|the cause of)\b|→|[-=]>",
+        r"|then|(?:which|this|that) is why|for (?:this|that) reason|accordingly|the cause of)\b|→|[-=]>",
         re.I,
     ),
-    re.compile(
+    regex(
         r"\b(?:because|since|caused by|due to|as a result of|results? (?:from|of)|follow(?:s|ed) from|effect of|consequence of|after"
         r"|as(?! a (?:result|consequence)\b(?! of)))\b|←|<[-=]",
         re.I,
     ),
 )
-_EITHER = re.compile("[\ue000\ue001] ?(?:or|and|/|&|oder|ou|o|y) ?(?:sentence )?(?:[12]\\b|[\ue000\ue001])")
-_RELATED = re.compile(
+_EITHER = regex("[\ue000\ue001] ?(?:or|and|/|&|oder|ou|o|y) ?(?:sentence )?(?:[12]\\b|[\ue000\ue001])")
+_RELATED = regex(
     r"\W*([\ue000\ue001])[\s,;]{1,3}(?:(?P<because>because|since|due to|as a result of)"
     r"|so|which (?:is why|caused|made|led to))\b"
 )
 """One sentence in full, and the other in words of the reply's own: "The glass broke because he dropped it"."""
-_REASONED = re.compile(r"\W*(?:because|since|as|when|after) [^,]{3,80}, ([\ue000\ue001])\W*")
-_NUMBERED = re.compile(r"\W*(?:the )?(?:sentence|statement|option|number|first|second|former|latter|\d)\b")
-_BECAUSE = re.compile(r"^\W*(?:because|since|as|after|once|when|given that|weil|da)\s+(?=\ue000|\ue001)", re.I)
+_REASONED = regex(r"\W*(?:because|since|as|when|after) [^,]{3,80}, ([\ue000\ue001])\W*")
+_NUMBERED = regex(r"\W*(?:the )?(?:sentence|statement|option|number|first|second|former|latter|\d)\b")
+_BECAUSE = regex(r"^\W*(?:because|since|as|after|once|when|given that|weil|da)\s+(?=\ue000|\ue001)", re.I)
 
 
 def cause(reply: Reply, item: Item) -> Scored:
@@ -97,6 +98,6 @@ def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tu
             named = {re.findall("[\ue000\ue001]", marked)[0]}
         if not named and place.strip(" .()#") in ("1", "2"):
             return int(place.strip(" .()#")) - 1, "whole"
-        if len(named) == 1 and not denies(place):
+        if len(named) == 1 and not denies(marked):
             return ord(named.pop()) - 0xE000, "conclusion" if concluded and place == concluded[0] else "whole"
     return None, ""

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from promptlab.scoring.answers.denials import DENIED_AFTER, denied_before
+from promptlab.scoring.compiled import regex
 
 _CURRENCY = r"[$€£¥₹]"
-_FIGURE = re.compile(
+_FIGURE = regex(
     rf"(?<![A-Za-zÀ-ɏ\d_.,:^/])(?<![A-Za-z]'){_CURRENCY}?\s?(?P<sign>[-+]?)\s?{_CURRENCY}?\s?(?P<digits>"
     r"0,\d+(?![\d,])|\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,]*\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d{1,3}(?:_\d{3})+(?!\d)"
     r"|\d{1,3}(?:\.\d{3}){2,}(?!\d)|\d{1,3}(?:[. ']\d{3})+,\d+(?!\d)"
@@ -17,18 +18,18 @@ _FIGURE = re.compile(
     r"|\d+(?:[.·]\d+)?(?:e[-+]?\d+)?|\.\d+)(?![\d:]*[:]\d)(?!\s*\^|\*\*)(?!(?:st|nd|rd|th)\b)(?![A-Za-z]\d|x\b)",
     re.I,
 )
-_MINUS = re.compile(
+_MINUS = regex(
     r"(?:\b(?:minus|negative|neg\.?|moins|menos)[\s-]*|(?<=[:=(])\s*-\s+|\b(?:is|are|be|equals|ist|est|es)\s+-\s+|マイナス|负|負|마이너스\s*)$",
     re.I,
 )
-_COMPARED = re.compile(
+_COMPARED = regex(
     r"(?:\b(?:less|more|greater|fewer|smaller|larger|bigger|higher|lower|other) than|\bat (?:least"
     r"|most)|\b(?:over|under|above|below|(?<!add )(?<!adds )(?<!sums )up to|no more than|not more than|between|within|near(?:ly)?"
     r"|almost|no|close to|from|exceeds?|beyond|weniger als|mehr als|moins de|plus de|menos de|más de)"
     r"|(?<![-=])[<>≤≥≠]=?)\s*(?:the number\s*)?$",
     re.I,
 )
-_REJECTED = re.compile(
+_REJECTED = regex(
     r"(?:(?:^|\n)\s*[❌✗✘]|\b(?:wrong|incorrect|false)\s*:|\b(?:wrong|incorrect|previous|old|earlier|first)(?: \w+)? (?:answer|guess"
     r"|result)"
     r"(?: is| was|:|,)|\bpreviously[\w ,]{0,20}|\bcould (?:also )?be|\bif it were|\bdifference (?:is|would be|:)"
@@ -36,21 +37,21 @@ _REJECTED = re.compile(
     r"(?:is|would be|:))\s*(?:the number\s*)?$",
     re.I,
 )
-_AFTER = re.compile(rf"\s*[<>≤≥≠](?!-)|{DENIED_AFTER}|\s*\((?:wrong|incorrect|false|not)\b", re.I)
-_LOW = re.compile(r"\s?(?:\w+ )?(?:below|unter|bajo|sous) (?:zero|null|cero|zéro|0)\b", re.I)
-_ELSE = re.compile(
+_AFTER = regex(rf"\s*[<>≤≥≠](?!-)|{DENIED_AFTER}|\s*\((?:wrong|incorrect|false|not)\b", re.I)
+_LOW = regex(r"\s?(?:\w+ )?(?:below|unter|bajo|sous) (?:zero|null|cero|zéro|0)\b", re.I)
+_ELSE = regex(
     r"\"?\s(?:(?:is|was) what (?:you|we|one|i)(?:'d| would| might)|would (?:be|have been) (?:right|correct|true|the \w+))\b"
     r"[^.\n]*\b(?:but|yet|however)\b",
     re.I,
 )
 """What only another case would give: "43 is what you would get ..., but"."""
-OR = re.compile(
+OR = regex(
     r"\s*(?:,?\s*(?:- )?\bor\b(?: maybe| perhaps| even| was it| is it)?|,?\s*\b(?:possibly|maybe|perhaps)\b|/|,?\s*\bto\b|-|,"
     r"|,?\s*\band\b|~)\s*(?:or|and"
     r"|maybe)?\s*$",
     re.I,
 )
-_DIGIT = re.compile(r"\d")
+_DIGIT = regex(r"\d")
 MOST = 200
 """Numbers of a text that are looked at, the first and the last: an endless reply is not read for minutes."""
 
@@ -95,7 +96,7 @@ def _signs(text: str, at: int, digits: int) -> bool:
     return digits - at == 1 or (digits - at > 1 and bool(before) and before[-1] in ":=($€£") or text[at + 1 : digits].strip() != ""
 
 
-_CUE = re.compile(r"[^\W\d_]|[<>≤≥≠❌✗✘]")
+_CUE = regex(r"[^\W\d_]|[<>≤≥≠❌✗✘]")
 
 
 def _barred(before: str) -> bool:

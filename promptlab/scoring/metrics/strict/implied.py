@@ -9,12 +9,13 @@ from promptlab.scoring.answers.conclusions import sentences
 from promptlab.scoring.answers.denials import denying
 from promptlab.scoring.answers.places import Reply
 from promptlab.scoring.answers.text import CACHED, fold, key
+from promptlab.scoring.compiled import regex
 
-_ASKED = re.compile(r"(?<!\w)(?:do|does|did|will|would|can|could|should|is|are|was|were|has|have|had) (?P<rest>[^?.!\"]{4,150})\?", re.I)
+_ASKED = regex(r"(?<!\w)(?:do|does|did|will|would|can|could|should|is|are|was|were|has|have|had) (?P<rest>[^?.!\"]{4,150})\?", re.I)
 _SMALL = frozenset(str.split("a an the i you he she it we they me my your his her its our their to of for at on in and or that this"))
-_UNSURE = re.compile(r"\b(?:whether|if|unless|may|might|could|would|either|unclear|unsure|unknown|ambiguous|doubt|question)\b|\?", re.I)
-_FAILS = re.compile(r"\b(?:unable|refus\w+|fail\w*|without)\b", re.I)
-_NTH = re.compile(
+_UNSURE = regex(r"\b(?:whether|if|unless|may|might|could|would|either|unclear|unsure|unknown|ambiguous|doubt|question)\b|\?", re.I)
+_FAILS = regex(r"\b(?:unable|refus\w+|fail\w*|without)\b", re.I)
+_NTH = regex(
     r"\W*(?:(?:it(?:'s| is)|i(?:'d)? (?:choose|pick|say)) )?(?:the )?(?P<nth>first|second|third|fourth|fifth)(?: (?!and\b|or\b)\w+)?\W*",
     re.I,
 )

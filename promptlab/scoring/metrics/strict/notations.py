@@ -10,11 +10,12 @@ from itertools import pairwise
 
 from promptlab.design.defects import NUMBER_WORDS
 from promptlab.scoring.answers.text import CACHED
+from promptlab.scoring.compiled import regex
 
 UNITS = {name: n for n, name in enumerate(NUMBER_WORDS[:20])}
 TENS = {name: 10 * n for n, name in enumerate(("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"), 2)}
 SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "billion": 1_000_000_000}
-_WORD = re.compile(r"[a-z]+", re.I)
+_WORD = regex(r"[a-z]+", re.I)
 
 
 def spelled_number(text: str) -> list[int]:
@@ -104,8 +105,8 @@ _HUNDREDS = {"cien": 100, "ciento": 100, "einhundert": 100, "quinientos": 500, "
 }
 _TIMES = {"hundert": 100, "cent": 100, "cents": 100, "tausend": 1000, "eintausend": 1000, "mille": 1000, "mil": 1000}
 _ATOMS = {**_german(), **_french(), **_spanish(), **_HUNDREDS, **_TIMES}
-_ATOM = re.compile("|".join(sorted(map(re.escape, _ATOMS), key=len, reverse=True)), re.I)
-_FOREIGN = re.compile(rf"(?<!\w)(?:{_ATOM.pattern})(?:(?:[ -]|und| y | et )?(?:{_ATOM.pattern}))*(?!\w)", re.I)
+_ATOM = regex("|".join(sorted(map(re.escape, _ATOMS), key=len, reverse=True)), re.I)
+_FOREIGN = regex(rf"(?<!\w)(?:{_ATOM.pattern})(?:(?:[ -]|und| y | et )?(?:{_ATOM.pattern}))*(?!\w)", re.I)
 _COMMON = frozenset({"once", "un", "uno", "six", "cent", "cents", "null", "eins", "elf", "mil"})
 """Number words that are other words elsewhere: alone they count only where they are all that a text says."""
 _DIGITS = {**dict(zip("零一二三四五六七八九", range(10), strict=True)), "〇": 0, "两": 2, "兩": 2} | {
@@ -116,7 +117,7 @@ _PLACES = {"十": 10, "百": 100, "千": 1000, "십": 10, "백": 100, "천": 100
 _MYRIADS = {"万": 10**4, "萬": 10**4, "만": 10**4, "億": 10**8, "亿": 10**8, "억": 10**8}
 _CHINESE = "零〇一二两兩三四五六七八九十百千万萬億亿"
 _KOREAN = "영공일이삼사오육칠팔구십백천만억"
-_EAST = re.compile(
+_EAST = regex(
     rf"(?<![\u4e00-\u9fff])[{_CHINESE}]{{1,20}}(?=\s*(?:[。.!！、,，です个個つ本台只件枚人]|$))"
     rf"|[{_CHINESE}]{{0,20}}[十百千](?!分之)(?<!之[十百千])[{_CHINESE}]{{0,20}}"
     rf"|(?<=[是为為有：は共负負])[{_CHINESE}]{{1,20}}"
@@ -130,7 +131,7 @@ _NATIVE |= {
     for n, ten in enumerate(str.split("열 스물 서른 마흔 쉰 예순 일흔 여든 아흔"), 1)
     for k, one in enumerate(["", *list(_NATIVE)[:9]])
 }
-_IN_KOREAN = re.compile(rf"(?<![\uac00-\ud7af])(?:{'|'.join(sorted(_NATIVE, key=len, reverse=True))})(?=\s*(?:입니다|이에요|개|[.!]|$))")
+_IN_KOREAN = regex(rf"(?<![\uac00-\ud7af])(?:{'|'.join(sorted(_NATIVE, key=len, reverse=True))})(?=\s*(?:입니다|이에요|개|[.!]|$))")
 
 
 def _foreign(match: re.Match[str]) -> str:
@@ -161,27 +162,27 @@ def _eastern(match: re.Match[str]) -> str:
 
 
 _HALVES = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "eighth": 8, "tenth": 10}
-_PART = re.compile(
+_PART = regex(
     rf"\b(?:(?P<whole>\d+) and )?(?P<top>an?|one|\d+)?[ -]?\b(?P<part>{'|'.join(_HALVES)}|halves)s?\b(?! (?:of|a dozen|a|is|was|number))",
     re.I,
 )
-_FRACTION = re.compile(
+_FRACTION = regex(
     r"(?<![\d/.,])(?:(?P<whole>\d{1,6})[ -]?(?=\d{1,6}(?:\s?[/⁄]| over )|\())?\(?(?P<top>\d{1,6})\)?(?:\s?[/⁄]\s?"
     r"| over )\(?(?P<low>[1-9]\d{0,5})\)?(?![\d/])"
 )
-_POINT = re.compile(r"(?<=\d) (?:point|komma|comma|coma|virgule) (?=\d)", re.I)
-_SCALED = re.compile(
+_POINT = regex(r"(?<=\d) (?:point|komma|comma|coma|virgule) (?=\d)", re.I)
+_SCALED = regex(
     r"(?<![\w.,])(?P<digits>\d[\d,]*(?:\.\d+)?)(?:\s?(?:[×x*·]|\btimes\b)\s?10\s?\^?\s?\{?(?P<power>[-+]?\d{1,2})\}?"
     r"|(?P<scale>k(?![\w²^])|\s?(?:hundred|thousand|million|billion|dozens?|tens)\b)|\s?(?P<myriad>[万萬만億亿억])\s?(?P<rest>\d{1,4}(?!\d))?)",
     re.I,
 )
 _TERM = r"\d[\d,]*(?:\.\d+)? (?:hundred|thousand|million|billion|ten|one|unit)s?\b"
-_TERMS = re.compile(rf"(?<![\w.,-])(?:{_TERM}(?:,? and |, | \+ | ))+(?:{_TERM}|(?<!, )(?<!\+ )\d{{1,3}}(?![\w.,:]*\d)(?! \w*s\b))", re.I)
+_TERMS = regex(rf"(?<![\w.,-])(?:{_TERM}(?:,? and |, | \+ | ))+(?:{_TERM}|(?<!, )(?<!\+ )\d{{1,3}}(?![\w.,:]*\d)(?! \w*s\b))", re.I)
 """A number by its places: "9 tens and 5 ones", "6 thousand and 50"."""
-_DOZEN = re.compile(r"\b(?P<half>half )?an? dozen\b|\bhalf a dozen\b|(?<![\w.,])dozen\b", re.I)
-_DIGIT = re.compile(r"\d")
-_SPLIT = re.compile(r"(?<=[\n.!?;:。！？：])(?=\s)|(?<=[。：])|(?=\()|(?<=\))")
-_SET = re.compile(
+_DOZEN = regex(r"\b(?P<half>half )?an? dozen\b|\bhalf a dozen\b|(?<![\w.,])dozen\b", re.I)
+_DIGIT = regex(r"\d")
+_SPLIT = regex(r"(?<=[\n.!?;:。！？：])(?=\s)|(?<=[。：])|(?=\()|(?<=\))")
+_SET = regex(
     r"[⁄/^万萬만億亿억]|\dk\b|\d k\b|hundred|thousand|million|billion|dozen|tens\b|half|halves|third|quarter|fourth|fifth|point|komma"
     r"| over ",
     re.I,
@@ -204,9 +205,9 @@ def arabic(text: str) -> str:
     return _SCALED.sub(_scaled, text)
 
 
-_SIX = re.compile(r"\bsix (?=mille\b|cent\b)", re.I)
+_SIX = regex(r"\bsix (?=mille\b|cent\b)", re.I)
 """The French number that begins as an English one."""
-_A_HUNDRED = re.compile(r"\ban? (?=(?:hundred|thousand|million)\b)", re.I)
+_A_HUNDRED = regex(r"\ban? (?=(?:hundred|thousand|million)\b)", re.I)
 
 
 def _digits(part: str) -> str:
@@ -223,7 +224,7 @@ def _digits(part: str) -> str:
     return part if part.isascii() else _IN_KOREAN.sub(lambda match: str(_NATIVE[match[0]]), _EAST.sub(_eastern, part))
 
 
-_LAST = re.compile(r"(?:^|[\s:=>])(?P<words>[^\W\d_]+(?:(?:,? |-)[^\W\d_]+){0,9})[^\w]*$")
+_LAST = regex(r"(?:^|[\s:=>])(?P<words>[^\W\d_]+(?:(?:,? |-)[^\W\d_]+){0,9})[^\w]*$")
 
 
 def _ending(part: str) -> str:
@@ -253,7 +254,7 @@ def _summed(match: re.Match[str]) -> str:
     return f"{sum(each):f}" if all(a > b for a, b in pairwise(each)) else match[0]
 
 
-_PLACE = re.compile(r"(?P<n>\d[\d,]*(?:\.\d+)?)(?: (?P<place>hundred|thousand|million|billion|ten|one|unit)s?\b)?", re.I)
+_PLACE = regex(r"(?P<n>\d[\d,]*(?:\.\d+)?)(?: (?P<place>hundred|thousand|million|billion|ten|one|unit)s?\b)?", re.I)
 
 
 def _part(match: re.Match[str]) -> str:

@@ -13,18 +13,19 @@ from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import EXPLANATION, sentences
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import CACHED, fold, key
+from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
 from promptlab.scoring.metrics.strict.figures import OR, Figure, figures
 from promptlab.scoring.metrics.strict.notations import arabic, spelled_number
 
 _OPERATOR = r"\s*(?:[-+*/×÷x·]|\bplus\b|\bminus\b|\btimes\b|\bdivided by\b|\bmultiplied by\b)\s*"
-_LABEL = re.compile(
+_LABEL = regex(
     r"(?m)^\s*(?:step|question|q|item|example|exercise|problem|case|option|line|part)\s*#?\d{1,3}\s*[:.)-]?\s+|^[ \t]*[-*•][ \t]+(?=\S)"
     r"|\b(?:step|sentence|question|example|option|item|line|input|number|no\.)\s+#?\d{1,3}\b(?=\s*[:,)]"
     r"|\s+(?:and|to|is)\b)(?=[^.\n]*\d)|(?<!\w)\(\d{1,2}\)\s+(?=[A-Za-z])",
     re.I,
 )
-_VERB = re.compile(
+_VERB = regex(
     r"(?:\b(?:is|are|was|were|be|makes?|gives?|get|gets|got|equals?|have|has|had|yields?|leaves?|left with"
     r"|becomes?|comes? (?:out )?to|computed?|calculated?|determined?|leads? to|brings? (?:us |me |you )?to|works? out (?:to|at|as)"
     r"|totals?|adds? up to|sums? to|returns?|obtain|find|count(?:ed)?|reach"
@@ -38,8 +39,8 @@ _VERB = re.compile(
     r"|to)?[\s:]*$",
     re.I,
 )
-_ITEMS = re.compile(r"\b(?:there (?:is|are)|have|has|total|count|contains?|i see|in all|altogether)\b", re.I)
-_ENUMERATED = re.compile(r"(?m)^[ \t]*\(?(\d{1,3})[.)][ \t]+(?=\S)")
+_ITEMS = regex(r"\b(?:there (?:is|are)|have|has|total|count|contains?|i see|in all|altogether)\b", re.I)
+_ENUMERATED = regex(r"(?m)^[ \t]*\(?(\d{1,3})[.)][ \t]+(?=\S)")
 
 
 def _unnumbered(text: str) -> str:
@@ -72,16 +73,16 @@ def _before(text: str, one: Figure) -> str:
     return text[max(0, one.start - 80) : one.start].rstrip("$€£ ") + " "
 
 
-_ASIDE = re.compile(
+_ASIDE = regex(
     r"(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\((?!or\b|total\b)|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s"
     r"|\s-\s(?=[A-Za-z])(?!or\b)|,\sand\s(?:the"
     r"|its|their)\s(?![^.]*\b(?:makes?|gives?|brings?)\b)|\s[—–]\s",
     re.I,
 )
-_IN_TOTAL = re.compile(r"^(?:\s[\w-]+){0,2}\s(?:in total|altogether|in all|overall|en tout|insgesamt|en total)\b", re.I)
+_IN_TOTAL = regex(r"^(?:\s[\w-]+){0,2}\s(?:in total|altogether|in all|overall|en tout|insgesamt|en total)\b", re.I)
 
 
-_KINDS = re.compile(r"(?: (?:different|distinct|separate))? (?:kinds?|types?|sorts?|categor(?:y|ies)|variet(?:y|ies)|groups?)\b", re.I)
+_KINDS = regex(r"(?: (?:different|distinct|separate))? (?:kinds?|types?|sorts?|categor(?:y|ies)|variet(?:y|ies)|groups?)\b", re.I)
 """What a number counts that is no number of things, where another one is."""
 
 
@@ -208,7 +209,7 @@ def _numbers_of(options: tuple[str, ...]) -> dict[Decimal, str]:
     return values if len(values) == len(options) else {}
 
 
-_DOTTED = re.compile(r"€|,-|\b(?:antwort|ergebnis|lösung|summe|beträgt|ergibt|ist|sind|es|son|suma|respuesta|resultado|total de)\b", re.I)
+_DOTTED = regex(r"€|,-|\b(?:antwort|ergebnis|lösung|summe|beträgt|ergibt|ist|sind|es|son|suma|respuesta|resultado|total de)\b", re.I)
 """What tells that a full stop separates thousands."""
 
 
@@ -243,8 +244,8 @@ def _wanted(targets: tuple[str, ...]) -> frozenset[Decimal]:
     return frozenset(one.value for target in targets for one in figures(arabic(fold(target))))
 
 
-_ENDS_WITH = re.compile(r":\s*-?[\d.,]*\d\W*$")
-_WONDERS = re.compile(r"\W*(?:is|are|was|does|do|could|would|can|might|should)\b", re.I)
+_ENDS_WITH = regex(r":\s*-?[\d.,]*\d\W*$")
+_WONDERS = regex(r"\W*(?:is|are|was|does|do|could|would|can|might|should)\b", re.I)
 
 
 def _number(reply: Reply) -> tuple[Decimal | None, str]:
@@ -306,8 +307,8 @@ def _checked(parts: list[str]) -> Decimal | None:
     return first if second in asked and first in again and len(asked) > 1 else None
 
 
-_DIGIT = re.compile(r"\d")
-_PLAIN = re.compile(r"-?\d+(?:\.\d+)?\.?")
+_DIGIT = regex(r"\d")
+_PLAIN = regex(r"-?\d+(?:\.\d+)?\.?")
 
 
 def _bare(text: str) -> Decimal | None:
@@ -351,12 +352,12 @@ def spelled(reply: Reply, item: Item) -> Scored:
     return Scored(0.0, None)
 
 
-_NOT_LEVEL = re.compile(
+_NOT_LEVEL = regex(
     r"(?:^\W*(?:less than|more than|at least|at most|below|above|under|over)|\bnot|n't)\s+(?:a\s+)?[0-5]\b(?!.*\b(?:but"
     r"|it is|it's)\b)",
     re.I,
 )
-_NO_LEVEL = re.compile(
+_NO_LEVEL = regex(
     r"\bsentences? \d\b(?: and \d)?|\b[0-5] (?:=|means|would be|is) (?:identical|unrelated)\w*|\band [0-5] (?:identical|unrelated)"
     r"|\([a-z][^()\n]*\)|\bscale (?:of|from) [^.\n]*?\d\s*(?:to|-)\s*\d|/ ?5\b|\bout of (?:5|five)\b|\bfrom \d to \d\b",
     re.I,

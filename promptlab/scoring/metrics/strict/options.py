@@ -13,6 +13,7 @@ from promptlab.nouns.item import Item
 from promptlab.scoring.answers.denials import DENIES, denied_before, may_deny
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import fold, full, key
+from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import replies
 from promptlab.scoring.metrics.strict.implied import agrees, placed
@@ -74,34 +75,34 @@ def _in_options(reply: Reply, options: tuple[str, ...]) -> Reply:
     return reply if text == reply.text else located(text)
 
 
-_RULED_OUT = re.compile(
+_RULED_OUT = regex(
     r"\b(?:rul(?:es?|ed|ing) out|exclud(?:es?|ed|ing)|eliminat(?:es?|ed|ing)|no longer|can't be|cannot be"
     r"|instead of|rather than)\s+(?:the )?[\w-]+(?:\s+(?:and|or)\s+(?:the )?[\w-]+)?",
     re.I,
 )
-_PLACED = re.compile(
+_PLACED = regex(
     r"\W*(?:the )?(?:(?P<first>first|former|1st|1)|(?P<second>second|latter|2nd|2))(?: one| statement| option| sentence)?\W*"
     r"|\W*(?:statement|option|sentence|choice) \(?(?:(?P<a>a|1)|b|2)\)?\W*",
     re.I,
 )
 _SARCASM = Roles(
-    re.compile(r"sarcas\w*|\biron(?:ic|y)\b|\bsnark\w*|✅|\byes\W*$", re.I),
-    re.compile(
+    regex(r"sarcas\w*|\biron(?:ic|y)\b|\bsnark\w*|✅|\byes\W*$", re.I),
+    regex(
         r"\b(?:sincere\w*|genuine\w*|literal\w*|serious\w*|earnest\w*|straightforward|factual|plain|non-sarcastic|honest\w*"
         r"|true statement|(?:without|no) (?:any )?(?:sarcas|iron)\w*)\b|❌|\bno\W*$",
         re.I,
     ),
-    re.compile(r"\bmore (?:sarcastic|ironic)\b"),
-    re.compile(r"\bless (?:sarcastic|ironic)\b"),
+    regex(r"\bmore (?:sarcastic|ironic)\b"),
+    regex(r"\bless (?:sarcastic|ironic)\b"),
 )
-_LETTERED = re.compile(
+_LETTERED = regex(
     r"(?:\b(?:statement|option|sentence|choice) )?(?:\((?:(?P<o0>a)|(?P<o1>b))\)|(?<!\w)(?:(?P<p0>a)|(?P<p1>b))\)|\b(?:(?P<q0>a)"
     r"|(?P<q1>b))(?= ?[:=]|$))"
     r"|\b(?:statement|option|sentence|choice) (?:(?P<s0>a)|(?P<s1>b))\b|(?<!\w)(?:(?P<t1>b)(?= is))"
     r"|\bthe (?:(?P<r0>first|former)|(?P<r1>second|latter))(?: one| statement| option| sentence)?\b",
     re.I | re.M,
 )
-_AB = re.compile(r"\(a\)\s*(?P<o0>.+?)\s*\(b\)\s*(?P<o1>.+)", re.S)
+_AB = regex(r"\(a\)\s*(?P<o0>.+?)\s*\(b\)\s*(?P<o1>.+)", re.S)
 
 
 def choice(reply: Reply, item: Item) -> Scored:
@@ -168,7 +169,7 @@ def _of_statements(reply: Reply, item: Item) -> int | None:
     return by_role(reply.head, _LETTERED, _SARCASM)
 
 
-_OTHERS_SAY = re.compile(
+_OTHERS_SAY = regex(
     r"^[^.!?\n]{0,80}\b(?:(?P<others>many|most(?! likely| probably)|some|people|one|you)\b(?: \w+){0,3}? (?:say|think|thinks"
     r"|believe|consider"
     r"|assume|expect|guess|call|answer|argue|see|read|hear|choose|pick)\b|might (?:seem|think|look)|may seem|seems?|sounds?|looks"
@@ -180,8 +181,8 @@ _OTHERS_SAY = re.compile(
     re.I,
 )
 """What a reply grants before it says its own: "Many think that it is X, but ...", "X is the largest, but ..."."""
-_SO = re.compile(r"[,;.:\n]\s+(?:and )?(?:so|thus|therefore|hence|consequently|which leaves|that (?:only )?leaves|leaving)\b[\s,]+", re.I)
-_CLAUSE_ENDS = re.compile(
+_SO = regex(r"[,;.:\n]\s+(?:and )?(?:so|thus|therefore|hence|consequently|which leaves|that (?:only )?leaves|leaving)\b[\s,]+", re.I)
+_CLAUSE_ENDS = regex(
     r";\s|,\s(?:while|whereas|and not|not|but|because|since|as|weighing|being|although|though)\b|\swhile\b|\swhereas\b"
     r"|\s\((?![a-d]\))|\s-\s"
     r"|[.!]\s|\n|。(?=.)"
@@ -222,26 +223,26 @@ def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 
 _SIZES = Roles(
-    re.compile(
+    regex(
         r"\b(?:larger|bigger|greater|taller|heavier|longer|largest|biggest|more massive|large|big|huge|enormous"
         r"|giant|gigantic|massive|colossal|wins|outweighs"
         r"|yes|größer\w*)\b"
         r"|plus grand|más grande|大き|더 [크큽]|✅",
         re.I,
     ),
-    re.compile(
+    regex(
         r"\b(?:smaller|shorter|lighter|tinier|smallest|small|tiny|minuscule|microscopic|little|dwarfed|no(?! (?:contest|doubt|question"
         r"|comparison"
         r"|competition))|kleiner\w*)\b|小さ|더 작|❌",
         re.I,
     ),
-    re.compile(
+    regex(
         r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>|\b(?:outweighs?|dwarfs?|exceeds?|beats?|over"
         r"|outsizes?)\b"
         r"|\bas (?:large|big|tall|heavy|long) as\b|\b(?:towers? over|taller than)\b|より大き|größer als|plus grand|más grande",
         re.I,
     ),
-    re.compile(
+    regex(
         r"\b(?:smaller|shorter|lighter|tinier)\b[^.]* than\b|<|\b(?:tiny|small|little|dwarfed|outweighed)\b[^.]*\b(?:to|by|with"
         r"|beside)\b|kleiner als",
         re.I,
@@ -279,24 +280,24 @@ def _pair(item: Item) -> tuple[Item, re.Pattern[str] | None]:
     return asked, re.compile("|".join(rf"(?P<o{i}>(?<!\w){re.escape(fold(name))}(?:e?s)?(?!\w))" for i, name in names), re.I)
 
 
-_SAME = re.compile(
+_SAME = regex(
     r"\b(?:same|identical(?:ly)?|similar|alike|no (?:real |\w+ )?difference|nothing differs|gleich\w*|dasselbe|dieselbe|même|mismo"
     r"|misma)\b|相同|一样|同じ|같[은다아]"
 )
-_DIFFERENT = re.compile(
+_DIFFERENT = regex(
     r"\b(?:different(?:ly)?|differs?|distinct|unrelated|two (?:meanings|senses)|unterschiedlich\w*|verschieden\w*|différent\w*"
     r"|diferente\w*|distinto)\b"
     r"|不同|不一样|不相同|違[うい]|異なる|다르|다른|같지 않"
 )
-_ELSEWHERE = re.compile(
+_ELSEWHERE = regex(
     r"\b(?:the )?same (?:word|form|spelling|care)\b|\bword(?: itself)? is the same\b|\b(?:\w+ )?(?:contexts?|sentences|examples"
     r"|situations)(?: are| is)?(?: \w+)?"
     r" different\b|\bdifferent (?:\w+ )?(?:contexts?|sentences|examples|situations|opinions?|objects?)\b|\bif it\b.*"
-    r"|\bno different (?:sense|meaning)\b"
+    r"|\bno different (?:sense|meaning)\b|\b(?:an?|any|the) (?:different|distinct|same|second) \w+ would\b(?! be\b).*"
 )
 """What may be the same or differ besides the meaning."""
-_NOT_SAME = re.compile(rf"(?:{DENIES}|\bno|\bdo(?:es)? not|\bnot)\s+(?:\w+ ){{0,3}}(?:{_SAME.pattern})")
-_NOT_DIFFERENT = re.compile(rf"{DENIES}\s+(?:\w+ )?(?:{_DIFFERENT.pattern})")
+_NOT_SAME = regex(rf"(?:{DENIES}|\bno|\bdo(?:es)? not|\bnot)\s+(?:\w+ ){{0,3}}(?:{_SAME.pattern})")
+_NOT_DIFFERENT = regex(rf"{DENIES}\s+(?:\w+ )?(?:{_DIFFERENT.pattern})")
 _TRUTH = {"yes": True, "true": True, "t": True, "y": True, "no": False, "false": False, "f": False, "n": False}
 
 
@@ -311,7 +312,7 @@ def sense(reply: Reply, item: Item) -> Scored:
     return Scored(0.0, None)
 
 
-_PUNCTUATION = re.compile(r"(?:[^\w':]|_)+")
+_PUNCTUATION = regex(r"(?:[^\w':]|_)+")
 
 
 def _same(read: str) -> bool | None:

@@ -12,6 +12,7 @@ from promptlab.scoring.answers.conclusions import statement
 from promptlab.scoring.answers.denials import denied_before, denying
 from promptlab.scoring.answers.places import Reply
 from promptlab.scoring.answers.text import key
+from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.instruction_induction import token_f1
 from promptlab.scoring.metrics.strict import replies
 
@@ -29,11 +30,11 @@ def _sentences(reply: Reply) -> Iterator[tuple[str, str]]:
                 yield quoted["said"], "quoted"
 
 
-_QUOTES = re.compile(r"(?:\b(?:is|are|would be|as|becomes|to|but)[\s:]+|[=:>]\s*|^)\"(?P<said>[^\"\n]+)\"(?=[.!]?$|[.!]?\s)")
-_LANGUAGE = re.compile(r"(?:en|auf|in) \w+", re.I)
-_MEANS = re.compile(r"\s(?:means|bedeutet|significa|signifie|veut dire|translates (?:to|as))\s", re.I)
-_MEANS_OF = re.compile(r"^(?:the|an?|to) | in english$")
-_SAID_OF = re.compile(r"^(?:the|a|an|one|its|das|die|der|ein|eine|le|la|el|un|une|una|opposite (?:to|of))\s", re.I)
+_QUOTES = regex(r"(?:\b(?:is|are|would be|as|becomes|to|but)[\s:]+|[=:>]\s*|^)\"(?P<said>[^\"\n]+)\"(?=[.!]?$|[.!]?\s)")
+_LANGUAGE = regex(r"(?:en|auf|in) \w+", re.I)
+_MEANS = regex(r"\s(?:means|bedeutet|significa|signifie|veut dire|translates (?:to|as))\s", re.I)
+_MEANS_OF = regex(r"^(?:the|an?|to) | in english$")
+_SAID_OF = regex(r"^(?:the|a|an|one|its|das|die|der|ein|eine|le|la|el|un|une|una|opposite (?:to|of))\s", re.I)
 
 
 def word(reply: Reply, item: Item) -> Scored:
@@ -79,13 +80,13 @@ def word(reply: Reply, item: Item) -> Scored:
     return replies.found(reply, item, readings)
 
 
-_DOES = re.compile(r"[^.;]+(?: not?|n't)\b[^.;]*[,;] (?:but )?(?P<said>[^,;]{1,60}?) (?:does|do|is|are|would)\W*", re.I)
+_DOES = regex(r"[^.;]+(?: not?|n't)\b[^.;]*[,;] (?:but )?(?P<said>[^,;]{1,60}?) (?:does|do|is|are|would)\W*", re.I)
 """What is left where the first does not: "A does not rhyme, but B does"."""
-_OTHER_WORD = re.compile(r"\bsynonym\b.*\b(?:antonym|opposite)\b")
-_LINE = re.compile(r"^[-*• ]*[^:\n]{1,40}:\s+(?P<value>[^\n]+)$", re.M)
+_OTHER_WORD = regex(r"\bsynonym\b.*\b(?:antonym|opposite)\b")
+_LINE = regex(r"^[-*• ]*[^:\n]{1,40}:\s+(?P<value>[^\n]+)$", re.M)
 
 
-_RELATION_OF = re.compile(
+_RELATION_OF = regex(
     r"\b(?:the|an?) (?:\w+ )?(?:synonym|antonym|opposite|plural|translation|word|term|name) (?:of|for|to) ([^.;,\n]+)", re.I
 )
 _ITSELF = frozenset({"it", "that", "this", "word", "this word", "that word", "given word", "input", "input word"})
@@ -100,8 +101,8 @@ def _of_another(reading: str, asked: str) -> bool:
     return other not in _ITSELF and len(other.split()) < 3
 
 
-_RELATION = re.compile(r"\b(?:antonym|opposite|plural|pl(?=\.\))|translation|rhyme)\b", re.I)
-_RELATED = re.compile(
+_RELATION = regex(r"\b(?:antonym|opposite|plural|pl(?=\.\))|translation|rhyme)\b", re.I)
+_RELATED = regex(
     rf"(?:the|its|an?) [^.;\n]{{0,30}}?{_RELATION.pattern}[^.;\n]{{0,40}}? (?:is|would be):? (?P<last>[^.;\n]+)"
     rf"|(?P<named>[\w' -]+) \((?:the )?{_RELATION.pattern}(?: form)?\.?\)"
     rf"|(?P<first>[^.;\n]+?) (?:is|would be) (?:the|its|an?) (?:\w+ )?{_RELATION.pattern}.*",
@@ -123,11 +124,11 @@ def _only_other(reading: str, asked: str) -> str | None:
     return others[0] if len(others) == 1 and len(others) < len(values) else None
 
 
-_SAYS_LAST = re.compile(r"^.{1,200}\s(?:is|are|means|becomes|would be)[\s:]+(?P<tail>.+)$", re.S)
-_MANY = re.compile(r"(?:one|an?) .+[,;] (?:two|many|several|three) (.+?)[.!]?", re.I)
-_AFTER_ASKED = re.compile(r"^(?:par|como|por|as|to|into|mit|als|in \w+)[\s:]+", re.I)
-_PARENTHESIS = re.compile(r"\s*\([^()\n]*\)\s*")
-_BESIDE = re.compile(r"\s*(?:->|=>|>>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
+_SAYS_LAST = regex(r"^.{1,200}\s(?:is|are|means|becomes|would be)[\s:]+(?P<tail>.+)$", re.S)
+_MANY = regex(r"(?:one|an?) .+[,;] (?:two|many|several|three) (.+?)[.!]?", re.I)
+_AFTER_ASKED = regex(r"^(?:par|como|por|as|to|into|mit|als|in \w+)[\s:]+", re.I)
+_PARENTHESIS = regex(r"\s*\([^()\n]*\)\s*")
+_BESIDE = regex(r"\s*(?:->|=>|>>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
 
 
 def _told(reading: str, asked: str) -> Iterator[str]:
@@ -168,7 +169,7 @@ def _bare(text: str) -> Iterator[str]:
         yield plain
 
 
-_GRAMMAR = re.compile(
+_GRAMMAR = regex(
     r"(?:\s*(?:/[^/\n]+/|\[[^\]\n]+\])|,?\s+[({]?(?:m|f|n|nt|der|die|das|el|la|le|masc\w*|fem\w*|neut\w*|noun|adj\w*|verb)\.?[)}]?"
     r"|,\s*(?:-[\w-]{1,6}|(?:die|les|los|las|plural:?|pl\.?|mehrzahl:?|pluriel:?)(?: \w+){1,2})|\s\([\w .]+\)|,? as (?:in|a) .*"
     r"|,? in (?:the )?(?:plural|german|french|spanish|english)(?: form)?|,? (?:en|auf) \w+)+$",
@@ -177,12 +178,12 @@ _GRAMMAR = re.compile(
 """What a dictionary says of a word: its sound, its gender, its plural."""
 
 
-_ADVERB = re.compile(
+_ADVERB = regex(
     r"^(?:therefore|thus|probably|simply|likely|definitely|just|maybe|perhaps|possibly|clearly|actually)[\s:,]+|,?\s+(?:indeed"
     r"|probably)$",
     re.I,
 )
-_NAMED = re.compile(r"^(?:word|letter|term|phrase|name|plural(?: form)?|opposite|antonym|synonym|opp\.|ant\.|syn\.)\s+", re.I)
+_NAMED = regex(r"^(?:word|letter|term|phrase|name|plural(?: form)?|opposite|antonym|synonym|opp\.|ant\.|syn\.)\s+", re.I)
 
 
 def rhyme(reply: Reply, item: Item) -> Scored:
@@ -192,7 +193,7 @@ def rhyme(reply: Reply, item: Item) -> Scored:
 
 
 _ORDINALS = {"first": "first", "1st": "first", "second": "second", "2nd": "second"}
-_IS_ORDINAL = re.compile(r"\"?\b([a-z])\b\"? is (?:the )?(first|second|1st|2nd)\b")
+_IS_ORDINAL = regex(r"\"?\b([a-z])\b\"? is (?:the )?(first|second|1st|2nd)\b")
 
 
 def letter(reply: Reply, item: Item) -> Scored:
@@ -215,9 +216,9 @@ def letter(reply: Reply, item: Item) -> Scored:
 
 
 _LETTER = r"(?:is|:|=)?\s*(?:the letter |an? )?[\"']?(?P<letter>[a-z])(?![\w'])"
-_STARTS = re.compile(rf"\b(?:(?:starts?|begins?|starting|beginning) with|(?:first|1st)(?: letter)?(?: \w+ [\"']?\w+[\"']?)?)\s*{_LETTER}")
-_SECOND = re.compile(rf"\b(?:second|2nd)(?: letter)?(?: \w+ [\"']?\w+[\"']?)?\s*{_LETTER}")
-_SINGLE = re.compile(r"(?<![\w'])[b-hj-z](?![\w'])")
+_STARTS = regex(rf"\b(?:(?:starts?|begins?|starting|beginning) with|(?:first|1st)(?: letter)?(?: \w+ [\"']?\w+[\"']?)?)\s*{_LETTER}")
+_SECOND = regex(rf"\b(?:second|2nd)(?: letter)?(?: \w+ [\"']?\w+[\"']?)?\s*{_LETTER}")
+_SINGLE = regex(r"(?<![\w'])[b-hj-z](?![\w'])")
 
 
 def f1(reply: Reply, item: Item) -> Scored:
@@ -243,4 +244,4 @@ def f1(reply: Reply, item: Item) -> Scored:
     return Scored(best, read or None, rule) if best else Scored(0.0, None)
 
 
-_THEY = re.compile(r"\b(?:they|these|which|and [\w ]{1,40}?)(?: \w+)? (?:all|both) |\b(?:they|that they) (?:all )?|\ball (?=\w)", re.I)
+_THEY = regex(r"\b(?:they|these|which|and [\w ]{1,40}?)(?: \w+)? (?:all|both) |\b(?:they|that they) (?:all )?|\ball (?=\w)", re.I)

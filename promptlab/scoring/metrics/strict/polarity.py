@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from promptlab.scoring.answers.denials import DENIED_AFTER, DENIES, may_deny
 from promptlab.scoring.answers.text import key, words
+from promptlab.scoring.compiled import regex
 
 _YES = (
     r"yep|yeah|yup|yea|affirmative|(?:absolutely|definitely|certainly|of course)(?! (?:not|(?:an? )?[\"']?(?:no|yes))\b)",
@@ -34,13 +35,13 @@ _WORDS: dict[str, tuple[str, str]] = {
     "implausible": ("", "no|false"),
 }
 """Other words of an option: those that are clear anywhere, and those that count alone, in front or as a conclusion."""
-_NO_NOUN = re.compile(
+_NO_NOUN = regex(
     r"\bno (?=(?:\w+ )?(?:way|idea|answers?|information|mistakes?|comment|one|doubts?|question|worries|problem|need|matter|reason"
     r"|ifs|wonder|more|longer"
     r"|evidence|indication|contradiction|difference|clue|opinion|context|telling|point|sense|explicit|direct|definite|means)\b)",
     re.I,
 )
-_TRUTHS = re.compile(r"\s*[:=]\s*(?:(?P<yes>true|yes)|false|no)\b(?! (?!\w+[\"']?\s?[:=])\w)", re.I)
+_TRUTHS = regex(r"\s*[:=]\s*(?:(?P<yes>true|yes)|false|no)\b(?! (?!\w+[\"']?\s?[:=])\w)", re.I)
 _CLUES = words(
     "wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue odd entail entails entailed "
     "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
@@ -61,7 +62,7 @@ _SIGNS = {
     ">": r"\s(?:is )?(?:greater|larger|bigger|higher|more) than\s",
     "=": r"\s(?:is equal to|equals)\s",
 }
-_SIGN = re.compile(r"\+\+|[<>=]=|[#<>=]|(?<=\w)[-+]$")
+_SIGN = regex(r"\+\+|[<>=]=|[#<>=]|(?<=\w)[-+]$")
 
 
 def _in_words(option: str) -> re.Pattern[str] | None:
@@ -78,10 +79,10 @@ def _in_words(option: str) -> re.Pattern[str] | None:
     return re.compile(rf"(?<!\w)(?:{said}{mirror})(?!\w)", re.I)
 
 
-_OTHER_CLUE = re.compile("[\\d<>≤≥]|plus|minus|sharp|equal|least|most")
+_OTHER_CLUE = regex("[\\d<>≤≥]|plus|minus|sharp|equal|least|most")
 
 
-_ARTICLE_A = re.compile(
+_ARTICLE_A = regex(
     r"(?<![\w(])[aA] (?=[a-z]{2,})(?!(?:is|are|was|and|or|but|not|because|since|as|fits?|seems?|looks?|would|should|could|can"
     r"|cannot|must|may"
     r"|might|does|doesn't|isn't|with|for|to|over|rather|than|instead|makes|has|matches|in|it|from|by|the|which|if|so|at|minus|plus|means"

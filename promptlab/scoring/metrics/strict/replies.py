@@ -12,26 +12,27 @@ from promptlab.scoring.answers.conclusions import NEGATED
 from promptlab.scoring.answers.denials import denies
 from promptlab.scoring.answers.places import Place, Reply, located
 from promptlab.scoring.answers.text import CACHED, fold, key
+from promptlab.scoring.compiled import regex
 
 Kind = Callable[[Reply, Item], Scored]
 """A kind of answer: scores what a reply says."""
 
-_FILLER = re.compile(
+_FILLER = regex(
     r"^(?:sure|okay|ok|certainly|of course|absolutely|let me think|let's see"
     r"|let's think step by step|here (?:is|are) [^\n]{0,80}|here's [^\n]{0,80})"
     r"[\s!.,:]*$",
     re.I,
 )
-PREFIX = re.compile(r"^[^\W\d][\w '\-]{0,40}\s?:\s+")
-SAYS = re.compile(
+PREFIX = regex(r"^[^\W\d][\w '\-]{0,40}\s?:\s+")
+SAYS = regex(
     r"^(?P<head>.{1,200}?)(?:'s|\s(?:is|are|was|would be|should be|becomes|means|spells?|translates (?:to|as)|se dit|se dice"
     r"|se traduit par|se traduce (?:como|por)|significa|signifie|veut dire|bedeutet|ist"
     r"|sind|lautet|heißt(?: auf \w+)?|est|sont|(?:happened|occurred|took place|began|started|ended|was|is) (?:on|in)"
     r"|es|son|=|->|=>|→))[\s:]+(?P<tail>.+)$",
     re.S,
 )
-ARTICLE = re.compile(r"^(?:es (?=\w+ \w))?(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|du|to|es)(?:\s+|(?<='))", re.I)
-_EXPLAINS = re.compile(
+ARTICLE = regex(r"^(?:es (?=\w+ \w))?(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|du|to|es)(?:\s+|(?<='))", re.I)
+_EXPLAINS = regex(
     r"\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course|definitely|for sure|the (?:opposite"
     r"|antonym|synonym|plural)"
     r"|the (?:one|letter|word|animal)|hope"
@@ -49,13 +50,13 @@ def explains(text: str) -> str:
     return text[: cut.start()] if cut is not None else ""
 
 
-LISTED = re.compile(r"\s*(?:,|/|;|\||\n)\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+")
-NUMBERED = re.compile(r"(?m)^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+|(?<!\S)\d{1,3}[.)] ")
-_BULLETS = re.compile(r"(?:^|(?<=\s))[-*•·]\s+(?=\S)")
-_JOINED = re.compile(r"['*_<>=+^-]|can not|\d[.,]\d")
-QUOTED = re.compile(r"(?<!\w)[\"']([^\"'\n]{1,60})[\"'](?!\w)")
+LISTED = regex(r"\s*(?:,|/|;|\||\n)\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+")
+NUMBERED = regex(r"(?m)^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+|(?<!\S)\d{1,3}[.)] ")
+_BULLETS = regex(r"(?:^|(?<=\s))[-*•·]\s+(?=\S)")
+_JOINED = regex(r"['*_<>=+^-]|can not|\d[.,]\d")
+QUOTED = regex(r"(?<!\w)[\"']([^\"'\n]{1,60})[\"'](?!\w)")
 OUTSIDE = " \"'*_`¡¿"
-_CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
+_CJK = regex(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
 
 
 def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
@@ -89,7 +90,7 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
     return score
 
 
-_MARKS = re.compile("[❌✗✘✖✅✓✔]")
+_MARKS = regex("[❌✗✘✖✅✓✔]")
 
 
 @lru_cache(maxsize=CACHED)
@@ -106,7 +107,7 @@ def _behind(text: str, asked: str) -> str:
     return _LINKED.sub("", text[len(asked) :], count=1) if _LINKED.match(text, len(asked)) else ""
 
 
-_LINKED = re.compile(r"\s*(?:[,:|=;≠↔]|[-=]+>|→|➡|-(?=\s))\s*|\s+(?=[^\s(])")
+_LINKED = regex(r"\s*(?:[,:|=;≠↔]|[-=]+>|→|➡|-(?=\s))\s*|\s+(?=[^\s(])")
 
 
 def bulleted(text: str) -> str:
@@ -161,20 +162,20 @@ def readings(reply: Reply) -> Iterator[tuple[str, str]]:
             yield from ((told, place.rule) for told in _announced(place.text))
 
 
-_OPENING = re.compile(
+_OPENING = regex(
     r"(?:(?:no|yes|well|right|okay|ok|sure|so)[,.!]|(?:what|which|who|how|when|where|welche\w*|quel\w*|cuál|the|its|my)\b[^.!?\n]{1,150}\?)\s+(?=\S)",
     re.I,
 )
-_MAY_ANNOUNCE = re.compile('[:：→➡>"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|- ')
-_ANNOUNCES = re.compile(r"(?:[:：](?!\S)|→|[-=]+>|➡|\s-(?=\s)|\b(?:becomes|gives|is|are)(?=\s\"))\s*")
-_OTHER = re.compile(
+_MAY_ANNOUNCE = regex('[:：→➡>"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|- ')
+_ANNOUNCES = regex(r"(?:[:：](?!\S)|→|[-=]+>|➡|\s-(?=\s)|\b(?:becomes|gives|is|are)(?=\s\"))\s*")
+_OTHER = regex(
     r"(?:^|\n|[.;,(]\s*|[*-] )(?:the |an? )?(?:not?|wrong|in(?:correct|put)|un(?!scrambl)\w{3,12}|non|original"
     r"|before|active|objects?|others?|effect"
     r"|previous\w*|false)\b[^:,.]{0,25}[:：]\s*$",
     re.I,
 )
 """What a word before a colon says of something else than the answer."""
-_EASTERN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+")
+_EASTERN = regex(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+")
 
 
 def other_label(label: str) -> bool:

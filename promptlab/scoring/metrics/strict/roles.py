@@ -6,20 +6,22 @@ import re
 from dataclasses import dataclass
 
 from promptlab.scoring.answers.denials import denying
+from promptlab.scoring.compiled import regex
 
 _FIRST = 0xE000
 _ONE = "[\ue000-\ue00f]"
-_CLAUSES = re.compile(
-    r"[;\n。]|[.!?](?=\s|$)|,|、|\b(?:while|whereas|and|but|though|although|because|since|compared (?:to|with)|y|und|et)\b"
+_CLAUSES = regex(
+    r"[;\n。]|[.!?](?=\s|$)|,(?! (?:which|who|is|was|being)\b)|、"
+    r"|\b(?:while|whereas|and|but|though|although|because|since|compared (?:to|with)|y|und|et)\b"
     r"|(?<=[✅❌✔✗✘])(?=\s*\S)",
     re.I,
 )
-_BOTH = re.compile(f"\\b(?:of|between|from) (?:an? |the )?{_ONE},? ?(?:and|or|,) (?:an? |the )?{_ONE}", re.I)
-_ORDER = re.compile(r"\bthe (?:(?P<former>former)|latter)\b", re.I)
-_NO_MORE = re.compile(r"\bno (?:\w+er|more)\b", re.I)
-_OF = re.compile(f"(?<=cause|ffect) of {_ONE}", re.I)
-_IS_ROLE = re.compile(r"\b(?:is|was|=|:) the (?:cause|effect|result)\b(?! of)", re.I)
-_PAIR = re.compile(f"({_ONE})(?P<between>[^\ue000-\ue00f\n]{{1,80}}?)(?=({_ONE}))")
+_BOTH = regex(f"\\b(?:of|between|from) (?:an? |the )?{_ONE},? ?(?:and|or|,) (?:an? |the )?{_ONE}", re.I)
+_ORDER = regex(r"\bthe (?:(?P<former>former)|latter)\b", re.I)
+_NO_MORE = regex(r"\bno (?:\w+er|more)\b", re.I)
+_OF = regex(f"(?<=cause|ffect) of {_ONE}", re.I)
+_IS_ROLE = regex(r"\b(?:is|was|=|:) the (?:cause|effect|result)\b(?! of)", re.I)
+_PAIR = regex(f"({_ONE})(?P<between>[^\ue000-\ue00f\n]{{1,80}}?)(?=({_ONE}))")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from promptlab.nouns.item import Item
 from promptlab.scoring.answers.denials import denying
 from promptlab.scoring.answers.places import CONFIDENCE, Reply
 from promptlab.scoring.answers.text import fold, key
+from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
 
 
@@ -29,7 +30,7 @@ def letters(reply: Reply, item: Item) -> Scored:
     return Scored(0.0, key(concluded) or None, "conclusion" if reply.concluded else "whole")
 
 
-_ONE_LETTER = re.compile(r"(?<!\w)[A-Za-z](?!\w)")
+_ONE_LETTER = regex(r"(?<!\w)[A-Za-z](?!\w)")
 
 
 _JOINS = frozenset({"and", "then", "sorted", "first", "next", "last", "lastly", "finally", "followed", "by"})
@@ -72,13 +73,13 @@ def _sortable(text: str) -> list[str]:
     return [bare for raw in re.split(r"[\s,;]+|->|→", fold(text).casefold()) if (bare := _AROUND.sub("", raw))]
 
 
-_AROUND = re.compile(r"^\W+|\W+$")
+_AROUND = regex(r"^\W+|\W+$")
 
 
-_MATH = re.compile(r"\\[()\[\]]")
-_TALK = re.compile(r"\([^()\n]*[A-Za-z]{2}[^()\n]*\)")
-_RUN = re.compile(r"[\[\]{}()<>](?:[\s,\"'`]*[\[\]{}()<>])*")
-_BRACKETS = re.compile(r"[\[\]{}()<>]")
+_MATH = regex(r"\\[()\[\]]")
+_TALK = regex(r"\([^()\n]*[A-Za-z]{2}[^()\n]*\)")
+_RUN = regex(r"[\[\]{}()<>](?:[\s,\"'`]*[\[\]{}()<>])*")
+_BRACKETS = regex(r"[\[\]{}()<>]")
 
 
 def brackets(reply: Reply, item: Item) -> Scored:
@@ -119,19 +120,17 @@ def listed(reply: Reply, item: Item) -> Scored:
 
 
 _MARKED = r"(?:\s(?:is|are)\b)?\W{0,4}(?:\([^()]*\)\W*)?(?:(?P<yes>yes|true|✅|✓|✔|(?:an? )?animal)|no|false|❌|✗|✘|not)(?!\w)"
-_OUT = re.compile(
+_OUT = regex(
     r"\b(?:not (?:an? )?\w+|non[- ]?\w+|objects?|others?|other \w+|things|isn't|aren't|is not|are not|except|excluding|exclude"
     r"|without|remaining)\b"
 )
-_PARTS = re.compile(r"(?:[.;](?=\s|$)|,? \b(?:whereas|while|but)\b|\()")
+_PARTS = regex(r"(?:[.;](?=\s|$)|,? \b(?:whereas|while|but)\b|\()")
 
 
-_LEFT_OUT = re.compile(
-    r"^(?:excluding|except(?: for)?|apart from|leaving out|removing|besides|aside from)\b[^.\n]*?, (?=we|the|i|you|there|it)"
-)
+_LEFT_OUT = regex(r"^(?:excluding|except(?: for)?|apart from|leaving out|removing|besides|aside from)\b[^.\n]*?, (?=we|the|i|you|there|it)")
 
 
-_SAID = re.compile(r"\b(?:is|are) (?:both |all |the |an? )?(?:only )?animals?\b")
+_SAID = regex(r"\b(?:is|are) (?:both |all |the |an? )?(?:only )?animals?\b")
 """What says outright that the items of a clause belong; those of other clauses do not then."""
 
 
@@ -165,7 +164,7 @@ def words(reply: Reply, item: Item) -> Scored:
     return _set(reply, wanted, lambda reading: set(key(_ASIDES.sub(" ", reading)).split())) if wanted else Scored(0.0, None)
 
 
-_ASIDES = re.compile(r"\([^()]{0,40}\)|\S{1,40}\s?[❌✗✘]|[✅✓✔]")
+_ASIDES = regex(r"\([^()]{0,40}\)|\S{1,40}\s?[❌✗✘]|[✅✓✔]")
 
 
 def _set(reply: Reply, wanted: Sequence[set[str]], parts: Callable[[str], set[str]]) -> Scored:
