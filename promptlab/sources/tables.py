@@ -2,6 +2,8 @@
 
 A row that cannot be read is a row with a problem, so that all of them are reported at once; only a file that cannot be read as
 a whole raises FileProblems. Datasets of the Hugging Face hub come as the Parquet files that the hub makes of every public one.
+
+Above 400 lines: one reader for each form of table, and the bounds that they share.
 """
 
 from __future__ import annotations
