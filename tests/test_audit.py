@@ -202,8 +202,8 @@ def test_a_reviewer_checks_a_bundle_as_the_page_says(honest: Path, tmp_path: Pat
     page = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")
     [block] = re.findall(r"```console\n(.*?)```", page, re.S)
     told = [["cache", "export", str(honest), "--to", "answers"], *(shlex.split(line, comments=True)[1:] for line in block.splitlines())]
-    for words in told:
-        words = [word.replace("runs/NAME", f"runs/{honest.name}") for word in words]
+    for told_words in told:
+        words = [word.replace("runs/NAME", f"runs/{honest.name}") for word in told_words]
         done = runs.run(*words, cwd=tmp_path, env={"PROMPTLAB_HOME": str(tmp_path / "home")} if words[1] != "export" else None)
         assert done.returncode == 0, (words, done.stderr)
 

@@ -207,7 +207,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     if dropped:
         notes.append(f"{counted(dropped)} left out: not in both runs, another text, or without a score")
     if len(by_prompt) > 1:
-        each = {name: infer(own, ALPHA) for name, of in by_prompt.items() if (own := [p for p in of if len(p.s)])}
+        each = {name: infer(scored, ALPHA) for name, of in by_prompt.items() if (scored := [p for p in of if len(p.s)])}
         said = "; ".join(f"{name} {points(i.diff)} ({interval(*(i.ci or (None, None)))})" for name, i in each.items())
         notes.append(f"the mean over {len(each)} base prompts, which hides how they differ: {said}; --prompt takes one")
     tests = [infer([p], ALPHA) for p in pairs]
