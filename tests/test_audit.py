@@ -48,6 +48,29 @@ def test_an_honest_run_passes(honest: Path) -> None:
     assert differing(honest) == []
 
 
+def test_a_prompt_that_is_edited_after_the_run_is_another_experiment(tmp_path: Path) -> None:
+    """And so are more items, which a verdict asks for: neither is a fault of the run that came before."""
+    path = experiment(tmp_path, tasks="mine", stimuli="", models="  - sim/factors", more=EDITED)
+    (tmp_path / "mine.yaml").write_text("items: mine.csv\ncolumns: {input: q, target: a}\nlabels: [x, y]\nmetric: label\n")
+    rows = ["q,a", *(f"question {i},{'xy'[i % 2]}" for i in range(6))]
+    for edit in ("b.txt", "mine.csv"):
+        (tmp_path / "mine.csv").write_text("\n".join(rows))
+        (tmp_path / "b.txt").write_text("Choose x or y. {q}")
+        run = Run(run_sweep(resolve(path), tmp_path / f"runs-{edit}", None, Execution(), lambda _: None).folder)
+        assert failures(run) == []
+        (tmp_path / edit).write_text({"b.txt": "Choose y or x. {q}", "mine.csv": "\n".join([*rows, "more,x"])}[edit])
+        assert failures(run) == differing(run.folder) == []
+        said = next(row.found for row in audited.of_run(run) if row.what == "replay")
+        assert "files of its experiment were edited since it began" in said
+
+
+EDITED = """
+task_files: [mine.yaml]
+prompts: {a: "Which? {q}", b: {file: b.txt}}
+incumbent: a
+"""
+
+
 @pytest.mark.parametrize("cheat", CHEATS, ids=lambda cheat: cheat.name)
 def test_a_cheat_is_noticed_by_what_the_page_says(honest: Path, tmp_path: Path, cheat: Cheat) -> None:
     """What a report that is forced says of the run is what one that is not forced refuses it for."""

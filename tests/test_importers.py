@@ -606,7 +606,7 @@ def test_refusals_of_files(tmp_path: Path) -> None:
 def test_a_copy_of_a_file_adds_nothing(tmp_path: Path) -> None:
     done = bring([PROMPTFOO, PROMPTFOO], tmp_path / "runs")
     assert done.n_results == 120
-    assert any("same content as another were left out" in note for note in done.notes)
+    assert any("1 file with the same content as another" in note for note in done.notes)
 
 
 def test_one_table_for_each_arm(tmp_path: Path) -> None:

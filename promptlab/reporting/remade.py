@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.design.cross import trials as trials_of
-from promptlab.nouns import CIRCUMSTANCE_COLUMNS, TRIAL_COLUMNS, CallRow, PromptlabError, first_line, row_of
+from promptlab.nouns import CIRCUMSTANCE_COLUMNS, TRIAL_COLUMNS, CallRow, PromptlabError, RunProblem, first_line, row_of
 from promptlab.planning.rebuilt import by_another_version, plan_differences
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study, as_recorded
@@ -33,18 +33,27 @@ IN_TRIALS = tuple(name for name in TRIAL_COLUMNS if name not in (*NOT_MADE_AGAIN
 OF_ANY_VERSION = ("answer", "n_calls", "input_tokens", "output_tokens", "cost_usd")
 MOST_REMADE, MOST_PARTS = 500, 3
 """Trials that a report makes again, and parts of the record that it takes them from; failed trials first."""
+OF_FILES = ("data", "stimuli", "prompts")
+"""Hashes of what files next to the experiment hold."""
 DESCRIBES = ("source", "licence", "theory")
 """Fields of a plan that decide nothing, and that may be stated better after a run."""
 Record = Mapping[str, Any]
 
 
 def study_of(run: Run, consent: Consent | None = None) -> Study:
-    """The experiment of a run folder, with its files where they were; where that is gone, next to it."""
+    """The experiment of a run folder, with its files where they were; where that is gone, next to it.
+
+    RunProblem where these files were edited since: they make another experiment, which says nothing about this run.
+    """
     origin = Path(run.manifest.experiment_path or "").parent
     base = origin if (origin / Path(run.manifest.experiment_path or "x").name).is_file() else run.folder
     plan = run.plan
     study = resolve(run.folder / "experiment.yaml", len(plan.looks) or None, base, plan.scorer, consent=consent)
-    return as_recorded(study, run.folder.parent)
+    study = as_recorded(study, run.folder.parent)
+    frozen = run.manifest.hashes
+    if edited := [name for name in OF_FILES if frozen.get(name) not in (None, study.hashes.get(name))]:
+        raise RunProblem(f"{run.id}: files of its experiment were edited since it began ({', '.join(edited)})")
+    return study
 
 
 def differing(run: Run) -> list[str]:
