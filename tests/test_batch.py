@@ -572,7 +572,7 @@ def test_what_is_said_about_batches_that_wait(lab: Lab, monkeypatch: pytest.Monk
     monkeypatch.setattr(sys, "argv", arguments)
     assert main_code() == 3
     assert re.search(
-        r"incomplete; 40 trials wait in 1 batch\(es\); the same command collects them: .* sweep .* --batch", capsys.readouterr().out
+        r"incomplete; 40 trials wait in 1 batch; the same command collects them: .* sweep .* --batch", capsys.readouterr().out
     )
     assert lab.run().state == "incomplete"
     monkeypatch.setattr(sys, "argv", ["promptlab", "runs", "ls", "--runs", str(lab.folder / "batch"), "--json"])
@@ -581,7 +581,7 @@ def test_what_is_said_about_batches_that_wait(lab: Lab, monkeypatch: pytest.Monk
     assert (row["state"], row["waiting"]) == ("incomplete", 40)
     monkeypatch.setattr(sys, "argv", ["promptlab", "report", str(lab.run().folder)])
     main_code()
-    assert "40 trials wait in 1 batch(es)" in " ".join(capsys.readouterr().out.split())
+    assert "40 trials wait in 1 batch" in " ".join(capsys.readouterr().out.split())
 
 
 def test_what_cannot_be_done_by_batch_is_refused_before_anything_is_sent(lab: Lab, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

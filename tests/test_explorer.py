@@ -128,13 +128,13 @@ def write_run(
     writer.write_json(
         "manifest.json",
         {
-            "format": 1, "id": name, "name": "demo", "question": plan.question, "state": state, "simulated": True,
+            "format": 1, "id": plan.run, "name": "demo", "question": plan.question, "state": state, "simulated": True,
             "simulated_models": [model.name for model in plan.models], "created_at": "2026-01-02T03:04:05+00:00",
             "updated_at": "2026-01-02T03:04:15+00:00", "sessions": 1, "paid_usd": 0.01, "last_error": None, "stopped": {},
             "counts": {"planned": len(planned), "done": done, "errors": 1, "cached": 0, "sent": done, "unpriced": 2},
             "budget_usd": None, "budget_reached": None, "hashes": {**study.hashes, "plan": digest(plan.plain())}, "prices": {},
             "models": {model.name: {"litellm_name": model.litellm_name} for model in plan.models}, "effective": {},
-            "served": {"sim/planted": ["v1"]}, "versions": {"promptlab": "0"}, "commit": None,
+            "served": {model.name: ["v1"] for model in plan.models}, "versions": {"promptlab": "0"}, "commit": None,
             "experiment_path": "demo.yaml",
         },
     )  # fmt: skip

@@ -237,7 +237,7 @@ def test_promptfoo_repeats_and_arms_by_variable(tmp_path: Path) -> None:
 def test_promptfoo_file_with_one_prompt_says_why(shared: Path, tmp_path: Path) -> None:
     with pytest.raises(FileProblems) as told:
         bring([shared / "data/external/promptfoo_v3_system_override.json"], tmp_path)
-    for words in ("one prompt only", "36 provider(s)", "10 test cases", "--arm VARIABLE", "'messages'"):
+    for words in ("one prompt only", "36 providers", "10 test cases", "--arm VARIABLE", "'messages'"):
         assert words in str(told.value)
     assert list(tmp_path.iterdir()) == []
 

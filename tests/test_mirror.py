@@ -359,7 +359,7 @@ def test_an_address_that_stays_away_ends_the_sweep_incomplete_and_the_same_comma
     assert "not pushed: " in done.output
     assert "no route to host" in done.output
     assert "sk-abc" not in done.output
-    assert "pushes what is missing and asks nothing again" in done.output
+    assert "pushes what is missing and sends nothing again" in done.output
     monkeypatch.setattr(Place, "put", put)
     again = CliRunner().invoke(app, ["sweep", str(path), "--runs", MEMORY, "--no-report"])
     assert again.exit_code == 0, again.output

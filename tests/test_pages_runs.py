@@ -120,7 +120,7 @@ def test_only_some_models_are_simulated(tmp_path: Path) -> None:
 
 WARNS: Mapping[str, tuple[dict[str, Any], str]] = {
     "versions": ({"served": {"m": ["v1", "v2"]}}, "m was served by 2 versions (v1, v2)"),
-    "batches": ({"batches": {"open": 2, "waiting_trials": 1234}}, "1,234 trials wait in 2 batch(es)"),
+    "batches": ({"batches": {"open": 2, "waiting_trials": 1234}}, "1,234 trials wait in 2 batches"),
     "stopped": ({"stopped": {"m": "401: no such key"}}, "the provider of m stopped: 401: no such key"),
     "budget": ({"budget_reached": "the budget of $2 is reached"}, "the budget of $2 is reached"),
     "unpriced": ({}, "the price of 2 calls is unknown"),

@@ -248,7 +248,7 @@ def test_what_is_left_and_what_steadiness_shows(own: Run) -> None:
 
 @pytest.mark.browser
 @in_chromium
-def test_ratings_by_keyboard_and_none_is_lost_when_the_server_is_killed(own: Run, browser: Any) -> None:
+def test_40_ratings_by_keyboard_and_none_is_lost_when_the_server_is_killed(own: Run, browser: Any) -> None:
     keys = "abt" if units(own, 1)[0].is_pair else "12345"
     arguments = (str(own.folder), "--rater", "r1", "--items", "40")
     started = time.monotonic()
@@ -294,8 +294,8 @@ def test_ratings_by_keyboard_and_none_is_lost_when_the_server_is_killed(own: Run
     with viewed(*arguments, cwd=own.folder.parent, command="rate") as there:
         page = browser.new_page()
         page.goto(there)
-        press(page, 14)
-        undone(page, 14)
+        press(page, 40)
+        undone(page, 40)
         page.close()
     assert time.monotonic() - started < 120
 

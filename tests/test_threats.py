@@ -547,7 +547,7 @@ def test_silence_ends_the_sweep_as_incomplete_and_says_so(
     assert end.value.code == 3
     told = capsys.readouterr().out
     assert "given up: no provider has answered any of the 20 calls in flight for" in told
-    assert "the same command asks only for what is missing" in told
+    assert "the same command sends only what is missing" in told
     [folder] = runs_in(tmp_path / "runs")
     assert Run(folder).state == "incomplete"
     assert set(Run(folder).trials()["model"]) == {"quick"}

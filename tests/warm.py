@@ -104,8 +104,11 @@ class Started:
         self.returncode: int | None
 
     def poll(self) -> int | None:
-        if self.returncode is None and select.select([self._told], [], [], 0)[0]:
-            self.wait()
+        if self.returncode is None:
+            ready = select.poll()  # select.select takes no descriptor above 1023
+            ready.register(self._told)
+            if ready.poll(0):
+                self.wait()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:

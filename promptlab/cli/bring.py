@@ -59,7 +59,7 @@ def bring(
         bool,
         typer.Option(
             "--all-asked",
-            help="Every arm was asked every item: one that an arm lacks is a missing answer.",
+            help="All arms ran every item: one that an arm lacks is a missing answer.",
         ),
     ] = False,
     item: Variable = None,

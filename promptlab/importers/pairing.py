@@ -267,7 +267,7 @@ def _overlap(results: Sequence[Result], baseline: str, path: Path, flags: frozen
                 so = (
                     "they count as missing answers of the other (--all-asked)"
                     if all_asked
-                    else "only items that both arms ran are compared. If both were asked all of them (some tools leave out what failed), "
+                    else "only items that both arms ran are compared. If both ran all of them (some tools leave out what failed), "
                     "import again with --all-asked: then they are missing answers"
                 )
                 notes.append(

@@ -51,7 +51,8 @@ def study_of(run: Run, consent: Consent | None = None) -> Study:
     study = resolve(run.folder / "experiment.yaml", len(plan.looks) or None, base, plan.scorer, consent=consent)
     study = as_recorded(study, run.folder.parent)
     frozen = run.manifest.hashes
-    if edited := [name for name in OF_FILES if frozen.get(name) not in (None, study.hashes.get(name))]:
+    edited = [name for name in OF_FILES if frozen.get(name) not in (None, study.hashes.get(name))]
+    if edited and not by_another_version(run):  # which may read the same files otherwise
         raise RunProblem(f"{run.id}: files of its experiment were edited since it began ({', '.join(edited)})")
     return study
 
