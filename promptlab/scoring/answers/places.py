@@ -12,7 +12,7 @@ from typing import Any
 
 from promptlab.scoring.answers import conclusions as said
 from promptlab.scoring.answers.denials import denies, offered
-from promptlab.scoring.answers.text import fold, words
+from promptlab.scoring.answers.text import LONGEST_KEPT, fold, words
 from promptlab.scoring.answers.thoughts import spoken
 from promptlab.scoring.answers.wrappers import latex, unwrapped
 from promptlab.scoring.compiled import regex
@@ -223,4 +223,4 @@ def _located(answer: str) -> Reply:
 
 def located(answer: str) -> Reply:
     """The reply, taken apart; the last short ones are kept."""
-    return _located(answer) if len(answer) <= 2000 else Reply(answer)
+    return _located(answer) if len(answer) <= LONGEST_KEPT else Reply(answer)

@@ -51,6 +51,8 @@ _SCRIPTS = regex(rf"(?<=[A-Za-z)])(?=[{_CJK}])|(?<=[{_CJK}])(?=[A-Za-z(])")
 """Where Latin letters touch letters of East Asia: no word continues there."""
 CACHED = 16_384
 """Texts that are kept in compared form: those of the items of a task, and the last replies."""
+LONGEST_KEPT = 2_000
+"""Characters of the longest reply whose reading is kept."""
 
 
 @lru_cache(maxsize=CACHED)

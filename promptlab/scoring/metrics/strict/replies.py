@@ -11,7 +11,7 @@ from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import NEGATED
 from promptlab.scoring.answers.denials import denies
 from promptlab.scoring.answers.places import Place, Reply, located
-from promptlab.scoring.answers.text import CACHED, fold, key
+from promptlab.scoring.answers.text import CACHED, LONGEST_KEPT, fold, key
 from promptlab.scoring.compiled import regex
 
 Kind = Callable[[Reply, Item], Scored]
@@ -65,8 +65,7 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
     A reply that only denies says nothing, unless it chooses among options; where the input opens it, the rest is read as well.
     """
 
-    @wraps(kind)
-    def score(answer: str, item: Item) -> Scored:
+    def fresh(answer: str, item: Item) -> Scored:
         if not answer.strip():
             return Scored(0.0, None)
         reply = located(answer)
@@ -86,6 +85,12 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
         if scored.extracted or (scored.extracted is None and not scored.score):
             return scored
         return Scored(scored.score, answer.strip() if scored.score else None, scored.rule)
+
+    known = lru_cache(maxsize=CACHED)(fresh)
+
+    @wraps(kind)
+    def score(answer: str, item: Item) -> Scored:
+        return known(answer, item) if len(answer) <= LONGEST_KEPT else fresh(answer, item)  # arms often get one answer to an item
 
     return score
 
