@@ -571,9 +571,7 @@ def test_what_is_said_about_batches_that_wait(lab: Lab, monkeypatch: pytest.Monk
     arguments = ["promptlab", "sweep", str(lab.path), "--batch", "--runs", str(lab.folder / "batch"), "--no-report"]
     monkeypatch.setattr(sys, "argv", arguments)
     assert main_code() == 3
-    assert re.search(
-        r"incomplete; 40 trials wait in 1 batch; the same command collects them: .* sweep .* --batch", capsys.readouterr().out
-    )
+    assert re.search(r"incomplete; 40 trials wait in 1 batch; the same command collects them: .* sweep .* --batch", capsys.readouterr().out)
     assert lab.run().state == "incomplete"
     monkeypatch.setattr(sys, "argv", ["promptlab", "runs", "ls", "--runs", str(lab.folder / "batch"), "--json"])
     main_code()

@@ -456,6 +456,13 @@ def test_inspect_logs_of_shuffled_samples_without_ids() -> None:
     assert counts(files) == counts(files[::-1]) == {"career": (6, 4, 24)}
 
 
+def test_inspect_logs_of_an_older_version() -> None:
+    """Written by inspect_ai 0.3.60 with a mock model; counted from its samples by hand."""
+    files = [TOOLS / f"inspect_0.3.60_{end}" for end in ("none.json.gz", "career.eval")]
+    for given in (files, files[::-1]):
+        assert list(counts(given, Options(baseline="{prompt}")).values()) == [(7, 5, 24)]
+
+
 @pytest.mark.parametrize("version", ["0.4.4", "0.4.7", "0.4.9", "0.4.10", "0.4.12"])
 def test_lm_eval_samples_with_two_filters(version: str) -> None:
     """Written by the real tool; counted from its lines by hand. Before 0.4.6 it leaves out the names of filters."""
