@@ -459,8 +459,8 @@ def test_inspect_logs_of_shuffled_samples_without_ids() -> None:
 def test_inspect_logs_of_an_older_version() -> None:
     """Written by inspect_ai 0.3.60 with a mock model; counted from its samples by hand."""
     files = [TOOLS / f"inspect_0.3.60_{end}" for end in ("none.json.gz", "career.eval")]
-    for given in (files, files[::-1]):
-        assert list(counts(given, Options(baseline="{prompt}")).values()) == [(7, 5, 24)]
+    for paths in (files, files[::-1]):
+        assert list(counts(paths, Options(baseline="{prompt}")).values()) == [(7, 5, 24)]
 
 
 @pytest.mark.parametrize("version", ["0.4.4", "0.4.7", "0.4.9", "0.4.10", "0.4.12"])

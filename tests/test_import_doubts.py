@@ -289,7 +289,7 @@ def test_filters_without_names_are_not_mixed(tmp_path: Path) -> None:
     paths, names = lines(tmp_path, sample)
     for path in paths:
         path.write_text(path.read_text() * 2)
-    with pytest.raises(PromptlabError, match="scores of several filters .*choose one, for example --metric acc,1"):
+    with pytest.raises(PromptlabError, match=r"scores of several filters .*choose one, for example --metric acc,1"):
         counts(paths, arm_names=names)
 
 
