@@ -106,7 +106,7 @@ class Started:
     def poll(self) -> int | None:
         if self.returncode is None:
             ready = select.poll()  # select.select takes no descriptor above 1023
-            ready.register(self._told)
+            ready.register(self._told, select.POLLIN)
             if ready.poll(0):
                 self.wait()
         return self.returncode
