@@ -338,7 +338,7 @@ def main() -> None:
     if shutil.which("chromium") is None:
         raise SystemExit("chromium is not installed: apt-get install chromium")
     if asked.soak:
-        print("MB over 200 page changes: " + ", ".join(f"{mb:.0f}" for mb in soaked(asked.soak, 200)))
+        print("MB over 200 page changes: " + ", ".join(f"{mb:.0f}" for mb in soaked(asked.soak.resolve(), 200)))
     elif asked.screenshots:
         screenshots(asked)
     else:
