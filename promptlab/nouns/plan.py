@@ -412,13 +412,17 @@ class Plan(Typed):
 
     def prompts_of(self, task: PlannedTask) -> tuple[str, ...]:
         """The base prompts that ask for a task: all, unless tasks differ in them."""
-        differ = not self.prompts and len({frozenset(own.base_prompts) for own in self.tasks}) > 1
-        return tuple(name for name in self.base_prompts if not differ or not task.base_prompts or name in task.base_prompts)
+        return tuple(name for name in self.base_prompts if not self._differ or not task.base_prompts or name in task.base_prompts)
+
+    @cached_property
+    def _differ(self) -> bool:
+        """Whether tasks differ in their base prompts."""
+        return not self.prompts and len({frozenset(own.base_prompts) for own in self.tasks}) > 1
 
     def tasks_with(self, prompts: Iterable[str | None]) -> list[str]:
         """The tasks for which all of these base prompts ask (None: any)."""
         named = {name for name in prompts if name in self.base_prompts}
-        return [task.name for task in self.tasks if named <= {*self.prompts_of(task)}]
+        return [task.name for task in self.tasks if not self._differ or named <= {*self.prompts_of(task)}]
 
     def n_prompts_of(self, setting: Setting, arm: PlannedArm, task: PlannedTask) -> int:
         """With how many base prompts an arm is run in a setting on a task; of whole prompts, or where nothing is added, the baseline is
