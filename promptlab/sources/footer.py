@@ -6,6 +6,7 @@ The footer is a struct in Thrift's compact protocol; field numbers and enums are
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 MAGIC = b"PAR1"
@@ -40,10 +41,11 @@ def footer_length(tail: bytes) -> int:
     return length
 
 
-def chunks_in(footer: bytes) -> list[Chunk]:
+@lru_cache(maxsize=32)  # a report reads a part more than once
+def chunks_in(footer: bytes) -> tuple[Chunk, ...]:
     """Every column of every row group; ValueError where the footer is not one."""
     try:
-        return [_chunk(column[3]) for group in _Reader(footer).struct()[4] for column in group[1]]
+        return tuple(_chunk(column[3]) for group in _Reader(footer).struct()[4] for column in group[1])
     except (IndexError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"its footer cannot be read ({type(error).__name__})") from None
 

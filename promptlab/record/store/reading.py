@@ -130,12 +130,13 @@ class Run:
         """
         dice, parts = random.SystemRandom(), self._parts("trials")
 
-        def some(failed: Sequence[bool]) -> list[int]:
-            """The places of as many of both kinds, in any order."""
-            kinds = ([n for n, one in enumerate(failed) if one == is_failed] for is_failed in (True, False))
-            return [place for kind in kinds for place in dice.sample(kind, min(most, len(kind)))]
+        def some(failed: Sequence[bool], share: int = 1) -> list[int]:
+            """The places of as many of both kinds, in any order; of those that did not fail only this share."""
+            bad, good = ([n for n, one in enumerate(failed) if one == is_failed] for is_failed in (True, False))
+            return [*dice.sample(bad, min(most, len(bad))), *dice.sample(good, min(-(-most // share), len(good)))]
 
-        found = list(self._records(dice.sample(parts, min(most_parts, len(parts))), some))
+        chosen = dice.sample(parts, min(most_parts, len(parts)))
+        found = list(self._records(chosen, lambda failed: some(failed, len(chosen))))
         return [found[n] for n in some([trial["outcome"] == "error" for trial, _ in found])]
 
     def _records(
@@ -145,7 +146,7 @@ class Run:
         for path in parts:
             trials, of_calls = read_part(path, TRIAL_COLUMNS), read_part(self.folder / "calls" / path.name, CALL_COLUMNS)
             if chosen is not None:
-                trials = trials.take(pa.array(chosen([outcome == "error" for outcome in trials["outcome"].to_pylist()]), pa.int64()))
+                trials = trials.take(pa.array(chosen(pc.equal(trials["outcome"], "error").to_pylist()), pa.int64()))
                 of_calls = of_calls.filter(pc.is_in(of_calls["trial"], trials["trial"].combine_chunks()))
             calls: dict[str, list[Row]] = {}
             for call in of_calls.to_pylist():
