@@ -654,6 +654,6 @@ def test_an_endless_reply_takes_no_time(part: str) -> None:
     for kind in ("number", "word", "text", "choice", "listed", "larger", "spelled", "f1", "sense", "words", "cause"):
         begun = time.process_time()
         STRICT[kind](part * (15_000 // len(part)), Item("1", "ox, hen", ("ox",), ("ox", "hen")))
-        if (seconds := time.process_time() - begun) >= 0.25:
+        if (seconds := time.process_time() - begun) >= 0.4:
             slow[kind] = seconds
     assert slow == {}
