@@ -222,6 +222,7 @@ def answers(name: str) -> list[tuple[Item, str, str, float]]:
     return found
 
 
+@pytest.mark.long(but=12)
 @pytest.mark.parametrize("name", task_names("twin"))
 def test_one_answer_in_any_wording_has_one_score(name: str) -> None:
     metric = task_metric(load_task(name, "twin"), "strict")
@@ -647,6 +648,7 @@ ENDLESS = [
 ]
 
 
+@pytest.mark.long(but=8)
 @pytest.mark.parametrize("part", ENDLESS)
 def test_an_endless_reply_takes_no_time(part: str) -> None:
     """What takes the square of a reply's length takes a quarter of the time at half the length, and so does its limit."""

@@ -355,6 +355,7 @@ def test_nothing_warns_when_all_is_recorded() -> None:
         promptlab.run(experiment())
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("page", ["README.md", "docs/reference/python.md"])
 def test_every_snippet_runs(page: str, tmp_path: Path) -> None:
     (tmp_path / "experiments").symlink_to(ROOT / "experiments")

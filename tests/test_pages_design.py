@@ -109,6 +109,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("edit", EDITS)
 def test_whatever_is_edited_afterwards_differs(edit: str, copied: Path) -> None:
     change, wanted = EDITS[edit]

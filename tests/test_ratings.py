@@ -246,6 +246,7 @@ def test_what_is_left_and_what_steadiness_shows(own: Run) -> None:
     assert row["seen"] == (2 if made[0].trial_b else 0), "all ties see equal answers, all 3s no spoilt one"
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.browser
 @in_chromium
 def test_40_ratings_by_keyboard_and_none_is_lost_when_the_server_is_killed(own: Run, browser: Any) -> None:

@@ -19,7 +19,7 @@ from conftest import ROOT, SHARED
 from promptlab.record.store import Run, runs_in
 from runs import run
 
-pytestmark = [pytest.mark.shared, pytest.mark.slow]
+pytestmark = pytest.mark.shared
 
 
 @pytest.fixture(scope="module")
