@@ -182,6 +182,7 @@ _OTHERS_SAY = regex(
 )
 """What a reply grants before it says its own: "Many think that it is X, but ...", "X is the largest, but ..."."""
 _SO = regex(r"[,;.:\n]\s+(?:and )?(?:so|thus|therefore|hence|consequently|which leaves|that (?:only )?leaves|leaving)\b[\s,]+", re.I)
+_REMAINS = regex(r" (?:remains|is left|is the only)\b", re.I)
 _CLAUSE_ENDS = regex(
     r";\s|,\s(?:while|whereas|and not|not|but|because|since|as|weighing|being|although|though)\b|\swhile\b|\swhereas\b"
     r"|\s\((?![a-d]\))|\s-\s"
@@ -201,15 +202,10 @@ def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         text.rpartition(": ")[0]
     ):
         yield last, "last"
-    if (
-        len(
-            left := [
-                option for option in options if re.search(rf"(?<!\w){re.escape(option)} (?:remains|is left|is the only)\b", text, re.I)
-            ]
-        )
-        == 1
-    ):
-        yield left[0], "what remains"
+    if _REMAINS.search(text) is not None:
+        left = [option for option in options if re.search(rf"(?<!\w){re.escape(option)}{_REMAINS.pattern}", text, re.I)]
+        if len(left) == 1:
+            yield left[0], "what remains"
     if (so := list(_SO.finditer(text))) and text[so[-1].end() :].strip():
         yield text[so[-1].end() :], "statement"
     end = _CLAUSE_ENDS.search(text)
@@ -277,7 +273,7 @@ def _pair(item: Item) -> tuple[Item, re.Pattern[str] | None]:
     if len(pair) != 2 or not all(pair):
         return asked, None
     names = sorted(enumerate(pair), key=lambda one: -len(one[1]))
-    return asked, re.compile("|".join(rf"(?P<o{i}>(?<!\w){re.escape(fold(name))}(?:e?s)?(?!\w))" for i, name in names), re.I)
+    return asked, regex("|".join(rf"(?P<o{i}>(?<!\w){re.escape(fold(name))}(?:e?s)?(?!\w))" for i, name in names), re.I)
 
 
 _SAME = regex(

@@ -127,6 +127,7 @@ def _only_other(reading: str, asked: str) -> str | None:
 _SAYS_LAST = regex(r"^.{1,200}\s(?:is|are|means|becomes|would be)[\s:]+(?P<tail>.+)$", re.S)
 _MANY = regex(r"(?:one|an?) .+[,;] (?:two|many|several|three) (.+?)[.!]?", re.I)
 _AFTER_ASKED = regex(r"^(?:par|como|por|as|to|into|mit|als|in \w+)[\s:]+", re.I)
+_IS_OF = regex(r" is (?:the |an? )?(?:opposite|antonym|synonym|singular|contrary) (?:of|to|for) (.+)", re.I)
 _PARENTHESIS = regex(r"\s*\([^()\n]*\)\s*")
 _BESIDE = regex(r"\s*(?:->|=>|>>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
 
@@ -142,11 +143,7 @@ def _told(reading: str, asked: str) -> Iterator[str]:
         yield bare.strip()
     if (many := _MANY.fullmatch(reading)) is not None:
         yield many[1]
-    if asked and (
-        of := re.match(
-            rf"{re.escape(asked)} is (?:the |an? )?(?:opposite|antonym|synonym|singular|contrary) (?:of|to|for) (.+)", reading, re.I
-        )
-    ):
+    if asked and reading[: len(asked)].casefold() == asked and (of := _IS_OF.match(reading, len(asked))):
         yield of[1].strip(" \"'.!")
     if asked and (at := reading.casefold().rfind(asked)) > 0:
         yield _AFTER_ASKED.sub("", reading[at + len(asked) :].strip(replies.OUTSIDE))

@@ -134,10 +134,17 @@ _SAID = regex(r"\b(?:is|are) (?:both |all |the |an? )?(?:only )?animals?\b")
 """What says outright that the items of a clause belong; those of other clauses do not then."""
 
 
+@lru_cache(maxsize=4096)
+def _item(items: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """The patterns of an item that is named, and of one that is marked."""
+    one = rf"(?<!\w)(?P<item>{'|'.join(re.escape(part) for part in sorted(items, key=len, reverse=True))})s?(?!\w)"
+    return re.compile(one), re.compile(one + _MARKED)
+
+
 def _members(text: str, items: list[str]) -> set[str]:
     """The items that a text says belong: by marks after them, or named outside of what it excludes."""
-    one = re.compile(rf"(?<!\w)(?P<item>{'|'.join(re.escape(part) for part in sorted(items, key=len, reverse=True))})s?(?!\w)")
-    marks = list(re.finditer(one.pattern + _MARKED, text))
+    one, marked = _item(tuple(items))
+    marks = list(marked.finditer(text))
     if len(marks) > 1:
         return {match["item"] for match in marks if match["yes"]}
     text = _LEFT_OUT.sub("", text)
