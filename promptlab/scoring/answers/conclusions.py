@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -73,6 +73,26 @@ _CONCLUDING = words(
 _CJK_WORD = regex(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義差和]")
 
 
+_OPENS_ONE = regex(
+    r"\b(?:answer|ans|response|solution|conclusion|verdict|(?P<final>final)|result|output|total|sum|difference|product|translation"
+    r"|count|value|complet|sorted|(?:end|gesamt)?(?:antwort|ergebnis)|fazit|traduc|reponse|respuesta|solucion|resposta|risposta|risultato)"
+)
+"""The words of ASCII, in lower case, that every conclusion begins with; one may also begin where "final" ends."""
+
+
+def _concluding(text: str) -> Iterator[re.Match[str]]:
+    """As `CONCLUDES.finditer`, which would try all of its words at every character."""
+    if not text.isascii():
+        yield from CONCLUDES.finditer(text)
+        return
+    end = 0
+    for word in _OPENS_ONE.finditer(text.lower()):
+        for start in (word.start(), word.end()) if word["final"] else (word.start(),):
+            if start >= end and (match := CONCLUDES.match(text, start)) is not None:
+                yield match
+                end = match.end()
+
+
 def _may_conclude(text: str) -> bool:
     if text.isascii():
         return not _CONCLUDING.isdisjoint(words(text))
@@ -98,6 +118,7 @@ _BACKWARD = regex(
     rf"|(?P<said>[^\n.!?;。:]{{1,200}}?))\s*{_IS_IT}",
     re.I | re.M,
 )
+_ENDS_ONE = regex(_IS_IT, re.I)
 _STATES = regex(
     r"(?:^|(?<=[\n.!?;,])\s*)(?:so|therefore|thus|hence|consequently|in (?:conclusion|summary|short)|overall"
     r"|finally|to conclude|also|donc|ainsi|por (?:lo )?tanto|así que"
@@ -222,8 +243,8 @@ def conclusions(text: str) -> list[Conclusion]:
     if (text.isalnum() and text.isascii()) or not _may_conclude(text):
         return []
     found = []
-    headed = {match.end() for match in deque(_HEADING.finditer(text), MOST)}
-    ends = [(match.end(), match) for match in deque(CONCLUDES.finditer(text), MOST)]
+    headed = {match.end() for match in deque(_HEADING.finditer(text), MOST)} if "\n" in text else set()
+    ends = [(match.end(), match) for match in deque(_concluding(text), MOST)]
     for end, match in ends:
         strength = 3 if match["final"] else 2 if match["answer"] else 0 if _BESIDE.match(match[0]) else 1
         if _WRONG_ONE.search(text, max(0, match.start() - 30), match.start()):
@@ -239,7 +260,7 @@ def conclusions(text: str) -> list[Conclusion]:
     for end in sorted(headed - known):
         if not any(abs(end - other) <= 2 for other in known) and (said := _tail(text, end, "")) is not None:
             found.append(Conclusion(*said, 2, end))
-    for match in deque(_BACKWARD.finditer(text), MOST):
+    for match in deque(_BACKWARD.finditer(text), MOST) if _ENDS_ONE.search(text) else ():
         named = (match["quoted"] or match["said"]).strip(" \"'*_")
         if (
             named
@@ -345,8 +366,20 @@ _PROVOKED = regex(
 )
 
 
+_PROVOKING = words(
+    "best hardest career job success future count believe believing confident pride important let thank thanks i you challenges "
+    "opportunity opportunities hope mindset attitude happy challenge another final my certain sure focused double take taken "
+    "promise hard pressure"
+)
+"""Each of what a stimulus provokes has one of these words, or one that begins with "disappoint"."""
+_GREETS = words(_SAID)
+
+
 def provoked(sentence: str) -> bool:
     """Whether a sentence answers a stimulus and not the task: a promise, thanks, words on confidence or a career."""
+    said = words(sentence)
+    if _PROVOKING.isdisjoint(said) and "disappoint" not in sentence.casefold():
+        return not _GREETS.isdisjoint(said) and _GREETING.fullmatch(sentence) is not None
     return _PROVOKED.search(sentence) is not None or _GREETING.fullmatch(sentence) is not None
 
 

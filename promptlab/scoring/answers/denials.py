@@ -93,9 +93,9 @@ def denied_before(before: str) -> bool:
 
 def offered(text: str) -> str:
     """What a text that denies something first says instead: "not X but Y"; nothing where it does not."""
-    opens = _OPENS.match(text)
     if len(text) > 400 or not may_deny(text):
         return ""
+    opens = _OPENS.match(text)
     if (short := _SHORT.fullmatch(text)) is not None:
         return short[1]
     instead = _INSTEAD.search(text, opens.end()) if opens is not None else None

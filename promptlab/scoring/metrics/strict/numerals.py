@@ -343,7 +343,7 @@ def spelled(reply: Reply, item: Item) -> Scored:
             continue
         says = replies.SAYS.match(reading)
         quoted = re.findall(r"\"([^\"]+)(?:\"|$)", reading)
-        for part in (*quoted[-1:], *([says["tail"]] if says else []), replies.NUMBERED.sub("", reading)):
+        for part in (*quoted[-1:], *([says["tail"]] if says else []), replies.unnumbered(reading)):
             if any(c.isdigit() for c in part):
                 continue
             found = set(spelled_number(part))

@@ -73,7 +73,7 @@ def word(reply: Reply, item: Item) -> Scored:
                 yield from ((bare, rule) for bare in _bare(does["said"]))
             if (only := _only_other(reading, asked)) is not None:
                 yield from ((bare, rule) for bare in _bare(only))
-            listed = [part for part in replies.LISTED.split(replies.bulleted(replies.NUMBERED.sub("\n", reading).strip())) if part]
+            listed = [part for part in replies.LISTED.split(replies.bulleted(replies.unnumbered(reading, "\n").strip())) if part]
             if 1 < len(listed) <= 8 and all(any(key(b) in targets and key(b) != asked for b in _bare(part)) for part in listed):
                 yield listed[0], rule
 
@@ -139,7 +139,7 @@ def _told(reading: str, asked: str) -> Iterator[str]:
     quoted = {text for text in replies.QUOTED.findall(reading) if key(text) != asked}
     if len(quoted) == 1:
         yield quoted.pop()
-    if (bare := replies.NUMBERED.sub("", reading, count=1)) != reading:
+    if (bare := replies.unnumbered(reading, most=1)) != reading:
         yield bare.strip()
     if (many := _MANY.fullmatch(reading)) is not None:
         yield many[1]
@@ -162,7 +162,7 @@ def _bare(text: str) -> Iterator[str]:
     named = _NAMED.sub("", without)
     if named != without:
         yield named
-    if (plain := _GRAMMAR.sub("", without)) != without and plain:
+    if not without.isalnum() and (plain := _GRAMMAR.sub("", without)) != without and plain:
         yield plain
 
 

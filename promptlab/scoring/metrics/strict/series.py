@@ -20,7 +20,7 @@ def letters(reply: Reply, item: Item) -> Scored:
     """Single letters in order, however they are separated."""
     wanted = key(item.targets[0]).split() or None
     for reading, rule in replies.readings(reply):
-        for form in (reading, replies.NUMBERED.sub(" ", reading), replies.bulleted(reading)):
+        for form in (reading, replies.unnumbered(reading, " "), replies.bulleted(reading)):
             if (tokens := key(form).replace("-", " ").split()) == wanted:
                 return Scored(1.0, " ".join(tokens), rule)
         single = [] if denying(reading) else [match.casefold() for match in _ONE_LETTER.findall(reading)]
@@ -53,7 +53,7 @@ def sequence(reply: Reply, item: Item) -> Scored:
     if text.isascii() and not any(said.issuperset(words) for words in wanted):
         return Scored(0.0, text or None, "whole")
     for reading, rule in replies.readings(reply):
-        for form in (reading, replies.NUMBERED.sub(" ", reading), replies.bulleted(reading)):
+        for form in (reading, replies.unnumbered(reading, " "), replies.bulleted(reading)):
             for said_so in (
                 form,
                 *([form.partition(":")[2]] if ":" in form and not replies.other_label(form.partition(":")[0] + ":") else []),
@@ -178,7 +178,7 @@ def _set(reply: Reply, wanted: Sequence[set[str]], parts: Callable[[str], set[st
     for raw, rule in replies.readings(reply):
         plain = replies.bulleted(raw)
         spans = [raw, plain, plain.replace("\n", ", ")]
-        spans += [replies.NUMBERED.sub(" ", raw), " ".join(replies.QUOTED.findall(raw))]
+        spans += [replies.unnumbered(raw, " "), " ".join(replies.QUOTED.findall(raw))]
         spans += [span[match.end() :] for span in spans if (match := replies.PREFIX.match(span)) and not replies.other_label(match[0])]
         spans += [says["tail"] for span in spans if len(span) < 500 and (says := replies.SAYS.match(span))]
         if ":" in raw.split("\n")[0] and not replies.other_label(raw.partition(":")[0] + ":"):
