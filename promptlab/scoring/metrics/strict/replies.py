@@ -52,12 +52,12 @@ def explains(text: str) -> str:
 
 LISTED = regex(r"\s*(?:,|/|;|\||\n)\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+")
 NUMBERED = regex(r"(?m)^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+|(?<!\S)\d{1,3}[.)] ")
-_NUMBERING = (". ", ") ", "- ", "* ", "• ", "\t")
+NUMBERING = (". ", ") ", "- ", "* ", "• ", "\t")
 
 
 def unnumbered(text: str, instead: str = "", most: int = 0) -> str:
     """The text with `instead` in place of bullets and numbers that list, of the first `most` where that is not 0."""
-    return NUMBERED.sub(instead, text, count=most) if any(mark in text for mark in _NUMBERING) else text
+    return NUMBERED.sub(instead, text, count=most) if any(mark in text for mark in NUMBERING) else text
 
 
 _BULLETS = regex(r"(?:^|(?<=\s))[-*•·]\s+(?=\S)")
