@@ -55,7 +55,7 @@ _ENUMERATED = regex(r"(?m)^[ \t]*\(?(\d{1,3})[.)][ \t]+(?=\S)")
 
 def _unnumbered(text: str) -> str:
     """The text without the numbers of a list: of two lines or more, or of one that is numbered 1 and holds another number."""
-    found = _ENUMERATED.findall(text) if any(mark in text for mark in replies.NUMBERING) else []
+    found = _ENUMERATED.findall(text) if replies.may_number(text) else []
     listed = len(found) > 1 or (found == ["1"] and any(c.isdigit() for c in text[text.index("1") + 1 :]))
     return _ENUMERATED.sub("", text) if listed else text
 

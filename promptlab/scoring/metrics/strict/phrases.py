@@ -45,9 +45,9 @@ def word(reply: Reply, item: Item) -> Scored:
     def readings(reply: Reply) -> Iterator[tuple[str, str]]:
         for reading, rule in replies.readings(reply):
             yield from ((bare, rule) for bare in _bare(reading))
-            if len(reading) > 300 or _of_another(reading, asked):
+            if reading.isalnum() or len(reading) > 300 or _of_another(reading, asked):
                 continue
-            if len(reading) < 200 and not denying(reading) and not _OTHER_WORD.search(reading):
+            if len(reading) < 200 and not denying(reading) and not _of_both(reading):
                 yield from ((bare, rule) for tail in _told(reading, asked) for bare in _bare(tail))
             if (says := replies.SAYS.match(reading)) is not None:
                 tail = says["tail"].strip(" \"'.!")
@@ -65,7 +65,7 @@ def word(reply: Reply, item: Item) -> Scored:
                     and key(head) != asked
                     and not key(tail).startswith("not ")
                     and key(tail) != "a synonym"
-                    and not _OTHER_WORD.search(reading)
+                    and not _of_both(reading)
                 ):
                     yield from ((bare, rule) for bare in _bare(head))
             yield from ((bare, rule) for named in _related(reading) for bare in _bare(named))
@@ -73,6 +73,8 @@ def word(reply: Reply, item: Item) -> Scored:
                 yield from ((bare, rule) for bare in _bare(does["said"]))
             if (only := _only_other(reading, asked)) is not None:
                 yield from ((bare, rule) for bare in _bare(only))
+            if not _may_list(reading):
+                continue
             listed = [part for part in replies.LISTED.split(replies.bulleted(replies.unnumbered(reading, "\n").strip())) if part]
             if 1 < len(listed) <= 8 and all(any(key(b) in targets and key(b) != asked for b in _bare(part)) for part in listed):
                 yield listed[0], rule
@@ -83,6 +85,21 @@ def word(reply: Reply, item: Item) -> Scored:
 _DOES = regex(r"[^.;]+(?: not?|n't)\b[^.;]*[,;] (?:but )?(?P<said>[^,;]{1,60}?) (?:does|do|is|are|would)\W*", re.I)
 """What is left where the first does not: "A does not rhyme, but B does"."""
 _OTHER_WORD = regex(r"\bsynonym\b.*\b(?:antonym|opposite)\b")
+
+
+def _of_both(reading: str) -> bool:
+    """Whether a text speaks of a synonym and of its opposite."""
+    return "synonym" in reading and _OTHER_WORD.search(reading) is not None
+
+
+_LISTS = regex(r"[,/;|\n]|\s(?:and|or)\s|[-*•·)]\s")
+
+
+def _may_list(text: str) -> bool:
+    """Whether a text may be a list."""
+    return _LISTS.search(text) is not None
+
+
 _LINE = regex(r"^[-*• ]*[^:\n]{1,40}:\s+(?P<value>[^\n]+)$", re.M)
 
 
@@ -112,6 +129,9 @@ _RELATED = regex(
 
 def _related(reading: str) -> Iterator[str]:
     """What the clauses of a text give the requested relation: "warm is a synonym; the antonym is cold"."""
+    low = reading.lower()
+    if not ("antonym" in low or "opposite" in low or "plural" in low or "pl." in low or "translation" in low or "rhyme" in low):
+        return
     for clause in re.split(r"[;.,]\s+", reading) if _RELATION.search(reading) else ():
         if (match := _RELATED.fullmatch(clause.strip(" .!"))) is not None and not denying(clause):
             yield (match["last"] or match["named"] or match["first"]).strip(replies.OUTSIDE)
@@ -136,34 +156,54 @@ def _told(reading: str, asked: str) -> Iterator[str]:
     """What a sentence says last, its only quoted words that are not the input's, a numbered line, and what accompanies the input."""
     if (last := _SAYS_LAST.match(reading)) is not None:
         yield last["tail"].strip(" \"'.!")
-    quoted = {text for text in replies.QUOTED.findall(reading) if key(text) != asked}
-    if len(quoted) == 1:
-        yield quoted.pop()
+    if '"' in reading or "'" in reading:
+        quoted = {text for text in replies.QUOTED.findall(reading) if key(text) != asked}
+        if len(quoted) == 1:
+            yield quoted.pop()
     if (bare := replies.unnumbered(reading, most=1)) != reading:
         yield bare.strip()
-    if (many := _MANY.fullmatch(reading)) is not None:
+    if reading[:1] in "oOaA" and (many := _MANY.fullmatch(reading)) is not None:
         yield many[1]
     if asked and reading[: len(asked)].casefold() == asked and (of := _IS_OF.match(reading, len(asked))):
         yield of[1].strip(" \"'.!")
     if asked and (at := reading.casefold().rfind(asked)) > 0:
         yield _AFTER_ASKED.sub("", reading[at + len(asked) :].strip(replies.OUTSIDE))
-    beside = _BESIDE.split(_PARENTHESIS.sub(" ", reading), maxsplit=1)
+    beside = _BESIDE.split(_PARENTHESIS.sub(" ", reading) if "(" in reading else reading, maxsplit=1)
     if len(beside) == 2 and asked in (key(beside[0]), key(replies.ARTICLE.sub("", beside[0]))):
         yield beside[1]
 
 
 def _bare(text: str) -> Iterator[str]:
     yield text
-    if (plain := _ADVERB.sub("", text)) != text:
+    if text.isalnum():
+        return
+    if (text[:1] in "tpsljmdcaTPSLJMDCA" or text[-6:].lower() in ("indeed", "obably")) and (plain := _ADVERB.sub("", text)) != text:
         yield plain.strip(replies.OUTSIDE)
-    without = replies.ARTICLE.sub("", text.strip(replies.OUTSIDE).rstrip(".!"))
+    without = text.strip(replies.OUTSIDE).rstrip(".!")
+    headed = _HEADED.match(without) is not None
+    without = replies.ARTICLE.sub("", without) if headed else without
     if without != text:
         yield without
-    named = _NAMED.sub("", without)
-    if named != without:
+    if headed and (named := _NAMED.sub("", without)) != without:
         yield named
-    if not without.isalnum() and (plain := _GRAMMAR.sub("", without)) != without and plain:
+    if _may_say_grammar(without) and (plain := _GRAMMAR.sub("", without)) != without and plain:
         yield plain
+
+
+_GENDERS = frozenset({"m", "f", "n", "nt", "der", "die", "das", "el", "la", "le", "noun", "verb"})
+
+
+def _may_say_grammar(text: str) -> bool:
+    if text.isalnum():
+        return False
+    if "," in text or "(" in text or "/" in text or "[" in text or "{" in text:
+        return True
+    text = text.lower()
+    last = text.split()[-1:]
+    return (
+        " in " in text or " as " in text or " en " in text or " auf " in text or not text.isascii()
+        or any(word.rstrip(".)}") in _GENDERS or word.startswith(("masc", "fem", "neut", "adj")) for word in last)
+    )  # fmt: skip
 
 
 _GRAMMAR = regex(
@@ -180,6 +220,12 @@ _ADVERB = regex(
     r"|probably)$",
     re.I,
 )
+_HEADED = regex(
+    r"(?:the|an?|le|la|les|un|une|el|los|las|una|der|d[iaeu][esr]?|ein|eine|to|es|word|letter|term|phrase|name|plural|opposite"
+    r"|antonym|synonym|opp|ant|syn)\b|l'",
+    re.I,
+)
+"""What begins as an article or a name of an answer does."""
 _NAMED = regex(r"^(?:word|letter|term|phrase|name|plural(?: form)?|opposite|antonym|synonym|opp\.|ant\.|syn\.)\s+", re.I)
 
 

@@ -52,12 +52,14 @@ def explains(text: str) -> str:
 
 LISTED = regex(r"\s*(?:,|/|;|\||\n)\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+")
 NUMBERED = regex(r"(?m)^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+|(?<!\S)\d{1,3}[.)] ")
-NUMBERING = (". ", ") ", "- ", "* ", "• ", "\t")
+def may_number(text: str) -> bool:
+    """Whether a text may have bullets or numbers that list."""
+    return ". " in text or ") " in text or "- " in text or "* " in text or "• " in text or "\t" in text
 
 
 def unnumbered(text: str, instead: str = "", most: int = 0) -> str:
     """The text with `instead` in place of bullets and numbers that list, of the first `most` where that is not 0."""
-    return NUMBERED.sub(instead, text, count=most) if any(mark in text for mark in NUMBERING) else text
+    return NUMBERED.sub(instead, text, count=most) if may_number(text) else text
 
 
 _BULLETS = regex(r"(?:^|(?<=\s))[-*•·]\s+(?=\S)")
@@ -125,7 +127,7 @@ _LINKED = regex(r"\s*(?:[,:|=;≠↔]|[-=]+>|→|➡|-(?=\s))\s*|\s+(?=[^\s(])")
 
 def bulleted(text: str) -> str:
     """A list with bullets, on lines or in one, as a list with commas; other text as it is."""
-    if unnumbered(text) is text and not any(mark in text for mark in "-*•·"):
+    if not may_number(text) and "\n" not in text and not text.startswith(("-", "*", "•", "·")) and "· " not in text:
         return text
     parts = [part.strip(" ,;") for part in _BULLETS.split(NUMBERED.sub("\n", text).replace("\n", " - ").strip(" -")) if part.strip(" ,;-")]
     return ", ".join(parts) if len(parts) > 1 and (_BULLETS.search(text) or NUMBERED.search(text)) else text
