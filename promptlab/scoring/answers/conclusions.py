@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from promptlab.scoring.answers.denials import denied_before
-from promptlab.scoring.answers.text import words
+from promptlab.scoring.answers.text import western, words
 from promptlab.scoring.compiled import regex
 
 _MODIFIED = r"(?: (?:to|of|for|in|from|here|after|when|with|that|you|we|i)(?:'re|'ve|'d)?\b [^\n:=]{1,80}?)?(?: \([^()\n]{1,30}\))?"
@@ -75,18 +75,20 @@ _CJK_WORD = regex(r"[答结結论論译翻正回解こ訳정답결해번합반�
 
 _OPENS_ONE = regex(
     r"\b(?:answer|ans|response|solution|conclusion|verdict|(?P<final>final)|result|output|total|sum|difference|product|translation"
-    r"|count|value|complet|sorted|(?:end|gesamt)?(?:antwort|ergebnis)|fazit|traduc|reponse|respuesta|solucion|resposta|risposta|risultato)"
+    r"|count|value|complet|sorted|(?:end|gesamt)?(?:antwort|ergebnis)|fazit|traduc|reponse|respuesta|soluci|resposta|risposta|risultato"
+    r"|lösung|übersetzung|réponse|résultat|conclusi)"
 )
-"""The words of ASCII, in lower case, that every conclusion begins with; one may also begin where "final" ends."""
+"""The words of Europe, in lower case, that every conclusion begins with; one may also begin where "final" ends."""
 
 
 def _concluding(text: str) -> Iterator[re.Match[str]]:
     """As `CONCLUDES.finditer`, which would try all of its words at every character."""
-    if not text.isascii():
+    low = text.lower()
+    if not western(text) or len(low) != len(text):
         yield from CONCLUDES.finditer(text)
         return
     end = 0
-    for word in _OPENS_ONE.finditer(text.lower()):
+    for word in _OPENS_ONE.finditer(low):
         for start in (word.start(), word.end()) if word["final"] else (word.start(),):
             if start >= end and (match := CONCLUDES.match(text, start)) is not None:
                 yield match
@@ -165,13 +167,13 @@ CORRECTS = regex(
 )
 _TAKES_BACK = words(
     "wait correction correct scratch strike hold mean meant meine mein oops thought reflection wrong mistaken rather edit "
-    "korrektur rectification espera attends attendez pardon moment revised sorry right actually incorrect no nope nein non"
+    "korrektur corrección perdón rectification espera attends attendez pardon moment revised sorry right actually incorrect no nope nein non"
 )
 
 
 def may_correct(text: str) -> bool:
     """Whether it is worth looking for a correction."""
-    return not text.isascii() or not _TAKES_BACK.isdisjoint(words(text))
+    return not western(text) or not _TAKES_BACK.isdisjoint(words(text))
 
 
 _NOT_OTHER = regex(
@@ -394,6 +396,30 @@ _STATING = words(
 )
 
 
+_STATES_AT = regex(
+    r"\b(?:so|therefore|thus|hence|consequently|in|overall|finally|to|also|donc|ainsi|por|as[ií]|daher|deshalb|somit|folglich|i|we"
+    r"|c|nennt|das|se|s|on|man|sagt|ist|eso?|esto|my|it|that|this|here|behold)\b"
+)
+
+
+def _stating(text: str) -> Iterator[re.Match[str]]:
+    """As `_STATES.finditer`, which would try all of its words at every character."""
+    low = text.lower()
+    if not western(text) or len(low) != len(text):
+        yield from _STATES.finditer(text)
+        return
+    end = 0
+    for word in _STATES_AT.finditer(low):
+        at = start = word.start()
+        while start > end and text[start - 1].isspace():
+            start -= 1
+        for start in range(start, at + 1) if at >= end else ():  # noqa: B020, PLR1704 (white space before it may belong to it)
+            if (match := _STATES.match(text, start)) is not None:
+                yield match
+                end = match.end()
+                break
+
+
 _PREFERS = regex(r"choose|pick|select|go with|opt for|vote for", re.I)
 _PREFERRED = regex(r"\s(?:over|rather than|instead of)\s", re.I)
 """What separates the one that is chosen from the one that is not."""
@@ -404,7 +430,7 @@ def statement(text: str) -> str | None:
     last = None
     if text.isascii() and _STATING.isdisjoint(words(text)):
         return None
-    for match in _STATES.finditer(text):
+    for match in _stating(text):
         rest = text[match.end() :].split("\n", 1)[0]
         if rest.strip() and not NEGATED.match(rest):
             last = _PREFERRED.split(rest)[0] if _PREFERS.search(match[0]) else rest

@@ -56,16 +56,21 @@ LONGEST_KEPT = 2_000
 """Characters of the longest reply whose reading is kept."""
 
 
+def western(text: str) -> bool:
+    """Whether all of a text is in Latin, Greek, Cyrillic or the like: no letters of East Asia, no arrows, no crosses."""
+    return text.isascii() or max(text) < "\u2000"
+
+
 @lru_cache(maxsize=CACHED)
 def fold(text: str) -> str:
     """Compatibility forms, kinds of quotes, dashes and spaces made one; case kept; lines stay lines."""
     text = text.replace("`", "'")
     if not text.isascii():
-        text = _DASHED.sub("-", text)
+        text = _DASHED.sub("-", text) if "–" in text or "—" in text or "―" in text else text
         text = _GUILLEMETS.sub("", text) if "«" in text else text
         text = text.translate(_TRANSLATED) if _SPECIAL.search(text) else text
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFC", text))
-        text = _SCRIPTS.sub(" ", text)
+        text = text if western(text) else _SCRIPTS.sub(" ", text)
     lines = text.splitlines()
     if len(lines) == 1:
         return " ".join(text.split())

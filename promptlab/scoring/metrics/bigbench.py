@@ -114,6 +114,8 @@ _CONCLUSION = regex(
     r"|(?:correct|right|best) (?:option|choice|letter))\b(?! (?:choice|option)s?\b)"
     r"[^\n:=\ue000-\uf8fd]{0,60}?(?::|=|>|\b(?:is|would be|should be|must be)\b)|\\boxed\{(?:\\text\{)?"
 )
+_ALONE = regex(f"{_GAP}({_OPTION}){_GAP}")
+_CONCLUDING = ("answer", "conclusion", "verdict", "final ", "correct ", "right ", "best ", "boxed")
 _LED_LINE = regex(
     rf"(?:[-*+•#> ]|{_LABEL} ){{0,8}}{_NEAR}(?P<option>{_OPTION}){_CLOSE}(?=$|[.,:;!/&=<>-]|(?:or|and)\b)",
 )
@@ -232,26 +234,33 @@ class _Choices:
 
     def _settle(self, folded: str) -> int | None:
         text = self._marked(folded)
-        if (alone := re.fullmatch(f"{_GAP}({_OPTION}){_GAP}", text)) is not None:
+        named = not text.isascii()  # an option, by its own words
+        if named and (alone := _ALONE.fullmatch(text)) is not None:
             return self._at(alone[1])
         if (label := _LABEL_ALONE.fullmatch(text)) is not None:
             return self.labels.get(label["label"])
-        concluded = [
-            (match["final"] is not None, self._concluded(text[match.end() : match.end() + _REACH])) for match in _CONCLUSION.finditer(text)
-        ]
+        ends = _CONCLUSION.finditer(text) if any(word in text for word in _CONCLUDING) else ()
+        concluded = [(match["final"] is not None, self._concluded(text[match.end() : match.end() + _REACH])) for match in ends]
         settled = [(final, index) for final, index in concluded if index is not None]
         if settled:
             return _only(index for final, index in settled if final or not any(final for final, _ in settled))
+        if not named:
+            return self._labelled(text) if (label := self._leading_label(text)) is None else label
         # An unchanged name is talked about more often than chosen: it counts when nothing else is.
-        named = text if self.unchanged is None else text.replace(chr(_FIRST + self.unchanged), _UNCHANGED)
+        less = text if self.unchanged is None else text.replace(chr(_FIRST + self.unchanged), _UNCHANGED)
         for sign in (self._led_lines, self._sentences, self._leading_label, self._quoted, self._mentioned, self._labelled):
-            if (found := sign(named)) is not None:
+            if (found := sign(less)) is not None:
                 return found
-        return None if named == text else self._led_lines(text) if (says := self._sentences(text)) is None else says
+        return None if less == text else self._led_lines(text) if (says := self._sentences(text)) is None else says
 
     def _marked(self, folded: str) -> str:
         """The reply with mentions as private characters, and those that it turns down as mere mentions."""
         text = self._mentions(folded)
+        if text.isascii() or not (
+            "no" in text or "n't" in text or "never" in text or "neither" in text or "unlike" in text or "except" in text or "instead" in text
+            or "rather" in text or "❌" in text or "✗" in text or "✘" in text
+        ):  # fmt: skip
+            return text
         for pattern in _TURNED_DOWN:
             text = pattern.sub(lambda match: re.sub(_OPTION, _NAME, match[0]), text)
         return text

@@ -44,9 +44,13 @@ _EXPLAINS = regex(
 )
 
 
+_REASONS = ("because", "since", "rather", "instead", "and not", "as ", "weil", "parce", "porque")
+
+
 def explains(text: str) -> str:
     """The text before what only explains it; empty where nothing does."""
-    cut = _EXPLAINS.search(text) if " " in text or "(" in text else None
+    may = "," in text or "(" in text or "- " in text or ";" in text or "?" in text or any(word in text for word in _REASONS)
+    cut = _EXPLAINS.search(text) if may else None
     return text[: cut.start()] if cut is not None else ""
 
 
@@ -229,6 +233,17 @@ def _words(targets: tuple[str, ...]) -> tuple[frozenset[str], ...]:
     return words if all(words) else ()
 
 
+def unsaid(text: str, targets: tuple[str, ...]) -> bool:
+    """Whether a text lacks words of each target.
+
+    Readings take words away and never make any, but for those that marks hold together: no target is read then.
+    """
+    if not (words := _words(targets)) or _JOINED.search(text) or (not text.isascii() and _CJK.search(text)):
+        return False
+    said = set(key(text).split())
+    return not any(target <= said for target in words)
+
+
 def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[str, str]]]) -> Scored:
     """1 with the first reading that is a target; else 0 with the first reading of the clearest place."""
     text = reply.text
@@ -237,12 +252,9 @@ def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[s
     targets = keys(item.targets)
     if (key(text) or text) in targets:
         return Scored(1.0, text.strip(OUTSIDE), reply.wrapper or "whole")
-    # Readings take words away and never make any, but for those that marks hold together: without its words no target is read.
-    if not _JOINED.search(text) and not _CJK.search(text) and (words := _words(item.targets)) and (bare := text.strip(' "`')):
-        said = set(key(text).split())
-        if not any(target <= said for target in words):
-            one = reply.concluded
-            return Scored(0.0, one.text, "conclusion") if one else Scored(0.0, bare, "whole")
+    if (bare := text.strip(' "`')) and unsaid(text, item.targets):
+        one = reply.concluded
+        return Scored(0.0, one.text, "conclusion") if one else Scored(0.0, bare, "whole")
     first = None
     for reading, rule in readings(reply):
         read = key(reading) or reading

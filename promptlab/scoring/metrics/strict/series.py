@@ -175,16 +175,21 @@ _ASIDES = regex(r"\([^()]{0,40}\)|\S{1,40}\s?[❌✗✘]|[✅✓✔]")
 
 
 def _set(reply: Reply, wanted: Sequence[set[str]], parts: Callable[[str], set[str]]) -> Scored:
+    tried: set[str] = set()
     for raw, rule in replies.readings(reply):
         plain = replies.bulleted(raw)
-        spans = [raw, plain, plain.replace("\n", ", ")]
-        spans += [replies.unnumbered(raw, " "), " ".join(replies.QUOTED.findall(raw))]
+        spans = list(dict.fromkeys((raw, plain, plain.replace("\n", ", "))))
+        spans += [replies.unnumbered(raw, " ")] if replies.may_number(raw) else []
+        spans += [" ".join(replies.QUOTED.findall(raw))] if '"' in raw or "'" in raw else []
         spans += [span[match.end() :] for span in spans if (match := replies.PREFIX.match(span)) and not replies.other_label(match[0])]
         spans += [says["tail"] for span in spans if len(span) < 500 and (says := replies.SAYS.match(span))]
         if ":" in raw.split("\n")[0] and not replies.other_label(raw.partition(":")[0] + ":"):
             spans.append(replies.bulleted(raw.partition(":")[2].strip()).replace("\n", ", "))
         for span in spans:
-            read = parts(span.strip(replies.OUTSIDE + ".!"))
+            if (bare := span.strip(replies.OUTSIDE + ".!")) in tried:
+                continue
+            tried.add(bare)
+            read = parts(bare)
             if read in wanted or ("and" in read and read - {"and"} in wanted):
                 return Scored(1.0, span.strip(), rule)
     return Scored(0.0, reply.text or None, "whole")
