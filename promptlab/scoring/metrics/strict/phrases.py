@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
@@ -264,9 +265,20 @@ _SECOND = regex(rf"\b(?:second|2nd)(?: letter)?(?: \w+ [\"']?\w+[\"']?)?\s*{_LET
 _SINGLE = regex(r"(?<![\w'])[b-hj-z](?![\w'])")
 
 
+@lru_cache(maxsize=4096)
+def _split(targets: tuple[str, ...]) -> tuple[list[str], ...]:
+    return tuple(key(target).split() for target in targets)
+
+
+def _f1(text: str, targets: tuple[list[str], ...]) -> float:
+    words = key(text).split()
+    said = set(words)
+    return max((token_f1(words, target) for target in targets if not said.isdisjoint(target)), default=0.0)
+
+
 def f1(reply: Reply, item: Item) -> Scored:
     """Overlap of words with the best target, as F1; of what the reply concludes, else of its text without what introduces it."""
-    targets = [key(target).split() for target in item.targets]
+    targets = _split(item.targets)
     if reply.concluded is not None and reply.concluded.text:
         main, others, rule = reply.concluded.text, reply.concluded.raw, "conclusion"
     else:
@@ -280,7 +292,7 @@ def f1(reply: Reply, item: Item) -> Scored:
         others = (*others, main[they.end() :], main[they.end() :].partition(":")[0])
     readings = [main.strip(replies.OUTSIDE), main.split("\n", 1)[0].strip(replies.OUTSIDE)]
     readings += [part.strip(replies.OUTSIDE) for part in others if key(part).split() in targets]
-    scored = [(max((token_f1(key(part).split(), target) for target in targets), default=0.0), part, rule) for part in readings if part]
+    scored = [(_f1(part, targets), part, rule) for part in dict.fromkeys(readings) if part]
     best, read, rule = max(scored, key=lambda one: one[0], default=(0.0, "", ""))
     if best and denying(read) and not any(denying(target) for target in item.targets):
         return Scored(0.0, read, "denied")
