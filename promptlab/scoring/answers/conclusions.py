@@ -299,11 +299,13 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
         if instead is None or not tail[instead.end() :].strip():
             return "", (_plain_end(raw),)
         tail = tail[instead.end() :]
-    if (other := _NOT_THIS.match(tail)) is not None:
+    eastern = not western(tail)
+    if eastern and (other := _NOT_THIS.match(tail)) is not None:
         tail = other[1]
-    if _NEGATED_AFTER.match(tail):
+    if (eastern or "pas" in tail.lower()) and _NEGATED_AFTER.match(tail):
         return "", (_plain_end(raw),)
-    said = _plain_end(_CJK_SENTENCE.split(_NOT_OTHER.sub("", tail), maxsplit=1)[0]) or _plain_end(tail)
+    bare = _NOT_OTHER.sub("", tail)
+    said = _plain_end(_CJK_SENTENCE.split(bare, maxsplit=1)[0] if eastern else bare) or _plain_end(tail)
     return (said, (_plain_end(tail), _plain_end(raw))) if said else None
 
 
@@ -369,9 +371,9 @@ _PROVOKED = regex(
 
 
 _PROVOKING = words(
-    "best hardest career job success future count believe believing confident pride important let thank thanks i you challenges "
-    "opportunity opportunities hope mindset attitude happy challenge another final my certain sure focused double take taken "
-    "promise hard pressure"
+    "best hardest career job success future count believe believing confident pride important let thank thanks enough capable "
+    "smart proud sure certain ready happy glad growth hope mindset attitude challenge another final ability abilities focused "
+    "double appreciate understand take taken promise hard pressure"
 )
 """Each of what a stimulus provokes has one of these words, or one that begins with "disappoint"."""
 _GREETS = words(_SAID)
@@ -385,9 +387,22 @@ def provoked(sentence: str) -> bool:
     return _PROVOKED.search(sentence) is not None or _GREETING.fullmatch(sentence) is not None
 
 
+_FIRST_WORD = regex(r"\w+")
+_REMARKING = words(_SAID) | words(
+    "yes i we you let please remember stay keep hope feel if take believe good as with wishing this it that happy glad your my here "
+    "success progress growth excellence challenges hard ich je voy estoy gern bien claro por"
+)
+"""A remark of ASCII begins with one of these words, or speaks of a career or of the best."""
+
+
 def is_remark(sentence: str) -> bool:
     """Whether a sentence is talk around an answer: a greeting, a promise, thanks."""
-    return _REMARK.match(sentence.strip(" \"'*_")) is not None and _NUMBER_WORD.search(sentence) is None
+    bare = sentence.strip(" \"'*_")
+    if bare.isascii() and (first := _FIRST_WORD.match(bare)) is not None and first[0].casefold() not in _REMARKING:
+        low = bare.lower()
+        if "career" not in low and "best" not in low:
+            return False
+    return _REMARK.match(bare) is not None and _NUMBER_WORD.search(sentence) is None
 
 
 _STATING = words(

@@ -110,11 +110,11 @@ class Reply:
     @_Once
     def head(self) -> str:
         """The text before a next item of the model's own."""
-        turn = _NEXT_TURN.search(self.text)
+        turn = _NEXT_TURN.search(self.text) if "\n" in self.text else None
         head = self.text[: turn.start()].strip() if turn else ""
         head = self.text if not head or head.endswith(":") else head
         head = _ASKS.sub("", head, count=1) if "?" in head else head
-        head = _SUPPOSES.sub("", head, count=1) if _SUPPOSES.match(head) else head
+        head = _SUPPOSES.sub("", head, count=1) if head[:2].lower() in ("if", "ha", "we") else head
         aside = _IN_BRACKETS.search(head, 1) if head.endswith(")") else None
         if aside is not None and head[: aside.start()].strip() and not any(one.strength > 1 for one in said.conclusions(aside[0])):
             head = head[: aside.start()].strip()

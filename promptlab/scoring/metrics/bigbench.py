@@ -156,7 +156,7 @@ def _fold(text: str) -> str:
     else:
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.translate(_PUNCTUATION)).casefold())
         text = _PRIVATE.sub(" ", text.translate(_PUNCTUATION))
-    if "." in text:
+    if text.count(".") > 1:
         text = _INITIALS.sub(lambda match: match[0].replace(".", ""), text)
     return "\n".join(" ".join(line.split()) for line in text.splitlines())
 
@@ -228,7 +228,7 @@ class _Choices:
         folded = _fold(answer).strip()
         folded = folded.rpartition("</think>")[2].strip() or folded
         # Models go on with a next item of their own: what stands before it counts first.
-        head = _NEXT_ITEM.split(folded, maxsplit=1)[0]
+        head = _NEXT_ITEM.split(folded, maxsplit=1)[0] if "\n" in folded else folded
         found = self._settle(head)
         return self._settle(folded) if found is None and head != folded else found
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from typing import NamedTuple
 
 from promptlab.scoring.answers.denials import CUES, DENIED_AFTER, denied_before
 from promptlab.scoring.answers.text import CACHED, words
@@ -58,8 +58,7 @@ MOST = 200
 """Numbers of a text that are looked at, the first and the last: an endless reply is not read for minutes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(NamedTuple):
     """A number of a text: its value and place, and whether the text only compares with it or denies it."""
 
     value: Decimal

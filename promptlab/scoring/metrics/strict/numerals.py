@@ -66,6 +66,8 @@ def _values(found: Sequence[Figure]) -> set[Decimal]:
 
 def concluded(text: str) -> tuple[bool, Decimal | None]:
     """Whether a text that holds an answer settles on a number or on none of several, and the number."""
+    if _PLAIN.fullmatch(text):
+        return True, Decimal(text.rstrip("."))
     for part in [part for sentence in sentences(_unnumbered(text)) for part in sentence.split("; ")] or [text]:
         settled, value = _of_sentence(part)
         if settled:

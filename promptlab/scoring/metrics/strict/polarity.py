@@ -97,9 +97,11 @@ class _Words:
     def __init__(self, options: tuple[str, ...]) -> None:
         self.options = options
         keys = [key(option).replace(" ", "") for option in options]
-        self.clear = [(option, _pattern(_WORDS[name][0], keys)) for option, name in zip(options, keys, strict=True) if name in _WORDS]
-        self.loose = [(option, _loose(_WORDS[name][1], keys)) for option, name in zip(options, keys, strict=True) if name in _WORDS]
-        self.clear += [(option, _in_words(option)) for option in options]
+        named = [(option, _WORDS[name]) for option, name in zip(options, keys, strict=True) if name in _WORDS]
+        synonyms = [(option, _pattern(clear, keys)) for option, (clear, _) in named]
+        synonyms += [(option, _in_words(option)) for option in options]
+        synonyms += [(option, _loose(loose, keys)) for option, (_, loose) in named]
+        self.synonyms = [(option, pattern) for option, pattern in synonyms if pattern is not None]
         self.article = "a" in keys
         self.yes_no = "no" in keys or "false" in keys
         names = "|".join(re.escape(option) for option in sorted(options, key=len, reverse=True))
@@ -164,9 +166,8 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
         text = known.among.sub("", text, count=1)
     if known.truths is not None and _TRUTHS.search(text):
         text = known.truths.sub(lambda match: match["one"] if match["yes"] else f"not {match['one']}", text)
-    for option, pattern in (*known.clear, *known.loose):
-        if pattern is not None:
-            text = pattern.sub(f" {option}", text).replace("  ", " ").strip()
+    for option, pattern in known.synonyms:
+        text = pattern.sub(f" {option}", text).replace("  ", " ").strip()
     if _SHARE.search(text) and (most := _largest(text, known)) is not None:
         return most
     if not _may_turn_down(text, known.low):
