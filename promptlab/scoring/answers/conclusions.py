@@ -74,9 +74,9 @@ _CJK_WORD = regex(r"[答结結论論译翻正回解こ訳정답결해번합반�
 
 
 _OPENS_ONE = regex(
-    r"\b(?:answer|ans|response|solution|conclusion|verdict|(?P<final>final)|result|output|total|sum|difference|product|translation"
-    r"|count|value|complet|sorted|(?:end|gesamt)?(?:antwort|ergebnis)|fazit|traduc|reponse|respuesta|soluci|resposta|risposta|risultato"
-    r"|lösung|übersetzung|réponse|résultat|conclusi)"
+    r"answer|ans|response|solution|conclusion|verdict|final|result|output|total|sum|difference|product|translation"
+    r"|count|value|complet|sorted|antwort|ergebnis|endantwort|endergebnis|gesamtergebnis|fazit|traduc|reponse|respuesta|soluci"
+    r"|resposta|risposta|risultato|lösung|übersetzung|réponse|résultat|conclusi"
 )
 """The words of Europe, in lower case, that every conclusion begins with; one may also begin where "final" ends."""
 
@@ -89,7 +89,7 @@ def _concluding(text: str) -> Iterator[re.Match[str]]:
         return
     end = 0
     for word in _OPENS_ONE.finditer(low):
-        for start in (word.start(), word.end()) if word["final"] else (word.start(),):
+        for start in (word.start(), word.end()) if word[0] == "final" else (word.start(),):
             if start >= end and (match := CONCLUDES.match(text, start)) is not None:
                 yield match
                 end = match.end()
@@ -107,20 +107,24 @@ def _may_conclude(text: str) -> bool:
 _HEADING = regex(
     rf"(?m)^[#*\s]*(?:(?:the |my )?(?:final |correct )?{_ANSWER}|antwort|réponse|respuesta|答案|答え|정답|답)[.:*\s]*\n+", re.I
 )
-_IS_IT = (
-    r"(?:(?:is|are|was|would be|should be|=) (?:clearly |definitely |indeed )?(?:(?:the|my|our) (?:final "
+_IS_THE = (
+    r" (?:clearly |definitely |indeed )?(?:(?:the|my|our) (?:final "
     r"|correct |right |best |only )*(?:answer|solution|result|choice|one)\b|what (?:i|we)(?:'d| would|'ll| will)? (?:say|choose"
     r"|pick|answer|get|go)\b|correct\b(?! (?:if|only)\b)|right\b(?! (?:of"
     r"|to|from|if|only)\b))"
-    r"|ist die (?:richtige )?(?:antwort|lösung)\b|est la (?:bonne )?(?:réponse|solution)\b|es la (?:respuesta"
-    r"|solución)(?: correcta)?\b|이 정답|是(?:正确)?答案|が(?:答え|正解))"
 )
+_IS_THE_FOREIGN = (
+    r"|ist die (?:richtige )?(?:antwort|lösung)\b|est la (?:bonne )?(?:réponse|solution)\b|es la (?:respuesta"
+    r"|solución)(?: correcta)?\b|이 정답|是(?:正确)?答案|が(?:答え|正解)"
+)
+_IS_IT = rf"(?:(?:is|are|was|would be|should be|=){_IS_THE}{_IS_THE_FOREIGN})"
 _BACKWARD = regex(
     rf"(?:^|(?<=[.!?;\n。])\s*|\b(?:so|therefore|thus|hence|think|believe|but)\b,? )(?:\"(?P<quoted>[^\"\n]{{1,300}})\""
     rf"|(?P<said>[^\n.!?;。:]{{1,200}}?))\s*{_IS_IT}",
     re.I | re.M,
 )
-_ENDS_ONE = regex(_IS_IT, re.I)
+_ENDS_ONE = regex("|".join(f"{verb}{_IS_THE}" for verb in ("is", "are", "was", "would be", "should be", "=")) + _IS_THE_FOREIGN)
+"""The same as `_IS_IT` for a text in lower case; each alternative begins with a letter, which Python's engine looks for fast."""
 _STATES = regex(
     r"(?:^|(?<=[\n.!?;,])\s*)(?:so|therefore|thus|hence|consequently|in (?:conclusion|summary|short)|overall"
     r"|finally|to conclude|also|donc|ainsi|por (?:lo )?tanto|así que"
@@ -181,6 +185,7 @@ _NOT_OTHER = regex(
     r"|non)\s+[^\n]*$",
     re.I,
 )
+_OTHERS = ("no", "rather", "instead", "opposed", "unlike", "nicht")
 _LEADS = regex(
     rf"^(?:{_ADVERB}|as follows|the following|given by|equal to|below(?=\s*[:.]|\s*$)|that|i (?:think|believe)(?: that)?"
     rf"|it(?:'s| is| would be)|they are|to be|exactly"
@@ -262,7 +267,7 @@ def conclusions(text: str) -> list[Conclusion]:
     for end in sorted(headed - known):
         if not any(abs(end - other) <= 2 for other in known) and (said := _tail(text, end, "")) is not None:
             found.append(Conclusion(*said, 2, end))
-    for match in deque(_BACKWARD.finditer(text), MOST) if _ENDS_ONE.search(text) else ():
+    for match in deque(_BACKWARD.finditer(text), MOST) if _ENDS_ONE.search(text.lower()) else ():
         named = (match["quoted"] or match["said"]).strip(" \"'*_")
         if (
             named
@@ -304,7 +309,8 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
         tail = other[1]
     if (eastern or "pas" in tail.lower()) and _NEGATED_AFTER.match(tail):
         return "", (_plain_end(raw),)
-    bare = _NOT_OTHER.sub("", tail)
+    low = tail.lower()
+    bare = _NOT_OTHER.sub("", tail) if any(word in low for word in _OTHERS) else tail
     said = _plain_end(_CJK_SENTENCE.split(bare, maxsplit=1)[0] if eastern else bare) or _plain_end(tail)
     return (said, (_plain_end(tail), _plain_end(raw))) if said else None
 

@@ -164,7 +164,7 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
         text = text if "✅" in text else text.rstrip(" ❌✗✘")
     if _AMONG.match(text):
         text = known.among.sub("", text, count=1)
-    if known.truths is not None and _TRUTHS.search(text):
+    if known.truths is not None and (":" in text or "=" in text) and _TRUTHS.search(text):
         text = known.truths.sub(lambda match: match["one"] if match["yes"] else f"not {match['one']}", text)
     for option, pattern in known.synonyms:
         text = pattern.sub(f" {option}", text).replace("  ", " ").strip()
