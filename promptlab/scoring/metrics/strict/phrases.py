@@ -45,6 +45,9 @@ def word(reply: Reply, item: Item) -> Scored:
 
     def readings(reply: Reply) -> Iterator[tuple[str, str]]:
         for reading, rule in replies.readings(reply):
+            if replies.unsaid(reading, item.targets):
+                yield reading, rule
+                continue
             yield from ((bare, rule) for bare in _bare(reading))
             if reading.isalnum() or len(reading) > 300 or _of_another(reading, asked):
                 continue

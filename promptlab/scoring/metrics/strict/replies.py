@@ -227,10 +227,11 @@ def keys(targets: tuple[str, ...]) -> frozenset[str]:
 
 
 @lru_cache(maxsize=CACHED)
-def _words(targets: tuple[str, ...]) -> tuple[frozenset[str], ...]:
-    """The words of each target; nothing where one has none."""
-    words = tuple(frozenset(key(target).split()) for target in targets)
-    return words if all(words) else ()
+def _words(targets: tuple[str, ...]) -> tuple[frozenset[str], tuple[frozenset[str], ...]] | None:
+    """The targets of one word, and the words of each other; nothing where one has none."""
+    words = [frozenset(key(target).split()) for target in targets]
+    single = frozenset().union(*(each for each in words if len(each) == 1))
+    return (single, tuple(each for each in words if len(each) > 1)) if all(words) else None
 
 
 def unsaid(text: str, targets: tuple[str, ...]) -> bool:
@@ -238,10 +239,10 @@ def unsaid(text: str, targets: tuple[str, ...]) -> bool:
 
     Readings take words away and never make any, but for those that marks hold together: no target is read then.
     """
-    if not (words := _words(targets)) or _JOINED.search(text) or (not text.isascii() and _CJK.search(text)):
+    if (words := _words(targets)) is None or _JOINED.search(text) or (not text.isascii() and _CJK.search(text)):
         return False
     said = set(key(text).split())
-    return not any(target <= said for target in words)
+    return words[0].isdisjoint(said) and not any(target <= said for target in words[1])
 
 
 def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[str, str]]]) -> Scored:
