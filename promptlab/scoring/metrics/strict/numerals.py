@@ -86,9 +86,9 @@ def _before(text: str, one: Figure) -> str:
 
 
 _ASIDE = regex(
-    r"(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\((?!or\b|total\b)|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s"
+    r"(?=[(,\s])(?:(?=\()(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\((?!or\b|total\b)|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s"
     r"|\s-\s(?=[A-Za-z])(?!or\b)|,\sand\s(?:the"
-    r"|its|their)\s(?![^.]*\b(?:makes?|gives?|brings?)\b)|\s[—–]\s",
+    r"|its|their)\s(?![^.]*\b(?:makes?|gives?|brings?)\b)|\s[—–]\s)",
     re.I,
 )
 _IN_TOTAL = regex(r"^(?:\s[\w-]+){0,2}\s(?:in total|altogether|in all|overall|en tout|insgesamt|en total)\b", re.I)

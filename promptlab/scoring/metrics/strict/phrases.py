@@ -42,48 +42,60 @@ def word(reply: Reply, item: Item) -> Scored:
     """A word or short phrase, in a sentence that says so or in a list of right answers only; articles do not count."""
     targets = replies.keys(item.targets)
     asked = key(item.input)
+    seen: set[str] = set()
+    done: set[str] = set()
 
     def readings(reply: Reply) -> Iterator[tuple[str, str]]:
         for reading, rule in replies.readings(reply):
-            if replies.unsaid(reading, item.targets):
+            if reading in seen or replies.unsaid(reading, item.targets):
                 yield reading, rule
                 continue
-            yield from ((bare, rule) for bare in _bare(reading))
-            if reading.isalnum() or len(reading) > 300 or _of_another(reading, asked):
-                continue
-            if len(reading) < 200 and not denying(reading) and not _of_both(reading):
-                yield from ((bare, rule) for tail in _told(reading, asked) for bare in _bare(tail))
-            if (says := replies.SAYS.match(reading)) is not None:
-                tail = says["tail"].strip(" \"'.!")
-                head = says["head"].strip(" \"'")
-                if not denying(head):
-                    yield from ((bare, rule) for bare in _bare(tail))
-                    if cut := replies.explains(tail):
-                        yield from ((bare, rule) for bare in _bare(cut))
-                if _LANGUAGE.fullmatch(tail):
-                    yield from ((bare, rule) for bare in _bare(head))
-                if _MEANS.search(reading) and asked and _MEANS_OF.sub("", key(tail)) == asked:
-                    yield from ((bare, rule) for bare in _bare(head))
-                if (
-                    (_SAID_OF.match(tail) or (asked and (key(tail).startswith(f"{asked} ") or key(tail).endswith(f" for {asked}"))))
-                    and key(head) != asked
-                    and not key(tail).startswith("not ")
-                    and key(tail) != "a synonym"
-                    and not _of_both(reading)
-                ):
-                    yield from ((bare, rule) for bare in _bare(head))
-            yield from ((bare, rule) for named in _related(reading) for bare in _bare(named))
-            if (" no" in reading or "n't" in reading) and (does := _DOES.fullmatch(reading)) is not None:
-                yield from ((bare, rule) for bare in _bare(does["said"]))
-            if (only := _only_other(reading, asked)) is not None:
-                yield from ((bare, rule) for bare in _bare(only))
-            if not _may_list(reading):
-                continue
-            listed = [part for part in replies.LISTED.split(replies.bulleted(replies.unnumbered(reading, "\n").strip())) if part]
-            if 1 < len(listed) <= 8 and all(any(key(b) in targets and key(b) != asked for b in _bare(part)) for part in listed):
-                yield listed[0], rule
+            seen.add(reading)
+            for text in _says(reading, asked):
+                if text in done:
+                    yield text, rule
+                else:
+                    done.add(text)
+                    yield from ((form, rule) for form in _bare(text))
+            if len(reading) <= 300 and _LISTS.search(reading) is not None and not _of_another(reading, asked):
+                listed = [part for part in replies.LISTED.split(replies.bulleted(replies.unnumbered(reading, "\n").strip())) if part]
+                if 1 < len(listed) <= 8 and all(any(key(b) in targets and key(b) != asked for b in _bare(part)) for part in listed):
+                    yield listed[0], rule
 
     return replies.found(reply, item, readings)
+
+
+def _says(reading: str, asked: str) -> Iterator[str]:
+    """A reading and what it says of the input: the parts of its sentence that may be the answer."""
+    yield reading
+    if reading.isalnum() or len(reading) > 300 or _of_another(reading, asked):
+        return
+    if len(reading) < 200 and not denying(reading) and not _of_both(reading):
+        yield from _told(reading, asked)
+    if (says := replies.SAYS.match(reading)) is not None:
+        tail = says["tail"].strip(" \"'.!")
+        head = says["head"].strip(" \"'")
+        if not denying(head):
+            yield tail
+            if cut := replies.explains(tail):
+                yield cut
+        if _LANGUAGE.fullmatch(tail):
+            yield head
+        if _MEANS.search(reading) and asked and _MEANS_OF.sub("", key(tail)) == asked:
+            yield head
+        if (
+            (_SAID_OF.match(tail) or (asked and (key(tail).startswith(f"{asked} ") or key(tail).endswith(f" for {asked}"))))
+            and key(head) != asked
+            and not key(tail).startswith("not ")
+            and key(tail) != "a synonym"
+            and not _of_both(reading)
+        ):
+            yield head
+    yield from _related(reading)
+    if (" no" in reading or "n't" in reading) and (does := _DOES.fullmatch(reading)) is not None:
+        yield does["said"]
+    if (only := _only_other(reading, asked)) is not None:
+        yield only
 
 
 _DOES = regex(r"[^.;]+(?: not?|n't)\b[^.;]*[,;] (?:but )?(?P<said>[^,;]{1,60}?) (?:does|do|is|are|would)\W*", re.I)
@@ -97,11 +109,6 @@ def _of_both(reading: str) -> bool:
 
 
 _LISTS = regex(r"[,/;|\n]|\s(?:and|or)\s|[-*•·)]\s")
-
-
-def _may_list(text: str) -> bool:
-    """Whether a text may be a list."""
-    return _LISTS.search(text) is not None
 
 
 _LINE = regex(r"^[-*• ]*[^:\n]{1,40}:\s+(?P<value>[^\n]+)$", re.M)
@@ -153,7 +160,7 @@ _MANY = regex(r"(?:one|an?) .+[,;] (?:two|many|several|three) (.+?)[.!]?", re.I)
 _AFTER_ASKED = regex(r"^(?:par|como|por|as|to|into|mit|als|in \w+)[\s:]+", re.I)
 _IS_OF = regex(r" is (?:the |an? )?(?:opposite|antonym|synonym|singular|contrary) (?:of|to|for) (.+)", re.I)
 _PARENTHESIS = regex(r"\s*\([^()\n]*\)\s*")
-_BESIDE = regex(r"\s*(?:->|=>|>>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
+_BESIDE = regex(r"(?=[\s=>→↔⟷⇄<≠:/|vr-])\s*(?:->|=>|>>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
 
 
 def _told(reading: str, asked: str) -> Iterator[str]:
@@ -211,7 +218,7 @@ def _may_say_grammar(text: str) -> bool:
 
 
 _GRAMMAR = regex(
-    r"(?:\s*(?:/[^/\n]+/|\[[^\]\n]+\])|,?\s+[({]?(?:m|f|n|nt|der|die|das|el|la|le|masc\w*|fem\w*|neut\w*|noun|adj\w*|verb)\.?[)}]?"
+    r"(?=[\s,/\[])(?:\s*(?:/[^/\n]+/|\[[^\]\n]+\])|,?\s+[({]?(?:m|f|n|nt|der|die|das|el|la|le|masc\w*|fem\w*|neut\w*|noun|adj\w*|verb)\.?[)}]?"
     r"|,\s*(?:-[\w-]{1,6}|(?:die|les|los|las|plural:?|pl\.?|mehrzahl:?|pluriel:?)(?: \w+){1,2})|\s\([\w .]+\)|,? as (?:in|a) .*"
     r"|,? in (?:the )?(?:plural|german|french|spanish|english)(?: form)?|,? (?:en|auf) \w+)+$",
     re.I,
