@@ -115,6 +115,7 @@ _CONCLUSION = regex(
     r"[^\n:=\ue000-\uf8fd]{0,60}?(?::|=|>|\b(?:is|would be|should be|must be)\b)|\\boxed\{(?:\\text\{)?"
 )
 _ALONE = regex(f"{_GAP}({_OPTION}){_GAP}")
+_DENYING = ("no", "n't", "neither", "never", "unlike", "except", "instead", "rather", "❌", "✗", "✘")
 _CONCLUDING = ("answer", "conclusion", "verdict", "final ", "correct ", "right ", "best ", "boxed")
 _LED_LINE = regex(
     rf"(?:[-*+•#> ]|{_LABEL} ){{0,8}}{_NEAR}(?P<option>{_OPTION}){_CLOSE}(?=$|[.,:;!/&=<>-]|(?:or|and)\b)",
@@ -245,7 +246,7 @@ class _Choices:
         if settled:
             return _only(index for final, index in settled if final or not any(final for final, _ in settled))
         if not named:
-            return self._labelled(text) if (label := self._leading_label(text)) is None else label
+            return self._labelled(text) if (leading := self._leading_label(text)) is None else leading
         # An unchanged name is talked about more often than chosen: it counts when nothing else is.
         less = text if self.unchanged is None else text.replace(chr(_FIRST + self.unchanged), _UNCHANGED)
         for sign in (self._led_lines, self._sentences, self._leading_label, self._quoted, self._mentioned, self._labelled):
@@ -256,10 +257,7 @@ class _Choices:
     def _marked(self, folded: str) -> str:
         """The reply with mentions as private characters, and those that it turns down as mere mentions."""
         text = self._mentions(folded)
-        if text.isascii() or not (
-            "no" in text or "n't" in text or "never" in text or "neither" in text or "unlike" in text or "except" in text or "instead" in text
-            or "rather" in text or "❌" in text or "✗" in text or "✘" in text
-        ):  # fmt: skip
+        if text.isascii() or not any(word in text for word in _DENYING):
             return text
         for pattern in _TURNED_DOWN:
             text = pattern.sub(lambda match: re.sub(_OPTION, _NAME, match[0]), text)

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.conclusions import EXPLANATION, sentences
 from promptlab.scoring.answers.places import Reply, located
+from promptlab.scoring.answers.remarks import EXPLANATION, sentences
 from promptlab.scoring.answers.text import CACHED, fold, key
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
@@ -25,9 +25,7 @@ _LABEL = regex(
     r"|\s+(?:and|to|is)\b)(?=[^.\n]*\d)|(?<!\w)\(\d{1,2}\)\s+(?=[A-Za-z])",
     re.I,
 )
-_MAY_LABEL = regex(
-    r"step|sentence|question|q\s*#?\d|q |example|exercise|problem|case|option|item|line|part|input|number|no\.|\(\d|-|\*|•"
-)
+_MAY_LABEL = regex(r"step|sentence|question|q\s*#?\d|q |example|exercise|problem|case|option|item|line|part|input|number|no\.|\(\d|-|\*|•")
 
 
 def _unlabelled(text: str) -> str:
@@ -86,7 +84,8 @@ def _before(text: str, one: Figure) -> str:
 
 
 _ASIDE = regex(
-    r"(?=[(,\s])(?:(?=\()(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\((?!or\b|total\b)|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s"
+    r"(?=[(,\s])(?:(?=\()(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\((?!or\b|total\b)"
+    r"|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s"
     r"|\s-\s(?=[A-Za-z])(?!or\b)|,\sand\s(?:the"
     r"|its|their)\s(?![^.]*\b(?:makes?|gives?|brings?)\b)|\s[—–]\s)",
     re.I,
@@ -120,7 +119,7 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
         return True, every[-1].value
     if "=" in text and (equal := _equated(text)) is not None:
         return True, equal
-    usable = [one for one in every if not one.barred]
+    usable: Sequence[Figure] = [one for one in every if not one.barred]
     if not usable:
         return bool(every) and alone, None
     if len(_values(usable)) == 1:
@@ -342,26 +341,6 @@ def _bare(text: str) -> Decimal | None:
         and not re.match(r"\s*(?:or|to|and)\b", after)
         else None
     )
-
-
-def spelled(reply: Reply, item: Item) -> Scored:
-    """A number in English words; with or without "and", hyphens and commas; digits do not count."""
-    wanted = {n for target in item.targets for n in spelled_number(fold(target))}
-    if reply.denied:
-        return Scored(0.0, None, "denied")
-    concluded = reply.concluded is not None and bool(reply.concluded.text)
-    for reading, rule in replies.readings(reply):
-        if concluded and rule != "conclusion":
-            continue
-        says = replies.SAYS.match(reading)
-        quoted = re.findall(r"\"([^\"]+)(?:\"|$)", reading)
-        for part in (*quoted[-1:], *([says["tail"]] if says else []), replies.unnumbered(reading)):
-            if any(c.isdigit() for c in part):
-                continue
-            found = set(spelled_number(part))
-            if len(found) == 1:
-                return Scored(float(found.pop() in wanted), part, rule)
-    return Scored(0.0, None)
 
 
 _NOT_LEVEL = regex(

@@ -12,10 +12,11 @@ from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import statement
 from promptlab.scoring.answers.denials import denied_before, denying
 from promptlab.scoring.answers.places import Reply
-from promptlab.scoring.answers.text import key
+from promptlab.scoring.answers.text import fold, key
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.instruction_induction import token_f1
 from promptlab.scoring.metrics.strict import replies
+from promptlab.scoring.metrics.strict.notations import spelled_number
 
 
 def text(reply: Reply, item: Item) -> Scored:
@@ -310,3 +311,23 @@ def f1(reply: Reply, item: Item) -> Scored:
 
 
 _THEY = regex(r"\b(?:they|these|which|and [\w ]{1,40}?)(?: \w+)? (?:all|both) |\b(?:they|that they) (?:all )?|\ball (?=\w)", re.I)
+
+
+def spelled(reply: Reply, item: Item) -> Scored:
+    """A number in English words; with or without "and", hyphens and commas; digits do not count."""
+    wanted = {n for target in item.targets for n in spelled_number(fold(target))}
+    if reply.denied:
+        return Scored(0.0, None, "denied")
+    concluded = reply.concluded is not None and bool(reply.concluded.text)
+    for reading, rule in replies.readings(reply):
+        if concluded and rule != "conclusion":
+            continue
+        says = replies.SAYS.match(reading)
+        quoted = re.findall(r"\"([^\"]+)(?:\"|$)", reading)
+        for part in (*quoted[-1:], *([says["tail"]] if says else []), replies.unnumbered(reading)):
+            if any(c.isdigit() for c in part):
+                continue
+            found = set(spelled_number(part))
+            if len(found) == 1:
+                return Scored(float(found.pop() in wanted), part, rule)
+    return Scored(0.0, None)

@@ -56,6 +56,8 @@ def explains(text: str) -> str:
 
 LISTED = regex(r"(?=[\s,/;|])(?:\s*(?:,|/|;|\||\n)\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+)")
 NUMBERED = regex(r"(?m)^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+|(?<!\S)\d{1,3}[.)] ")
+
+
 def may_number(text: str) -> bool:
     """Whether a text may have bullets or numbers that list."""
     return ". " in text or ") " in text or "- " in text or "* " in text or "• " in text or "\t" in text
