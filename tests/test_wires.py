@@ -133,6 +133,11 @@ def test_what_a_provider_says_beside_its_answer_is_kept_and_its_own_price_holds(
     assert (found["text"], found["cost_usd"], found["output_tokens"]) == ("four", cost, plain["output_tokens"])
 
 
+@pytest.mark.parametrize("charset", ["latin1-latin1", "cp1252-iso8859", "utf8-latin1", "utf16-utf16", "utf8-unheard", "latin1-utf8"])
+def test_a_body_is_read_by_the_charset_that_it_declares_and_then_as_utf_8(server: Server, charset: str) -> None:
+    assert asked(server, f"charset-{charset}", "direct")["text"] == ("Zoë" if charset != "latin1-utf8" else "")
+
+
 @pytest.mark.parametrize("odd", ["1", -1, True, 1.5, [], 10**12, float("nan")], ids=str)
 def test_a_fact_of_another_kind_is_unknown(odd: Any) -> None:
     usage = {
