@@ -112,7 +112,7 @@ def _data(run: Run, plan: Plan) -> str | None:
                 row["choices"],
                 row["cluster"],
                 scores=scores,
-                columns=json.loads(row.get("columns") or "{}"),
+                columns=json.loads(row["columns"]) if row.get("columns") else {},
             )
         )
     now = None
