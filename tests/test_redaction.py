@@ -176,12 +176,13 @@ def test_what_is_no_key_stays_as_it_is() -> None:
 
 def test_a_key_in_pieces_over_several_fields_is_redacted() -> None:
     response = {
-        "id": SECRET[10:20], "choices": [{"message": {"content": SECRET[:10]}}], "system_fingerprint": SECRET[20:30],
+        "id": SECRET[10:20], "choices": [{"message": {"content": "4"}}], "system_fingerprint": SECRET[20:30],
         "usage": {"prompt_tokens": 40, "completion_tokens": 30},
     }  # fmt: skip
-    reply = read_answer(response, Said(SECRET[:10], "stop"), "m", (SECRET,), {OWN_ID: SECRET[10:20]})
-    assert not [piece for piece in (SECRET[10:20], SECRET[20:30]) if piece in repr(reply)]
+    reply = read_answer(response, Said("4", "stop"), f"m-{SECRET[:10]}", (SECRET,), {OWN_ID: SECRET[10:20]})
+    assert not [piece for piece in (SECRET[:10], SECRET[10:20], SECRET[20:30]) if piece in repr(reply)]
     tokens = [{"token": SECRET[n : n + 4], "logprob": -1.0} for n in range(0, len(SECRET), 4)]
     response["choices"] = [{"message": {"content": "x"}, "logprobs": {"content": [{"top_logprobs": tokens}]}}]
     reply = read_answer(response, Said("x", "stop"), "m", (SECRET,))
     assert {token for token, _ in reply.top_logprobs} == {"[redacted]"}
+    assert reply.finish_reason == "stop"

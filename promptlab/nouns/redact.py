@@ -8,7 +8,7 @@ import functools
 import os
 import re
 import string
-from collections.abc import Iterable
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from promptlab.nouns.disguises import hidden
@@ -117,10 +117,18 @@ def _without_pieces(text: str, secret: str) -> str:
     return text
 
 
-def says_together(texts: Iterable[str], secrets: tuple[str, ...]) -> bool:
-    """Whether the texts, one behind the other, hold the letters and digits of a secret."""
-    bare = _bare("".join(texts))
-    return any(len(core := _bare(secret)) >= SHORTEST and core in bare for secret in secrets)
+def without_pieces(texts: Sequence[str | None], secrets: tuple[str, ...]) -> list[str | None]:
+    """The texts, those replaced that are or hold pieces of one secret, where these are `PIECE` letters and digits together."""
+    bares = [_bare(text or "") for text in texts]
+    for core in map(_bare, secrets):
+        windows = [core[start : start + SHORTEST] for start in range(len(core) - SHORTEST + 1)]
+        found = [
+            len(bare) if len(bare) > 2 and bare in core else SHORTEST if len(bare) >= SHORTEST and any(w in bare for w in windows) else 0
+            for bare in bares
+        ]
+        if sum(found) >= PIECE and len(core) >= PIECE:
+            texts = [MARK if n else text for n, text in zip(found, texts, strict=True)]
+    return list(texts)
 
 
 def redact(text: str, secrets: tuple[str, ...] = ()) -> str:

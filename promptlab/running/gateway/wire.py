@@ -11,7 +11,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from promptlab.nouns import MARK, Call, Model, Reply, as_sent, finish_outcome, redact, redact_known, says_together
+from promptlab.nouns import Call, Model, Reply, as_sent, finish_outcome, redact, redact_known, without_pieces
 from promptlab.nouns.environment import located
 from promptlab.running.gateway.answers import Said, fault_in, said_in
 from promptlab.running.gateway.failures import WireError, read_boundary, read_fault, read_retry_after
@@ -20,6 +20,8 @@ from promptlab.running.gateway.usage import COST_HEADER, counted, read_usage
 from promptlab.running.gateway.usage import field_of as _field
 
 LONGEST_FINGERPRINT = 200
+PIECES = ("model_version", "finish_reason", "fingerprint", "response_id", "request_id")
+"""Fields that may hold a piece of a key each."""
 MESSAGE_LIMIT = 500
 Headers = Mapping[str, Any]
 NONE: Headers = MappingProxyType({})
@@ -163,19 +165,10 @@ def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
         request_id=clean(said.request_id, LONGEST_FINGERPRINT),
         dated=said.dated,
     )
-    if _in_pieces(found, secrets):
-        found = replace(
-            found, model_version=MARK, fingerprint=MARK, response_id=MARK, request_id=MARK, finish_reason=MARK,
-            top_logprobs=tuple((MARK, value) for _, value in found.top_logprobs),
-        )  # fmt: skip
-    return counted(found)
-
-
-def _in_pieces(said: Reply, secrets: tuple[str, ...]) -> bool:
-    """Whether the fields of an answer hold a secret together, one behind the other."""
-    fields = [said.text, said.model_version, said.finish_reason, said.fingerprint, said.response_id, said.request_id]
-    fields = [part for part in fields if part and len(part) <= LONGEST_FINGERPRINT]
-    return any(says_together(parts, secrets) for parts in (fields, fields[::-1], [token for token, _ in said.top_logprobs]))
+    fields = dict(zip(PIECES, without_pieces([getattr(found, name) for name in PIECES], secrets), strict=True))
+    tokens = without_pieces([token for token, _ in found.top_logprobs], secrets)
+    logprobs = tuple((token or "", value) for token, (_, value) in zip(tokens, found.top_logprobs, strict=True))
+    return counted(replace(found, **fields, top_logprobs=logprobs))
 
 
 @lru_cache(maxsize=64)  # answers of one second have one date
