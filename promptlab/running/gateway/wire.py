@@ -165,7 +165,7 @@ def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
         request_id=clean(said.request_id, LONGEST_FINGERPRINT),
         dated=said.dated,
     )
-    fields = dict(zip(PIECES, without_pieces([getattr(found, name) for name in PIECES], secrets), strict=True))
+    fields: dict[str, Any] = dict(zip(PIECES, without_pieces([getattr(found, name) for name in PIECES], secrets), strict=True))
     tokens = without_pieces([token for token, _ in found.top_logprobs], secrets)
     logprobs = tuple((token or "", value) for token, (_, value) in zip(tokens, found.top_logprobs, strict=True))
     return counted(replace(found, **fields, top_logprobs=logprobs))
