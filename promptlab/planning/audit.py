@@ -157,7 +157,7 @@ def _prompts(run: Run, plan: Plan) -> str:
 
 def _prices(run: Run, plan: Plan) -> str | None:
     prices = run.manifest.prices
-    return price_digest(prices) if set(prices) == set(plan.model_of) else None
+    return price_digest(prices) if set(prices) >= set(plan.model_of) else None
 
 
 def _simulators(run: Run, plan: Plan) -> str:
