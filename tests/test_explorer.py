@@ -236,6 +236,7 @@ def test_a_broken_run_is_told_and_the_others_still_open(damage: str, opened: Any
         assert [element.value for element in app.error] == ["This run cannot be read."]
         assert "promptlab sweep" in texts(app)
         assert "Traceback" not in texts(app)
+        assert all(f"`{code.value.strip()}`" in texts(app) for code in app.code), "a command of the message can be copied"
 
 
 def test_calls_that_cannot_be_read_leave_the_rest(opened: Any, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_tables_say_the_figures_and_what_differs(swept: Path) -> None:
         replicated.BENCHMARKS[name]: f"{headline('emotionprompt', name):+.2f} %" for name in replicated.BENCHMARKS
     }
     differs = titled(shown, "What differs from the paper").frame
-    stops = set(differs.loc[differs["it"] == "keeps from comparing", "difference"])
+    stops = set(differs.loc[differs["effect"] == "prevents a comparison", "difference"])
     assert stops == {what for c in wanted.cells for what in c.obstacles}
     assert set(differs["difference"]) == {what for c in wanted.cells for what in c.deviations}
     assert "the model is simulated" in stops
