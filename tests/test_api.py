@@ -159,6 +159,7 @@ async def asked(server: Server, n: int) -> None:
     raise AssertionError(f"only {len(server.requests)} requests")
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_cancelled_arun_loses_no_paid_answer_and_goes_on(server: Server, workers: int) -> None:
     slow = experiment(models=[served(server, "slow-50")], items=20)

@@ -217,6 +217,7 @@ def lost_runs(rate: float, both: bool, effect: float = 0.0, n_runs: int = max(R 
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rate", [0.019, 0.043, 0.088] if WHOLE else [0.088])
 def test_answers_that_only_the_treatment_loses_make_no_finding(rate: float) -> None:
     found = lost_runs(rate, both=False)

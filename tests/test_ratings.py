@@ -200,6 +200,7 @@ def test_a_sheet_round_trip_and_what_is_wrong_with_one(own: Run) -> None:
             from_sheet(Path("a.json"), wrong, own)
 
 
+@pytest.mark.long(but=1)
 def test_by_command_simulated_raters_anchor_the_verdict(own: Run) -> None:
     before = verdict_of(own)
     assert before.sentence.endswith("which was not validated.")
