@@ -5,6 +5,7 @@ A report does so for some trials, drawn again each time; `promptlab audit` repla
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,8 +19,10 @@ from promptlab.planning.rebuilt import by_another_version, plan_differences
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study, as_recorded
 from promptlab.record.store import Run
+from promptlab.record.store.files import written
 from promptlab.running.budget import Budget
 from promptlab.running.engine import engine_of
+from promptlab.running.first import FirstCalls
 from promptlab.running.progress import Progress
 from promptlab.running.trial_rows import Rows, completion_in
 from promptlab.scoring.code import Consent
@@ -39,6 +42,24 @@ DESCRIBES = ("source", "licence", "theory")
 Record = Mapping[str, Any]
 
 
+class EditedFiles(RunProblem):
+    """Files of an experiment were edited since its run began; `why` names what no file of the author's holds, but promptlab or the
+    experiment itself.
+    """
+
+    def __init__(self, run: Run, study: Study, edited: Sequence[str]) -> None:
+        super().__init__(f"{run.id}: files of its experiment were edited since it began ({', '.join(edited)})")
+        asked = study.experiment
+        in_files = {
+            "data": any(task.suite == "own" for task in run.plan.tasks),
+            "stimuli": bool(asked.stimulus_files or run.plan.programs or study.files),
+            "prompts": any(entry.file for entry in asked.prompts.values()),
+        }
+        own = [name for name in edited if not in_files[name]]
+        said = f"its {' and '.join(own)} are not what promptlab and the experiment say, and no file of the author's holds them"
+        self.why = [said] if own else []
+
+
 def study_of(run: Run, consent: Consent | None = None) -> Study:
     """The experiment of a run folder, with its files where they were; where that is gone, next to it.
 
@@ -52,7 +73,7 @@ def study_of(run: Run, consent: Consent | None = None) -> Study:
     frozen = run.manifest.hashes
     edited = [name for name in OF_FILES if frozen.get(name) not in (None, study.hashes.get(name))]
     if edited and not by_another_version(run):  # which may read the same files otherwise
-        raise RunProblem(f"{run.id}: files of its experiment were edited since it began ({', '.join(edited)})")
+        raise EditedFiles(run, study, edited)
     return study
 
 
@@ -68,19 +89,23 @@ def _shared_study(run: Run) -> Study:
 
 
 def differing(run: Run) -> list[str]:
-    """What of the plan and of some trials is not what the experiment and the calls make; nothing where that cannot be resolved here.
+    """What of the plan and of some trials is not what the experiment and the calls make. Of a run that cannot be
+    resolved here, only whether trials have the answers of their calls.
 
     Trials of programs, and what only the author's code scores, are left out: a report runs no code. Of a run by another version, which
     may write prompts otherwise, only the answers are compared.
     """
+    stored = {row["order"]: (row, calls) for row, calls in run.drawn(MOST_REMADE, MOST_PARTS)}
     try:
         study = _shared_study(run)
-    except (PromptlabError, OSError):
-        return []
-    stored = {row["order"]: (row, calls) for row, calls in run.drawn(MOST_REMADE, MOST_PARTS)}
+    except (PromptlabError, OSError) as error:
+        n = sum(not _is_of_its_call(*one) for one in stored.values())
+        odd = [f"{n:,} of {len(stored):,} trials have another answer than their calls"] if n else []
+        return [*odd, *(error.why if isinstance(error, EditedFiles) else ())]
     engine = engine_of(study, None, Budget(None), Progress(n_planned=len(stored)), None)
     engine.own = {(call["trial"], call["key"]): completion_in(row_of(CallRow, call)) for _, calls in stored.values() for call in calls}
     is_other = by_another_version(run)
+    unsent = [] if is_other else _unsent(run, study, list(stored.values()))
     unscored = {task.id for task in study.design.tasks if is_own(task.metric)}
     found: Counter[str] = Counter()
     n = 0
@@ -95,7 +120,27 @@ def differing(run: Run) -> list[str]:
         n += bool(wrong)
         found.update(wrong)
     odd = [f"{n:,} of {len(stored):,} trials made again differ in {', '.join(name for name, _ in found.most_common())}"] if n else []
-    return [*odd, *([] if is_other else plan_differences(run, study, DESCRIBES))]
+    return [*odd, *unsent, *([] if is_other else plan_differences(run, study, DESCRIBES))]
+
+
+def _unsent(run: Run, study: Study, stored: Sequence[tuple[Record, list[Record]]]) -> list[str]:
+    """What the manifest says was sent besides the messages, next to the calls that were sent with the parameters of the experiment."""
+    asked = FirstCalls(study.design, study.experiment.sampling.asked()).sampling
+    had: dict[str, set[bool]] = {}
+    for row, calls in stored:
+        name, sent = row["model"], run.manifest.effective.get(row["model"])
+        for call in calls:
+            is_own = sent is not None and not call["cached"] and call["purpose"] != "score"
+            if is_own and _unseeded(call["requested"]) == _unseeded(asked[name]):
+                had.setdefault(name, set()).add(_unseeded(call["effective"]) == _unseeded(sent or {}))
+    odd = sorted(name for name, found in had.items() if True not in found)
+    return [f"the manifest says otherwise than the calls what was sent to {', '.join(odd)}"] if odd else []
+
+
+def _unseeded(parameters: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as a record holds them, without the seed, which differs between calls."""
+    found = json.loads(parameters if isinstance(parameters, str) else written(parameters))
+    return {name: value for name, value in found.items() if name != "seed"}
 
 
 def unchecked(run: Run) -> list[str]:
@@ -115,6 +160,13 @@ def unchecked(run: Run) -> list[str]:
     except (PromptlabError, OSError) as error:
         said.append(f"Prompts and answers were not checked against the experiment, which cannot be read here: {first_line(error)}")
     return said
+
+
+def _is_of_its_call(row: Record, calls: Sequence[Record]) -> bool:
+    """Whether a trial of one call, with its judgements, has the answer of that call; True of all others."""
+    answers = [call for call in calls if call["purpose"] != "score"]
+    plain = len(answers) == 1 and row["strategy"] == "single"
+    return not plain or (row["answer"] == answers[0]["text"] and row["outcome"] in (answers[0]["outcome"], "parse_failed", "error"))
 
 
 def _unlike(row: Record, calls: Sequence[Record], made: Rows, is_other: bool, is_unscored: bool) -> list[str]:
