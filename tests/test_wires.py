@@ -105,6 +105,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.long(but=20)
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_the_same_completion_over_both_wires(server: Server, name: str) -> None:
     direct = asked(server, name, "direct", temperature=0, max_tokens=5)
