@@ -118,6 +118,7 @@ def rows() -> bytes:
 PARQUET: dict[str, Callable[[], bytes]] = {"repeated": repeated, "zeros": zeros, "rows": rows}
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("kind", PARQUET)
 def test_parquet(tmp_path: Path, kind: str) -> None:
     data = PARQUET[kind]()
@@ -157,6 +158,7 @@ JSON = {
 }  # fmt: skip
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("kind", JSON)
 def test_json(tmp_path: Path, kind: str) -> None:
     text = JSON[kind]
@@ -172,6 +174,7 @@ def test_json(tmp_path: Path, kind: str) -> None:
     assert (run / "damaged" / "manifest.json").exists()
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("line", ["1", "{}", '{"trial":{},"calls":[]}', '{"trial":{"placement":"a","shots":0,"strategy":"b"},"calls":[]}'])
 def test_many_short_lines(tmp_path: Path, line: str) -> None:
     text = f"{line}\n" * (MEGABYTE // (len(line) + 1))
@@ -190,6 +193,7 @@ YAML = {
 }  # fmt: skip
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("kind", YAML)
 def test_yaml(tmp_path: Path, kind: str) -> None:
     (tmp_path / "e.yaml").write_text(YAML[kind])
@@ -242,6 +246,7 @@ CACHES = {
 }
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("kind", CACHES)
 def test_a_cache(tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "cache"
@@ -265,6 +270,7 @@ def test_other_files_of_a_run(tmp_path: Path, kind: str) -> None:
     assert refused("explorer", run)
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("kind", YAML)
 def test_a_library(tmp_path: Path, kind: str) -> None:
     (tmp_path / "s.yaml").write_text(YAML[kind])
@@ -357,6 +363,7 @@ CSV = {
 }  # fmt: skip
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("kind", CSV)
 @pytest.mark.parametrize("ending", ["csv", "tsv"])
 def test_csv(tmp_path: Path, kind: str, ending: str) -> None:

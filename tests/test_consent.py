@@ -255,6 +255,7 @@ def test_runs_with_patterns_keep_their_scores(here: Path) -> None:
         assert score == float(bool(match) and match[1] == str(2 * (int(item) - 1))), answer
 
 
+@pytest.mark.long
 def test_a_module_in_the_working_directory_takes_the_place_of_none(here: Path) -> None:
     """Neither in workers nor in what prepares a run for reading: those are processes of Python's own, started in that directory."""
     write(here / "sent", "number")
