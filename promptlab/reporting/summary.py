@@ -159,7 +159,7 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
 def _with_its_repeat(report: Report, model: str, rows: Sequence[SummaryRow]) -> float | None:
     if of_arms(report.plan):  # differences are against the incumbent's own score
         return None
-    over = [c for c in report.of("stimulus", model) if c.task is None and c.control == "none"]
+    over = [c for c in report.of("stimulus", model) if c.task is None and c.control in ("none", "single")]
     own = [c.mean_control for c in over if AA_ARM in c.control_arms]
     means, scores = ({f"{100 * x:.1f}" for x in of if x is not None} for of in (own, [row.score for row in rows if row.incumbent]))
     return own[0] if len(means) == len(scores) == 1 and means != scores else None
