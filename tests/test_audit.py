@@ -80,6 +80,7 @@ incumbent: a
 """
 
 
+@pytest.mark.long(but=12)
 @pytest.mark.parametrize("cheat", CHEATS, ids=lambda cheat: cheat.name)
 def test_a_cheat_is_noticed_by_what_the_page_says(honest: Path, judged: Path, tmp_path: Path, cheat: Cheat) -> None:
     """What a report that is forced says of the run is what one that is not forced refuses it for."""
@@ -174,6 +175,7 @@ def moved_to_the_first_part(run: Path) -> None:
     rechained(run)
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("made", [screened, looked])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_choices_on_the_way_are_made_again(tmp_path: Path, made: Callable[[Path], Path], workers: int) -> None:

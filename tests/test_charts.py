@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from promptlab.explorer.take import NARROW, fitted
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.words import AA_ARM, CONTROLS, OUTCOMES, ROLES, VERDICTS, Control, Outcome, Role, Verdict
@@ -119,3 +120,22 @@ def test_no_two_of_many_lines_look_alike() -> None:
     rows = [{"arm": f"a{n}", "round": 1, "n": 9, "solved": 0.5, "ci_low": 0.2, "ci_high": 0.8} for n in range(12)]
     drawn = charts.svg(charts.rounds(rows, "Rounds", False))
     assert all(drawn.count(f">a{n}<") == 1 for n in range(12)), "one legend for colour and point"
+
+
+def test_on_a_page_a_chart_fits_a_phone() -> None:
+    """Short names, no words at the right, legends above: nothing of it makes the chart wider than the screen."""
+    rows = [{"row": "a cell", "kind": kind, "value": 1.0, "low": 0.0, "high": 2.0, "words": "w"} for kind in ("paper", "here")]
+    whole = charts.estimates(rows, ("paper", "here"), "axis", "title", False).to_dict(validate=False)
+    page = fitted(whole)
+    text = next(layer["encoding"]["text"] for layer in page["layer"] if "text" in layer["encoding"])
+    assert text == {"condition": {"test": f"!({NARROW})", "field": "words", "type": "nominal"}, "value": ""}
+    limits = {found["expr"] for found in every(page, "labelLimit")}
+    assert limits == {f"{NARROW} ? 120 : 420", f"{NARROW} ? 240 : 420"}
+    assert set(every(page, "orient")) >= {"top"}
+    assert page["datasets"] == whole["datasets"]
+
+
+def every(spec: Any, name: str) -> list[Any]:
+    """All values of a key, however deep."""
+    parts = spec.items() if isinstance(spec, dict) else enumerate(spec) if isinstance(spec, list) else ()
+    return [found for key, part in parts for found in ([part] if key == name else every(part, name))]

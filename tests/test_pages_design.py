@@ -45,7 +45,7 @@ def of(folder: Path, **values: str) -> list[Table]:
 
 def says(found: list[Table], title: str = "Deviations from the plan") -> dict[str, str]:
     frame = table(found, title)
-    return dict(zip(frame["what"], frame["says"], strict=True))
+    return dict(zip(frame["what"], frame["result"], strict=True))
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -66,6 +66,7 @@ def changed(folder: Path, name: str, change: Callable[[dict[str, Any]], None]) -
 # --- hashes -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("name", ["demo_run", "demo_loops", "demo_replication"])
 def test_a_recorded_run_matches_what_was_frozen(name: str) -> None:
     folder = ROOT / "notebooks" / name
@@ -109,6 +110,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("edit", EDITS)
 def test_whatever_is_edited_afterwards_differs(edit: str, copied: Path) -> None:
     change, wanted = EDITS[edit]
@@ -132,7 +134,7 @@ def test_the_command_prints_what_the_page_shows(copied: Path) -> None:
     value = json.loads(told.output)
     assert value["result"] == "Not what was frozen any more: data. Cannot be recomputed from this folder: experiment."
     page = table(of(copied), "Does what is here match what was frozen?")
-    assert [check["says"] for check in value["checks"]] == page["says"].tolist()
+    assert [check["says"] for check in value["checks"]] == page["result"].tolist()
     assert all(len(check["frozen"]) == 64 for check in value["checks"][:-1])
 
 
@@ -222,7 +224,7 @@ def test_counts_are_those_of_the_trials(tmp_path: Path) -> None:
     plan, trials = json.loads((folder / "plan.json").read_text()), Run(folder).trials()
     found = of(folder)
     rows = table(found, "Deviations from the plan").set_index("what")
-    assert rows.loc["trials recorded", ["says", "planned", "found"]].tolist() == [
+    assert rows.loc["trials recorded", ["result", "planned", "found"]].tolist() == [
         deviations.DEVIATES, f"{plan['counts']['trials']:,}", f"{len(trials):,}",
     ]  # fmt: skip
     n_errors = int((trials["outcome"] == "error").sum())
@@ -255,9 +257,9 @@ def test_every_kind_of_deviation_is_found(copied: Path) -> None:
         "versions that served one model", "parameters sent", "sessions", "budget", "models that refused for good", "how it ended",
     }  # fmt: skip
     rows = table(found, "Parameters requested and sent").set_index("parameter")
-    assert rows.loc["temperature", ["says", "asked", "sent"]].tolist() == [deviations.DEVIATES, "0.7", "1.0"]
+    assert rows.loc["temperature", ["result", "requested", "sent"]].tolist() == [deviations.DEVIATES, "0.7", "1.0"]
     assert rows.loc["max_tokens", "sent"] == "not sent"
-    assert rows.loc["seed", "says"] == "● added"
+    assert rows.loc["seed", "result"] == "● added"
     store = load.open_store(copied)
     assert "6 deviations from the plan are listed below." in deviations.headline(store, audit.audit(Run(copied)), found[1])
 

@@ -62,7 +62,7 @@ def test_one_task_asked_once_has_mcnemars_power() -> None:
     smallest = smallest_effect_mcnemar(400, 0.12, 0.01)
     assert smallest is not None
     assert float(short["smallest effect seen"].removesuffix(" points")) == pytest.approx(100 * smallest, rel=0.05)  # it flips more
-    assert short["strictest level"] == "0.01, of 5 comparisons"
+    assert short["strictest significance level"] == "0.01, of 5 comparisons"
 
 
 def test_several_tasks_have_the_power_of_their_mean() -> None:
@@ -92,10 +92,10 @@ def test_repeats_divide_only_what_is_chance() -> None:
 
 def test_the_items_it_takes_are_the_fewest_that_do() -> None:
     found = page.tables(None, given(over="cell", effect=6, flips=10, comparisons=1, per_stimulus=1))
-    n = int(facts(found, "In short")["items a task it takes"].replace(",", ""))
+    n = int(facts(found, "In short")["items a task needed"].replace(",", ""))
     assert power_mcnemar(n, 0.08, 0.02, 0.05).midp >= 0.8 > power_mcnemar(n - 3, 0.08, 0.02, 0.05).midp
     never = facts(page.tables(None, given(over="cell", effect=0.1, flips=50)), "In short")
-    assert never["items a task it takes"] == "more than 100,000"
+    assert never["items a task needed"] == "more than 100,000"
 
 
 def test_the_curve_is_the_power_at_every_number_of_items() -> None:

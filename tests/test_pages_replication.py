@@ -72,6 +72,7 @@ def wanted_of(folder: Path, like: str | None) -> Any:
     return replicate(Run(folder), PAPER, {} if like is None else {"sim/null": like})
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("like", [None, "GPT-4"])
 def test_cells_by_query_are_those_of_the_trials_frame(like: str | None, swept: Path) -> None:
     found = beside(swept, like) if like else beside(swept)
@@ -125,7 +126,7 @@ def test_tables_say_the_figures_and_what_differs(swept: Path) -> None:
         replicated.BENCHMARKS[name]: f"{headline('emotionprompt', name):+.2f} %" for name in replicated.BENCHMARKS
     }
     differs = titled(shown, "What differs from the paper").frame
-    stops = set(differs.loc[differs["it"] == "keeps from comparing", "difference"])
+    stops = set(differs.loc[differs["effect"] == "prevents a comparison", "difference"])
     assert stops == {what for c in wanted.cells for what in c.obstacles}
     assert set(differs["difference"]) == {what for c in wanted.cells for what in c.deviations}
     assert "the model is simulated" in stops

@@ -45,7 +45,7 @@ def said(findings: list[Finding], part: str) -> Finding:
 CASES: dict[str, tuple[str, str, bool, str, str]] = {
     "provider": ("opnai/gpt-4o", "", True, "the provider 'opnai' is not known to LiteLLM", "did you mean 'openai'"),
     "name": ("openai/gpt-4o-minni", "", False, "has no model 'gpt-4o-minni' of openai", "did you mean 'openai/gpt-4o-mini'"),
-    "key": ("groq/x", "", False, "the variable GROQ_API_KEY, whose key it is sent, is not set", "export GROQ_API_KEY"),
+    "key": ("groq/x", "", False, "the variable GROQ_API_KEY, which holds its key, is not set", "export GROQ_API_KEY"),
     "own key": ("{model: openai/x, name: m, api_key_env: MY_KEY_OF_TESTS}", "", False, "MY_KEY_OF_TESTS", "export MY_KEY_OF_TESTS"),
     "price": ("openai/gpt-99", "", False, "its price is not known", "--max-tokens"),
     "price of a server": (f"{{model: openai/x, name: m, {HERE}}}", "", False, "no cap in USD can hold", "add 'price'"),
@@ -136,6 +136,7 @@ def test_effort_says_whether_a_model_thinks() -> None:
     ]
 
 
+@pytest.mark.long
 def test_check_tells_errors_and_warnings_apart(tmp_path: Path) -> None:
     bad = run("check", str(experiment(tmp_path, models="  - openai/gpt-5-mini")))
     assert bad.returncode == 2

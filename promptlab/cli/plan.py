@@ -184,7 +184,7 @@ def _say_compared(made: Plan) -> None:
         say(f"factor {f.name}: {_some(f.levels)}; {'their spread' if f.random else f'each against {f.reference}'}")
     for role, word in ARMS.items():
         if names := [a.name for a in made.arms if a.role == role]:
-            say(f"{word}: {len(names)}: {_some(names)}")
+            say(f"{word} ({len(names)}): {_some(names)}")
     if made.no_placebo_reason and len(made.arms) > 2:
         say(f"No placebo arm: {made.no_placebo_reason}")
 

@@ -42,6 +42,8 @@ def remedy(error: PromptlabError, given: Sequence[str]) -> str | None:
         if found := rule.search(message):
             option, *values = found.groups()
             return _command(_with(given, option, next(filter(None, values))))
+    if given and "there is no such file" in message:
+        return _command([given[0], "--help"])
     library = LIBRARY.search(message)
     return f"python -m pip install {library.group(1)}" if library else None
 

@@ -59,7 +59,7 @@ def _cards(store: Store, filters: Filters, sums: Sequence[Row]) -> None:
     counts = store.manifest.counts
     cards = (
         f"${whole:,.4f}" if known else "unknown", f"${min(prices):.3f} to ${max(prices):.3f}" if prices else "unknown",
-        f"{counts.errors:,} of {counts.done:,}", f"{store.plan.replicates} x each",
+        f"{counts.errors:,} of {counts.done:,}", f"{store.plan.replicates:,}",
     )  # fmt: skip
     one, two, three, four = st.columns(4)
     with one:
@@ -69,7 +69,7 @@ def _cards(store: Store, filters: Filters, sums: Sequence[Row]) -> None:
     with three:
         st.metric("Failed", cards[2], border=True)
     with four:
-        st.metric("Repeats", cards[3], border=True)
+        st.metric("Answers to each prompt", cards[3], border=True)
 
 
 def tables(store: Store, filters: Filters) -> list[Table]:

@@ -15,7 +15,7 @@ from promptlab.nouns import NONE_ARM, OUTCOMES, RunProblem
 from promptlab.reporting import flips
 from promptlab.reporting.flips import KINDS, Side
 from promptlab.reporting.prepared import Store, records
-from promptlab.reporting.words import or_unknown, score_word
+from promptlab.reporting.words import score_word
 
 OPENED = "drawers_opened"
 WHERE = "drawer"
@@ -196,7 +196,7 @@ def sent(store: Store, row: Mapping[str, Any]) -> str | None:
 def _prompts(both: list[tuple[Side, dict[str, Any]]]) -> None:
     texts = [sent(side.store, row) for side, row in both]
     if any(text is None for text in texts):
-        st.warning("The messages of this trial cannot be read.")
+        trial.without_messages(both[0][0].store)
         return
     text_a, text_b = (text or "" for text in texts)
     _kept("view", list(VIEWS), partial(_buttons, "Prompt", "view"))
@@ -223,11 +223,12 @@ def _answer(side: Side, row: Mapping[str, Any], name: str) -> None:
     plain.box(row["answer"], f"The answer of {name}")
     if not pd.isna(row["error"]):
         plain.line(row["error"])
+    known = [("output_tokens", "{:,.0f} tokens"), ("cost_usd", "${:.6f}"), ("latency_s", "{:.2f} s")]
+    figures = [form.format(row[column]) for column, form in known if not pd.isna(row[column])]
     plain.html(
-        '<div class="soft">read as: {read} · {tokens} tokens · {price} · {seconds} · {outcome}</div>',
+        '<div class="soft">read as: {read} · {figures}</div>',
         read=plain.cell(trial.read_in(row), 80),
-        tokens=or_unknown(row["output_tokens"], "{:,.0f}"), price=or_unknown(row["cost_usd"], "${:.6f}"),
-        seconds=or_unknown(row["latency_s"], "{:.2f} s"), outcome=OUTCOMES.get(row["outcome"], str(row["outcome"])),
+        figures=" · ".join([*figures, OUTCOMES.get(row["outcome"], str(row["outcome"]))]),
     )  # fmt: skip
 
 

@@ -86,6 +86,7 @@ pointer-events: none}} [data-testid=stHeader] * {{pointer-events: none}}
 .st-key-pages a {{white-space: nowrap}} [data-testid=stVerticalBlock] {{gap: .6rem}}
 [data-testid=stFullScreenFrame] > div:has(> [data-testid=stVegaLiteChart]) {{overflow-x: auto}}
 [data-testid=stCaptionContainer] :is(p, span) {{color: var(--soft); opacity: 1}} [data-testid=stCaptionContainer] {{opacity: 1}}
+[data-testid=stHeading] [data-testid=stMarkdownContainer] {{margin-bottom: 0}}
 [data-testid=stMain] h2 {{font-size: 1.33rem; font-weight: 600; padding: .8rem 0 .2rem; margin: 0}}
 [data-testid=stMain] :is(h1, h2, h3) {{letter-spacing: 0}} .pl-h1 {{font-size: 1.73rem; font-weight: 650; line-height: 1.25; margin: 0;
 padding: 0; overflow-wrap: anywhere}} @media (max-width: 640px) {{.pl-h1 {{font-size: 1.47rem; display: -webkit-box;

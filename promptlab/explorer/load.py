@@ -5,6 +5,7 @@ Also the parts of a page that keep up with a sweep: drawn again every 15 seconds
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -112,4 +113,6 @@ def unreadable(error: PromptlabError) -> None:
     """Say that a run cannot be read, and why."""
     st.error("This run cannot be read.")
     plain.line(error)
+    for command in re.findall(r"`(promptlab [^`]+)`", str(error)):
+        plain.block(command)
     st.caption("Choose another run above, or make this one again: promptlab sweep with the same experiment file completes it.")

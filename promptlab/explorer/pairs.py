@@ -92,7 +92,7 @@ def _sides(store: Store, filters: Filters) -> tuple[str | None, Side, Side | Non
     prompt, words_of = _prompt(store, filters, False, one), flips.names(store)
     name = filters.pick("Arm A", "a", list(words_of), NONE_ARM if prompt else first, words_of, drops=OF_A_PAIR, place=one)
     a = flips.side(store, model, setting, name, prompt)
-    b = _other_side(store, filters, a, NONE_ARM if prompt else second, two)
+    b = _other_side(store, filters, a, NONE_ARM if prompt else second, (two, three))
     return task, a if b is None or a.prompt else replace(a, prompt=b.prompt), b
 
 
@@ -151,12 +151,13 @@ def _sign(mean: float) -> str:
     return "✓" if mean == 1 else "✕" if mean == 0 else f"{'✓' if mean >= 0.5 else '✕'} {mean:.2f}"
 
 
-def _other_side(store: Store, filters: Filters, a: Side, default: str, place: Place) -> Side | None:
-    """Arm B: of the same run, or of another one next to it."""
+def _other_side(store: Store, filters: Filters, a: Side, default: str, places: tuple[Place, Place]) -> Side | None:
+    """Arm B: of the same run, or of another one next to it; the second of the places is for which run."""
+    place, of_the_run = places
     others = [name for name in folders(store.folder.parent) if name != store.folder.name] if filters.drawn else []
     other, model, setting = store, a.model, a.setting
     if others:
-        name = filters.pick("B is from", "other", [HERE, *others], HERE, drops=("b", "model_b", *OF_A_PAIR), place=place)
+        name = filters.pick("B is from", "other", [HERE, *others], HERE, drops=("b", "model_b", *OF_A_PAIR), place=of_the_run)
         if name != HERE:
             other = open_other(store.folder.parent / name)
             take.answers_of(store.manifest, other.manifest)

@@ -26,6 +26,9 @@ ROW_PX = 35
 MOST_ROWS_SHOWN = 14
 MOST_ROWS_WHOLE = 60
 TALLEST = 720
+LONG_HEAD = 28
+"""Characters of a column's name above which it would push the other columns off the screen."""
+SHORT = st.column_config.TextColumn(width=200)
 DECIMAL = st.column_config.NumberColumn(format="%.1f")
 
 
@@ -120,7 +123,8 @@ def choosable(
     st.dataframe(
         styled(shown, [*shown.columns] if tinted else []), hide_index=True, height=height, placeholder="", row_height=row_height,
         key=key, on_select=selected, selection_mode="single-cell", alt=alt,
-        column_config={str(name): DECIMAL for name in shown if pd.api.types.is_float_dtype(shown[name])},
+        column_config={str(name): DECIMAL for name in shown if pd.api.types.is_float_dtype(shown[name])}
+        | {str(name): SHORT for name in shown if len(str(name)) > LONG_HEAD},
     )  # fmt: skip
 
 

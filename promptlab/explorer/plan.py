@@ -52,7 +52,7 @@ def render(store: Store | None, filters: Filters) -> None:
 def _size(store: Store | None, chosen: Choices, draft: Draft) -> None:
     simulated = bool(store and store.simulated)
     drawn = charts.power(records(curve(chosen)), chosen.per_task, "How often a true effect would be seen", simulated)
-    take.chart(drawn, "power", f"Power against items a task, a line for each effect. {in_a_sentence(chosen)}", wide=True)
+    take.chart(drawn, "power", f"Power against items a task, a line for each effect. {in_a_sentence(chosen)}")
     take.section("In short", short_table(chosen, draft), "plan")
     take.section("Items and repeats", ways_table(chosen, draft), "items-and-repeats")
 

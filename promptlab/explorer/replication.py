@@ -54,10 +54,11 @@ def _chosen(store: Store, filters: Filters, model: str | None = None) -> tuple[P
     default = next((paper for paper in PAPERS if stimuli_of(store.plan, paper)), PAPERS[0])  # the first paper whose sentences the run has
     name = filters.pick("Paper", "paper", PAPERS, default, TITLES, drops=("as",), place=left)
     paper = next(paper for paper in PAPERS if paper == name)
+    several = model is None
     model = model or model_of(store, filters, middle)
     by_name = {replicated.BY_NAME: "model of the same name, else the average"}
     known = [replicated.BY_NAME, *models_of(paper), AVERAGE]
-    like = filters.pick("It stands for the paper's", "as", known, replicated.BY_NAME, by_name, place=right)
+    like = filters.pick("Compare it with the paper's", "as", known, replicated.BY_NAME, by_name, place=right if several else middle)
     return paper, model, replicated.beside(store, paper, model, like)
 
 

@@ -14,6 +14,7 @@ from promptlab.explorer.filters import OF_A_DRAWER, Filters, go, model_of
 from promptlab.explorer.load import kept_fresh
 from promptlab.explorer.table import ArmRow, draw, frame
 from promptlab.nouns import VERDICTS, Comparison, Setting
+from promptlab.nouns.words import tallied
 from promptlab.reporting import charts, words
 from promptlab.reporting.build import unwhole, waiting
 from promptlab.reporting.decide import cautions, reason
@@ -137,8 +138,8 @@ def _verdict(store: Store, model: str, control: str) -> None:
     counts = {label: sum(row.verdict in verdicts for row in rows) for label, verdicts in SHOWN.values() if verdicts}
     said = [
         *([f"Corrected for choosing the best of {n}: {points(best.corrected)}."] if best and best.corrected is not None and n > 1 else ()),
-        *([f"{len(tied)} of the other {n - 1} may be as good."] if tied else ()),
-        f"Against {against}, {found.where}: " + ", ".join(f"{count} {label}" for label, count in counts.items() if count) + ".",
+        *([f"{f'{len(tied)} of the other {n - 1}' if n > 2 else 'The other one'} may be as good."] if tied else ()),
+        f"Against {against}, {found.where}: " + ", ".join(tallied(counts)) + ".",
         *([price] if (price := _price(rows, best)) else ()),
     ]
     live = f"Read at {store.read_at} from {store.n_trials:,} trials; the sweep continues." if store.report.state == "running" else ""

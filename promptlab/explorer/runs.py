@@ -27,7 +27,7 @@ from promptlab.stats import points
 LIVE_S = 3.0
 OPENED = "runs_opened"
 COLUMNS = ("run", "state", "SIMULATED", "question", "best arm", "trials", "errors", "cost", "when", "warnings", "models", "updated", "name")
-DRAWN = ("run", "state", "SIMULATED", "best arm", "question", "errors", "cost", "when", "trials", "warnings", "models", "updated", "name")
+DRAWN = ("run", "best arm", "state", "SIMULATED", "question", "errors", "cost", "when", "trials", "warnings", "models", "updated", "name")
 """The same, in the order of the page: what a narrow screen shows comes first."""
 ABOUT = (
     "Newest first. A warning is something that may spoil a comparison or that is still open; "

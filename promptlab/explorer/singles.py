@@ -81,9 +81,9 @@ def _sieve(store: Store, filters: Filters) -> tuple[Sieve, str]:
     model = ALL if one_model else filters.pick("Model", "model", [ALL, *store.models], ALL, every | models, drops=DROPS, place=one)
     outcome = filters.pick("Outcome", "outcome", [ALL, *OUTCOMES], ALL, every | OUTCOMES, drops=DROPS, place=one)
     task = filters.pick("Task", "task", [ALL, *store.tasks], ALL, every, drops=DROPS, place=two)
-    result = filters.pick("Score", "result", RESULTS, ALL, RESULTS, drops=DROPS, place=two)
+    result = filters.pick("Score", "result", RESULTS, ALL, RESULTS, drops=DROPS, place=one if one_model else two)
     arm = filters.pick("Arm", "arm", [ALL, *store.arms], ALL, every | store.arm_words(), drops=DROPS, place=three)
-    text = filters.search("Text", "find", "in the input, the answer or the item's name", drops=DROPS, place=three)
+    text = filters.search("Text", "find", "in the input, the answer or the item's name", drops=DROPS, place=two if one_model else three)
     return where(model, task, arm, outcome, result, text), f"{model}/{task}/{arm}/{outcome}/{result}/{text}"
 
 

@@ -90,13 +90,13 @@ def draw(rows: Sequence[ArmRow], margin: float, key: str, choose: Callable[[int]
 
     column, wide = st.column_config, min(290, max(120, 24 + 7 * max((len(row.arm) for row in rows), default=0)))
     height: Any = "content" if len(rows) <= MOST_ROWS else (MOST_ROWS + 1) * ROW_PX
-    number = column.NumberColumn
+    number, figures = column.NumberColumn, plain.styled(shown, ["verdict"])
     st.dataframe(
-        plain.styled(shown, ["verdict"]), hide_index=True, row_height=ROW_PX, height=height, key=key, placeholder="",
+        figures.format({"points": signed}), hide_index=True, row_height=ROW_PX, height=height, key=key, placeholder="",
         on_select=selected, selection_mode="single-cell", alt="One row for each arm: verdict, name, points, 95 % interval",
         column_config={
-            "verdict": column.TextColumn(width=98), "arm": column.TextColumn(width=wide), "points": number(format="%+.1f", width=70),
-            "effect": column.ImageColumn(f"{100 * low:+.0f} to {100 * high:+.0f} points", width=DRAWN_PX + 24),
+            "verdict": column.TextColumn(width=98), "arm": column.TextColumn(width=wide), "points": number(width=70),
+            "effect": column.ImageColumn(minus(f"{100 * low:+.0f} to {100 * high:+.0f} points"), width=DRAWN_PX + 24),
             "95 %": column.TextColumn(width=120), "adjusted p": column.TextColumn(width=84),
             "chance to be best, %": column.TextColumn("P(best)", width=70), "lost, %": number(format="%.1f", width=64),
             "USD for 1,000": number("$/1,000", format="$%.3f", width=80),
@@ -111,7 +111,17 @@ ALWAYS = ("verdict", "arm", "points", "effect", "95 %")
 def _ends(row: ArmRow) -> str:
     if row.low is None or row.high is None:
         return ""
-    return f"{100 * row.low:+.1f} … {100 * row.high:+.1f}".replace("-", "−")
+    return minus(f"{100 * row.low:+.1f} … {100 * row.high:+.1f}")
+
+
+def signed(points: float) -> str:
+    """Points as they are shown; they sort as numbers."""
+    return "" if pd.isna(points) else minus(f"{points:+.1f}")
+
+
+def minus(figures: str) -> str:
+    """Figures with the sign of subtraction, which is as wide as the plus."""
+    return figures.replace("-", "−")
 
 
 def interval_svg(row: ArmRow, low: float, high: float, margin: float, palette: Palette) -> str:

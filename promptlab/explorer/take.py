@@ -60,14 +60,19 @@ def folded(label: str, table: Table, name: str) -> None:
 
 
 def shown(table: Table, name: str) -> None:
-    """A table with its note above it and downloads below it; `name` is that of the files, and the column `says` is tinted by its word."""
+    """A table with its note above it and downloads below it; `name` is that of the files, and the column `result` is tinted by its word."""
     if table.note:
         plain.line(table.note)
     if table.frame.empty:
         st.caption("Nothing is recorded for this yet.")
         return
-    plain.table(table.frame, tinted="says" if "says" in table.frame else None)
+    alike = [column for column in ALIKE if column in table.frame and len(table.frame) > 1 and table.frame[column].nunique() == 1]
+    plain.table(table.frame.drop(columns=alike), tinted="result" if "result" in table.frame else None)
     frame(table.frame, name)
+
+
+ALIKE = ("model", "setting", "loop")
+"""Columns that are shown only where rows differ in them: the page names the run, and what was chosen."""
 
 
 def answers_of(*runs: Manifest) -> None:
@@ -109,16 +114,37 @@ def _list(file: str, made: Callable[[], Any], mime: str) -> None:
     st.session_state.setdefault(LISTED, {})[plain.cell(file, 80)] = (made, mime)
 
 
-def chart(drawn: Any, name: str, about: str, wide: bool = False) -> None:  # noqa: ANN401
-    """A chart in the colours of the theme; `about` says in words what it shows, for screen readers.
-
-    `wide`: it fills the page, however narrow that is.
-    """
-    spec = themed(drawn.to_dict(validate=False))  # the tests check the charts
-    if wide:
-        spec["autosize"] = {"type": "fit", "contains": "padding"}
-    st.vega_lite_chart(spec=spec, width="stretch" if wide else "content", theme=None, alt=plain.cell(about, 300))
+def chart(drawn: Any, name: str, about: str) -> None:  # noqa: ANN401
+    """A chart as wide as the page, in the colours of the theme; `about` says in words what it shows, for screen readers."""
+    spec = fitted(themed(drawn.to_dict(validate=False)))  # the tests check the charts
+    plain.html("<b>{title}</b>", title=spec.pop("title")["text"])  # above the chart a long title wraps
+    st.vega_lite_chart(spec=spec | {"autosize": {"type": "fit-x", "contains": "padding"}}, theme=None, alt=plain.cell(about, 300))
     drawing(drawn, name)
+
+
+NARROW = "windowSize()[0] < 640"
+LONG_NAMES = 400
+"""Pixels that a name may take in a chart of few series: on a phone they stand one below the other."""
+AT_THE_END = {"value": "width"}
+"""Where a row's words stand."""
+
+
+def fitted(spec: Any) -> Any:  # noqa: ANN401 (Vega-Lite)
+    """The chart with legends above it; on a phone with short names, and without the words at the right, which the table repeats."""
+    if isinstance(spec, list):
+        return [fitted(part) for part in spec]
+    if not isinstance(spec, dict):
+        return spec
+    found = {name: part if name in ("data", "datasets") else fitted(part) for name, part in spec.items()}
+    is_legend, limit = "symbolOpacity" in found, found.get("labelLimit", 0)
+    columns = 1 if limit > LONG_NAMES else 2
+    if limit:
+        found["labelLimit"] = {"expr": f"{NARROW} ? {240 if is_legend and columns == 1 else 120} : {limit}"}
+    if is_legend:
+        found |= {"orient": "top", "columns": {"expr": f"{NARROW} ? {columns} : 5"}}
+    if found.get("x") == AT_THE_END and "text" in found:
+        found["text"] = {"condition": {"test": f"!({NARROW})", **found["text"]}, "value": ""}
+    return found
 
 
 def themed(spec: Any) -> Any:  # noqa: ANN401 (Vega-Lite)

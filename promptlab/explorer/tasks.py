@@ -9,6 +9,7 @@ import streamlit as st
 
 from promptlab.explorer import drawer, loops, plain, take
 from promptlab.explorer.filters import OF_A_DRAWER, Filters, choose, go
+from promptlab.explorer.table import minus
 from promptlab.nouns import NONE_ARM, VERDICTS, Comparison, inert
 from promptlab.reporting import charts, words
 from promptlab.reporting.flips import Side
@@ -84,6 +85,6 @@ def tables(store: Store, filters: Filters) -> list[Table]:
 
 def table(cells: Sequence[Comparison], tasks: Sequence[str], arms: Sequence[str]) -> pd.DataFrame:
     """Tasks down, arms across, sign and points in the cells."""
-    found = {(c.task, c.treatment): f"{VERDICTS[c.verdict].sign} {points(c.diff)}" for c in cells}
+    found = {(c.task, c.treatment): f"{VERDICTS[c.verdict].sign} {minus(points(c.diff))}" for c in cells}
     columns = {"task": list(tasks)} | {name: [found.get((task, name), "") for task in tasks] for name in arms}
     return pd.DataFrame(columns)

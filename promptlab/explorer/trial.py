@@ -81,13 +81,21 @@ def read_in(row: Mapping[str, Any]) -> str:
     return "(no answer found)" if pd.isna(row["extracted"]) else str(row["extracted"])
 
 
+def without_messages(store: Store) -> None:
+    """Say why nothing that was sent is shown."""
+    if store.plan.imported:
+        st.caption("The imported file holds no prompts.")
+    else:
+        st.warning("The messages of this trial cannot be read.")
+
+
 def messages(store: Store, row: Mapping[str, Any]) -> pd.DataFrame:
     """Show the messages of every call of a trial with the stimulus marked; the calls come back for what else they hold."""
     text = added(store, row)
     try:
         calls = store.calls(row["trial"])
     except RunProblem as error:
-        st.warning("The messages of this trial cannot be read.")
+        without_messages(store)
         plain.line(error)
         return pd.DataFrame()
     if calls.empty:

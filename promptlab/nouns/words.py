@@ -214,5 +214,18 @@ def finish_outcome(reason: str | None, text: str, refusal: object = None) -> Out
 
 
 def counted(n: int, thing: str = "item") -> str:
-    """A number with its noun: 1 item, 2 batches."""
-    return f"{n:,} {thing}{'' if n == 1 else 'es' if thing.endswith('ch') else 's'}"
+    """A number with its noun: 1 item, 2 batches, 0 families."""
+    if n == 1:
+        return f"1 {thing}"
+    if thing.endswith("y") and thing[-2] not in "aeiou":
+        return f"{n:,} {thing[:-1]}ies"
+    return f"{n:,} {thing}{'es' if thing.endswith(('ch', 's', 'sh', 'x')) else 's'}"
+
+
+MANY = {"helps": "help", "hurts": "hurt"}
+"""Verdicts of several arms."""
+
+
+def tallied(counts: Mapping[str, int]) -> list[str]:
+    """How many have each verdict, none left out: 1 helps, 2 hurt, 3 unclear."""
+    return [f"{n:,} {MANY.get(word, word) if n > 1 else word}" for word, n in counts.items() if n]

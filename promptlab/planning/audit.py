@@ -36,7 +36,13 @@ class Check(NamedTuple):
 
     def row(self) -> dict[str, str]:
         """The check as people read it: hashes by their first characters."""
-        return {"what": self.what, "says": self.says, "frozen": _short(self.frozen), "now": _short(self.now), "computed from": self.source}
+        return {
+            "what": self.what,
+            "result": self.says,
+            "frozen": _short(self.frozen),
+            "now": _short(self.now),
+            "computed from": self.source,
+        }
 
 
 def audit(run: Run, frozen: tuple[Plan, str] | None = None) -> list[Check]:
@@ -112,7 +118,7 @@ def _data(run: Run, plan: Plan) -> str | None:
                 row["choices"],
                 row["cluster"],
                 scores=scores,
-                columns=json.loads(row.get("columns") or "{}"),
+                columns=json.loads(row["columns"]) if row.get("columns") else {},
             )
         )
     now = None

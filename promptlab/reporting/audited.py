@@ -69,7 +69,8 @@ def of_run(run: Run, consent: Consent | None = None) -> list[Checked]:
     try:
         study = study_of(run, consent)
     except (PromptlabError, OSError) as error:
-        return [*rows, Checked("replay", UNKNOWN, f"the experiment cannot be resolved here: {first_line(error)}")]
+        instead = "a bundle brings its files along: the author runs `promptlab cache export RUN --to answers`"
+        return [*rows, Checked("replay", UNKNOWN, f"the experiment cannot be resolved here: {first_line(error)}; {instead}")]
     differs = rebuilt.plan_differences(run, study)
     rows.append(Checked("plan made again", DIFFERS if differs else MATCHES, "; ".join(differs) or "every key that decides a verdict"))
     with tempfile.TemporaryDirectory(prefix="promptlab-") as folder:

@@ -18,6 +18,7 @@ from promptlab.nouns import (
     BAD_ENDS,
     COMPARISON_COLUMNS,
     CONTROLS,
+    FINDINGS,
     NONE_ARM,
     VERDICTS,
     Comparison,
@@ -31,7 +32,7 @@ from promptlab.nouns import (
     flat,
     readable,
 )  # fmt: skip
-from promptlab.nouns.words import counted
+from promptlab.nouns.words import counted, tallied
 from promptlab.record.mirror import open_run
 from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
@@ -197,7 +198,6 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         steps = progress(as_run, calls, plan) if calls is not None else None
         return Report(
             run=run.id,
-            unchecked=tuple(unchecked(run)),
             manifest=run.manifest,
             plan=plan,
             state=run.state,
@@ -221,6 +221,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
             folder=run.folder,
             by_judge=tuple(one.plain for one in judged_tables(trials, plan, ratings)),
             ratings=ratings,
+            unchecked=tuple(unchecked(run)),  # last: `failures` takes over the study that it resolves
         )
 
 
@@ -419,7 +420,7 @@ def _of_model(report: Report, model: str) -> list[str]:
 def tally(comparisons: Sequence[Comparison]) -> str:
     """How many have each verdict, in words."""
     counts: Counter[str] = Counter(c.verdict for c in comparisons)
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+    return ", ".join(tallied({verdict: counts[verdict] for verdict in VERDICTS}))
 
 
 def _decides(report: Report, key: Key) -> bool:
@@ -427,7 +428,13 @@ def _decides(report: Report, key: Key) -> bool:
     return key[3] == report.controls[0]
 
 
+MOST_OPEN = 20
+"""Arms without a finding that a sentence names; more are counted."""
+
+
 def _names(report: Report, group: Sequence[Comparison], depends: Mapping[Key, Dependence]) -> str:
+    if len(group) > MOST_OPEN and group[0].verdict not in FINDINGS:
+        return f"{len(group):,} arms"
     found = []
     for c in group:
         mean = " as a mean of base prompts that differ" if (c.model, c.setting.id, c.treatment, c.control) in depends else ""

@@ -31,7 +31,7 @@ def headline(store: Store, found: Sequence[Check], odd: Table) -> str:
         return "Imported: nothing of this was frozen before the answers. Families and margins were fixed when the file was imported."
     began = f"{store.manifest.created_at[:16].replace('T', ' ')} UTC" if store.manifest.created_at else "unknown"
     parts = [f"The plan was written with the run, {began}, before the first call.", result(found)]
-    n = int((odd.frame["says"] == DEVIATES).sum())
+    n = int((odd.frame["result"] == DEVIATES).sum())
     parts.append(
         f"{n:,} deviation{'s' if n != 1 else ''} from the plan {'are' if n != 1 else 'is'} listed below." if n else "Nothing deviates."
     )
@@ -102,7 +102,7 @@ def deviation_table(store: Store, cells: pd.DataFrame) -> Table:
     several = {name: versions for name, versions in m.served.items() if len(versions) > 1}
     said = "; ".join(f"{name}: {', '.join(versions)}" for name, versions in several.items())
     add("versions that served one model", "1", said or ("1" if m.served else "unknown"), not several if m.served else None)
-    changed = [f"{row.model}: {row.parameter}" for row in parameter_table(store).frame.itertuples() if row.says == DEVIATES]
+    changed = [f"{row.model}: {row.parameter}" for row in parameter_table(store).frame.itertuples() if row.result == DEVIATES]
     found = ", ".join(changed) or ("as planned" if m.effective else "unknown")
     add("parameters sent", "as planned", found, not changed if m.effective else None)
     add("sessions", "1", f"{m.sessions:,}" if m.sessions else "unknown", m.sessions == 1 if m.sessions else None)
@@ -111,7 +111,7 @@ def deviation_table(store: Store, cells: pd.DataFrame) -> Table:
     add("models that refused for good", "none", "; ".join(f"{name}: {why}" for name, why in m.stopped.items()) or "none", not m.stopped)
     add("how it ended", "complete", state, state == "complete" or short)
     note = "Not every deviation is harmful: a second session continues where the first ended. The report must explain each."
-    return table("Deviations from the plan", note, ("what", "says", "planned", "found"), rows)
+    return table("Deviations from the plan", note, ("what", "result", "planned", "found"), rows)
 
 
 def _listed(n: int, without: Sequence[str]) -> str:
@@ -160,7 +160,7 @@ def parameter_table(store: Store) -> Table:
         "As the sweep found them before its first call. Added ones are promptlab's or the provider's own; a simulated model takes the "
         "experiment's seed. What each call was sent is shown with the answer."
     )
-    return Table("Parameters requested and sent", note, pd.DataFrame(rows, columns=["model", "parameter", "says", "asked", "sent"]))
+    return Table("Parameters requested and sent", note, pd.DataFrame(rows, columns=["model", "parameter", "result", "requested", "sent"]))
 
 
 def _json(values: Mapping[str, Any], key: str, otherwise: str) -> str:

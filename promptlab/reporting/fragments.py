@@ -20,6 +20,7 @@ from promptlab.reporting.palette import DARK, LIGHT
 from promptlab.reporting.summary import Summary, SummaryRow, summaries
 from promptlab.reporting.summary_words import (
     axis_of,
+    axis_words,
     counts_words,
     decision_words,
     head_words,
@@ -100,7 +101,7 @@ def verdict_table(report: Report, summary: Summary) -> dict[str, Any]:
         "summary": summary,
         "counts": counts_words(rows),
         "has": has,
-        "ends": (f"{100 * low:+.0f}", f"{100 * high:+.0f}"),
+        "ends": axis_words((low, high)),
         "zero": 100 * _share(0.0, low, high),
         "rows": [_row(row, summary, texts, (low, high), report.plan.margin) for row in rows],
     }

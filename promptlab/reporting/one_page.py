@@ -12,7 +12,7 @@ from promptlab.reporting.decide import cautions
 from promptlab.reporting.drawing import picture
 from promptlab.reporting.palette import LIGHT
 from promptlab.reporting.summary import OPEN, Summary, SummaryRow, summaries
-from promptlab.reporting.summary_words import axis_of, counts_words, decision_words, head_words, status_words, verdict_words
+from promptlab.reporting.summary_words import axis_of, axis_words, counts_words, decision_words, head_words, status_words, verdict_words
 from promptlab.stats import interval, points
 
 WIDE, HIGH = 1123, 794
@@ -80,9 +80,9 @@ def _model(parts: list[str], y: int, report: Report, summary: Summary, most: int
     y = _lines(parts, y, _wrapped(summary.advice, 15), 15, weight=700)
     y = _lines(parts, y, _wrapped(counts_words(summary.rows), 13), 13, LIGHT.soft) + 4
     axis, margin = axis_of(summary.rows, report.plan.margin), report.plan.margin
-    ends = zip((*axis, 0.0), ("start", "end", "middle"), strict=True)
+    ends = zip((*axis, 0.0), (*axis_words(axis), "0"), ("start", "end", "middle"), strict=True)
     for x, text, anchor in (
-        *((_x(end, axis), f"{100 * end:+.0f}" if end else "0", anchor) for end, anchor in ends),
+        *((_x(end, axis), word, anchor) for end, word, anchor in ends),
         (POINTS, "points", "end"), (ENDS, "95 % interval", "start"), (DO, "what to do", "start"),
     ):  # fmt: skip
         parts.append(_text(x, y + 12, text, 12, LIGHT.soft, anchor=anchor))

@@ -157,7 +157,7 @@ def _two_arms(run: Run) -> str:
     whole = sorted((prompt.name for prompt in plan.prompts), key=lambda name: name != plan.incumbent)
     added = [arm.name for arm in plan.arms if arm.role in ("baseline", "stimulus")]
     names = next((names for names in (whole, added) if len(names) > 1), [])
-    return f": `promptlab compare {shlex.join([run.id, '--arm', names[0], '--against', names[1]])}`" if names else ""
+    return f": `promptlab compare {shlex.join([str(run.folder), '--arm', names[0], '--against', names[1]])}`" if names else ""
 
 
 def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) -> PairReport:

@@ -141,12 +141,12 @@ def short_table(chosen: Choices, draft: Draft) -> Table:
     rows = [
         (f"runs that find {chosen.effect:g} points", _share(size.power(chosen.effect / 100))),
         ("smallest effect seen", _in_points(size.smallest_effect(), "none")),
-        ("shown to be none within", _in_points(size.smallest_margin(0.05 / family))),
-        ("items a task it takes", f"{n:,}" if n else f"more than {MOST_ITEMS:,}"),
-        ("strictest level", f"{chosen.level:.4g}, of {chosen.comparisons:,} comparisons"),
+        ("no effect shown to within", _in_points(size.smallest_margin(0.05 / family))),
+        ("items a task needed", f"{n:,}" if n else f"more than {MOST_ITEMS:,}"),
+        ("strictest significance level", f"{chosen.level:.4g}, of {chosen.comparisons:,} comparisons"),
     ]
     if len(size.tasks) > 2:
-        rows.insert(2, ("the same for tasks like these", _in_points(size.smallest_effect(TAU))))
+        rows.insert(2, ("smallest effect seen, tasks like these", _in_points(size.smallest_effect(TAU))))
     rows += _money(chosen, draft, chosen.per_task, chosen.repeats).items()
     note = (
         f"Effects and items: with 80 % power, against {_against(chosen.per_stimulus)}. Tasks like these: if their effects differ by "

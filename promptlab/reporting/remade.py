@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 import math
-import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from promptlab.design.cross import trials as trials_of
 from promptlab.nouns import CIRCUMSTANCE_COLUMNS, TRIAL_COLUMNS, CallRow, PromptlabError, RunProblem, first_line, row_of
@@ -34,7 +33,7 @@ NOT_MADE_AGAIN = (*CIRCUMSTANCE_COLUMNS, "rule")
 IN_TRIALS = tuple(name for name in TRIAL_COLUMNS if name not in (*NOT_MADE_AGAIN, "trial"))
 OF_ANY_VERSION = ("answer", "n_calls", "input_tokens", "output_tokens", "cost_usd")
 MOST_REMADE, MOST_PARTS = 500, 3
-"""Trials that a report makes again, and parts of the record that it takes them from; failed trials first."""
+"""Trials that a report makes again, as many failed ones besides, and parts of the record that it takes them from."""
 OF_FILES = ("data", "stimuli", "prompts")
 """Hashes of what files next to the experiment hold."""
 DESCRIBES = ("source", "licence", "theory")
@@ -77,6 +76,17 @@ def study_of(run: Run, consent: Consent | None = None) -> Study:
     return study
 
 
+_AT_HAND: WeakKeyDictionary[Run, Study] = WeakKeyDictionary()
+
+
+def _shared_study(run: Run) -> Study:
+    """`study_of` for the two that ask for it, one soon after the other: the first leaves it to the second, and it does not stay."""
+    found = _AT_HAND.pop(run, None)
+    if found is None:
+        found = _AT_HAND[run] = study_of(run)
+    return found
+
+
 def differing(run: Run) -> list[str]:
     """What of the plan and of some trials is not what the experiment and the calls make. Of a run that cannot be
     resolved here, only whether trials have the answers of their calls.
@@ -84,9 +94,9 @@ def differing(run: Run) -> list[str]:
     Trials of programs, and what only the author's code scores, are left out: a report runs no code. Of a run by another version, which
     may write prompts otherwise, only the answers are compared.
     """
-    stored = _drawn(run)
+    stored = {row["order"]: (row, calls) for row, calls in run.drawn(MOST_REMADE, MOST_PARTS)}
     try:
-        study = study_of(run)
+        study = _shared_study(run)
     except (PromptlabError, OSError) as error:
         n = sum(not _is_of_its_call(*one) for one in stored.values())
         odd = [f"{n:,} of {len(stored):,} trials have another answer than their calls"] if n else []
@@ -145,19 +155,10 @@ def unchecked(run: Run) -> list[str]:
     parts = [("Scores of own code", own), ("Answers of programs", [str(program["name"]) for program in plan.programs])]
     said = [f"{what} were not checked ({', '.join(names)}): promptlab audit RUN --allow-code does." for what, names in parts if names]
     try:
-        study_of(run)
+        _shared_study(run)
     except (PromptlabError, OSError) as error:
         said.append(f"Prompts and answers were not checked against the experiment, which cannot be read here: {first_line(error)}")
     return said
-
-
-def _drawn(run: Run) -> dict[int, tuple[Record, list[Record]]]:
-    """Some recorded trials with their calls, by order; failed ones first."""
-    found = list(run.records(MOST_PARTS))
-    random.SystemRandom().shuffle(found)
-    found.sort(key=lambda one: one[0]["outcome"] != "error")
-    n_failed = sum(row["outcome"] == "error" for row, _ in found)
-    return {row["order"]: (row, calls) for row, calls in found[: MOST_REMADE + min(n_failed, MOST_REMADE)]}
 
 
 def _is_of_its_call(row: Record, calls: Sequence[Record]) -> bool:
@@ -177,8 +178,8 @@ def _unlike(row: Record, calls: Sequence[Record], made: Rows, is_other: bool, is
     if is_other:
         return wrong
     compared = [name for name in IN_CALLS if not (is_unscored and name == "score")]
-    both = zip(sorted(calls, key=lambda call: int(call["turn"])), map(asdict, of_calls), strict=False)
-    return wrong + sorted({name for one, other in both for name in compared if not _same(one[name], other[name])})
+    both = zip(sorted(calls, key=lambda call: int(call["turn"])), of_calls, strict=False)
+    return wrong + sorted({name for one, other in both for name in compared if not _same(one[name], getattr(other, name))})
 
 
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 (values of a record)

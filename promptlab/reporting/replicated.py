@@ -189,11 +189,11 @@ def difference_table(found: Found, model: str) -> Table:
         for what in c.deviations:
             where.setdefault((what, what in c.obstacles), []).append(cell_name(c, cells))
     rows = [
-        ("keeps from comparing" if stops else "differs as well", what, "every cell" if len(names) == len(cells) else "; ".join(names))
+        ("prevents a comparison" if stops else "differs as well", what, "every cell" if len(names) == len(cells) else "; ".join(names))
         for (what, stops), names in sorted(where.items(), key=lambda entry: not entry[0][1])
     ]
     note = DIFFERENCES_NOTE if rows else found.reason
-    return Table("What differs from the paper", note, pd.DataFrame(rows, columns=["it", "difference", "where"]))
+    return Table("What differs from the paper", note, pd.DataFrame(rows, columns=["effect", "difference", "where"]))
 
 
 def figures(store: Store, model: str, paper: Paper) -> list[Figure]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from promptlab.nouns import AA_ARM, CONTROLS, FINDINGS, NONE_ARM, Comparison, Verdict, counted
+from promptlab.nouns.words import MANY
 from promptlab.reporting.arms import decisions
 from promptlab.reporting.build import Report, screening_words
 from promptlab.reporting.causes import causes
@@ -335,7 +336,8 @@ def _neutral(rows: Sequence[SummaryRow]) -> str:
     if not found:
         return ""
     said = [
-        f"{', '.join(names) if verdict in FINDINGS or len(names) <= MOST_NAMED else f'{len(names)} arms'} {verdict}"
+        f"{', '.join(names) if verdict in FINDINGS or len(names) <= MOST_NAMED else f'{len(names)} arms'} "
+        + (MANY.get(verdict, verdict) if len(names) > 1 else verdict)
         for verdict, names in found.items()
         if verdict not in OPEN
     ]
@@ -370,8 +372,12 @@ def _best(rows: Sequence[SummaryRow], silent: bool) -> str:
         text += f". Corrected for choosing among {len(judged)}: {points(value)} ({interval(best.corrected_low, best.corrected_high)})"
     tied = [row for row in judged if row is not best and row.ci_high is not None and row.ci_high >= value]
     n = len(judged) - 1
-    rest = f"the other one {'may be' if tied else 'is not'}" if n == 1 else f"{len(tied) or 'none'} of {n} others may be"
+    rest = f"the other one {'may be' if tied else 'is not'}" if n == 1 else f"{_how_many(len(tied), n)} others may be"
     return f"{text}; {rest} as good." if n else f"{text}."
+
+
+def _how_many(few: int, n: int) -> str:
+    return f"all {n}" if few == n else f"{few or 'none'} of {n}"
 
 
 def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:

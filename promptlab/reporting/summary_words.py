@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from promptlab.nouns import VERDICTS
+from promptlab.nouns.words import tallied
 from promptlab.reporting.build import Report
 from promptlab.reporting.decide import about
 from promptlab.reporting.summary import OPEN, Summary, SummaryRow
@@ -81,10 +82,20 @@ def axis_of(rows: Sequence[SummaryRow], margin: float) -> tuple[float, float]:
     return low - pad, high + pad
 
 
+def axis_words(axis: tuple[float, float]) -> tuple[str, str]:
+    """The ends of an axis in points; an end so near 0 that both would touch has no word."""
+    near = NEAR_ZERO * (axis[1] - axis[0])
+    low, high = (f"{100 * end:+.0f}" if abs(end) >= near else "" for end in axis)
+    return low, high
+
+
+NEAR_ZERO = 0.15
+
+
 def counts_words(rows: Sequence[SummaryRow]) -> str:
     """How many arms have each verdict, and what the best one costs next to the incumbent."""
     counts = Counter("not settled" if row.verdict in OPEN else row.verdict for row in rows if row.verdict)
-    said = [f"{n} {MANY.get(word, word) if n > 1 else word}" for word in COUNTED if (n := counts[word])]
+    said = tallied({word: counts[word] for word in COUNTED})
     ship = next((row for row in rows if row.decision == "ship"), None)
     base = next((row for row in rows if row.incumbent), None)
     if ship and base and ship.usd_per_1000 is not None and base.usd_per_1000 is not None:
@@ -94,7 +105,6 @@ def counts_words(rows: Sequence[SummaryRow]) -> str:
 
 
 COUNTED = ("helps", "hurts", "negligible", "same", "not settled")
-MANY = {"helps": "help", "hurts": "hurt"}
 CENT = 0.00005
 """USD for 1,000 answers below which a price is the same."""
 

@@ -100,7 +100,7 @@ def to_text(report: Judged, console: Console | None = None, *, tasks: bool = Fal
         _details(report, console)
     elif every:
         n_settled = sum(c.verdict in FINDINGS or c.verdict == "same" for c in every)
-        console.print(Text(f"Single tasks: {n_settled} of {len(every)} settled (report --tasks)."))
+        console.print(Text(f"Single tasks: {n_settled:,} of {len(every):,} settled (report --tasks)."))
 
 
 def _details(report: Judged, console: Console) -> None:

@@ -205,7 +205,7 @@ def thinks(model: Model, entry: Mapping[str, Any], sampling: Mapping[str, Any]) 
 def _key(model: Model) -> Iterator[tuple[bool, str, str]]:
     variable = key_variable(model)
     if variable is not None and variable not in SEVERAL and not os.environ.get(variable):
-        yield False, f"the variable {variable}, whose key it is sent, is not set", f"export {variable}=..."
+        yield False, f"the variable {variable}, which holds its key, is not set", f"export {variable}=..."
 
 
 def _package(model: Model, mode: str | None) -> Iterator[tuple[bool, str, str]]:

@@ -1,0 +1,21 @@
+"""Numbers with their nouns and verbs: none, one and several."""
+
+from __future__ import annotations
+
+import pytest
+
+from promptlab.nouns.words import counted, tallied
+
+
+@pytest.mark.parametrize(
+    ("thing", "one", "many"),
+    [("item", "1 item", "2 items"), ("batch", "1 batch", "2 batches"), ("family", "1 family", "2 families"), ("day", "1 day", "2 days"),
+     ("class", "1 class", "2 classes")],
+)  # fmt: skip
+def test_a_number_and_its_noun_agree(thing: str, one: str, many: str) -> None:
+    assert [counted(n, thing) for n in (0, 1, 2)] == [many.replace("2", "0"), one, many]
+    assert counted(1_200, thing) == many.replace("2", "1,200")
+
+
+def test_a_number_and_its_verdict_agree() -> None:
+    assert tallied({"helps": 1, "hurts": 2, "same": 0, "unclear": 1_200}) == ["1 helps", "2 hurt", "1,200 unclear"]
