@@ -134,6 +134,14 @@ def test_answers_left_out_of_a_bundle_are_missed(honest: Path, tmp_path: Path) -
     }
 
 
+def test_a_run_whose_hurting_items_are_dropped_has_no_verdict(honest: Path, tmp_path: Path) -> None:
+    run = copy(honest, tmp_path)
+    next(cheat for cheat in CHEATS if cheat.name.startswith("items where it hurt dropped")).do(run)
+    over = [c for c in api.report(run).comparisons if c.task is None and c.scope == "stimulus"]
+    assert over
+    assert {(c.verdict, c.status) for c in over} == {("refused", "missing_pairs")}
+
+
 def test_the_experiment_is_found_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that checks and bundles of an own task need no particular folder."""
     monkeypatch.chdir(tmp_path)

@@ -1,6 +1,8 @@
 """The first screen: one table of arms for each model, the best arm corrected for the choice, and what to do.
 
 Terminal, Markdown, HTML, JSON, explorer and notebooks show these rows. Nothing here is a test of its own.
+
+Above 400 lines: the rows of one table, and the sentences about them, belong together.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Reading a run folder, finished or not."""
+"""Reading a run folder, finished or not.
+
+Above 400 lines: all readers of one folder share its parts, its journal and what of it is damaged.
+"""
 
 from __future__ import annotations
 
