@@ -80,6 +80,12 @@ class Run:
         return self.folder.name
 
     @property
+    def experiment_file(self) -> Path | None:
+        """The file that the run came from, where it still is: as seen from here, or from where the folder of runs is."""
+        path = Path(self.manifest.experiment_path or "")
+        return next((place / path for place in (Path(), self.folder.parent.parent) if (place / path).is_file()), None)
+
+    @property
     def plan(self) -> Plan:
         """Families, margins and counts as frozen before the first call."""
         return frozen_plan(self.folder)[0]
