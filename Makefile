@@ -4,16 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: quickstart test calibrate lock demo bench-peers screenshots soak money torture clean
+.PHONY: quickstart test test-long calibrate lock demo bench-peers screenshots soak money torture clean
 
 quickstart: $(READY)  ## a sweep on the embedded simulated model: no key, no network
 	$(BIN)/promptlab sweep experiments/quickstart.yaml
 
-test: $(READY)  ## lint, types and every test
+test: $(READY)  ## lint, types and the tests, of the longest some of their cases
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --form short
+
+test-long: $(READY)  ## the other cases of the longest tests: more seeds, pages, kills and programs
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --form long
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

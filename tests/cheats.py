@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from promptlab.nouns import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, Call, digest
+from promptlab.planning.audit import audit
 from promptlab.planning.hashes import hash_of_experiment, name_of_run
 from promptlab.planning.resolve import resolve
 from promptlab.record.ratings import Rating, add
@@ -83,6 +85,8 @@ def renamed(folder: Path) -> None:
     replanned(folder, plan)
     name = json.loads((folder / "plan.json").read_text())["run"]
     changed(folder, "manifest.json", lambda m: (m.update(id=name), m["hashes"].update(experiment=now)))
+    rows_changed(folder, "calls", lambda row: {**row, "first_run": name})
+    rechained(folder)
 
 
 def answers_replaced(folder: Path) -> None:
@@ -291,6 +295,106 @@ def evidenced(folder: Path, edit: Callable[[dict[str, Any]], dict[str, Any]]) ->
     rechained(folder)
 
 
+def moved(text: str, days: int = 1) -> str:
+    """A time, so many days later."""
+    return (datetime.fromisoformat(text) + timedelta(days=days)).isoformat()
+
+
+def times_moved(folder: Path, whole: bool = True) -> None:
+    """The answers of the treatment from another day, as those of another run are; or the whole run, with its manifest."""
+    own = Run(folder).trials()["trial"] if whole else of_treatment(folder)
+    chosen = set(own)
+    rows_changed(folder, "calls", lambda row: {**row, "answered_at": moved(row["answered_at"])} if row["trial"] in chosen else row)
+    changed(
+        folder, "manifest.json", lambda m: m.update({name: moved(m[name]) for name in (("created_at",) if whole else ()) + ("updated_at",)})
+    )
+    rechained(folder)
+
+
+def names_exchanged(folder: Path) -> None:
+    """All rows of a sentence under the name of its neutral text, ids and all, and the reverse."""
+    names = ("trial", "order", "arm", "role", "stimulus", "library")
+    rows = [row for path in (folder / "trials").glob("part-*.parquet") for row in pq.read_table(path).to_pylist()]
+    of_role = {role: {(row["task"], row["item"]): row for row in rows if row["role"] == role} for role in ("stimulus", "placebo")}
+    other = {}
+    for one, two in (("stimulus", "placebo"), ("placebo", "stimulus")):
+        other |= {row["trial"]: {name: of_role[two][place][name] for name in names} for place, row in of_role[one].items()}
+    rows_changed(folder, "calls", lambda row: {**row, "trial": other.get(row["trial"], row)["trial"]})
+    rows_changed(folder, "trials", lambda row: {**row, **other.get(row["trial"], {})})
+    rechained(folder)
+
+
+def where_it_hurt(folder: Path) -> set[tuple[str, str]]:
+    """Task and item where the treatment was worse than the prompt alone or the neutral text, or the first one."""
+    score = Run(folder).trials().pivot_table(index=["task", "item"], columns="role", values="score")
+    worse = (score["stimulus"] < score["baseline"]) | (score["stimulus"] < score["placebo"])
+    return set(score.index[worse]) or {score.index[0]}
+
+
+def items_left_out(folder: Path) -> None:
+    """Items where the treatment hurt left out of items, trials, calls and plan, under hashes and a name that fit."""
+    gone = where_it_hurt(folder)
+    trials = {row.trial for row in Run(folder).trials().itertuples() if (row.task, row.item) in gone}
+    rows = [row for row in pq.read_table(folder / "items.parquet").to_pylist() if (row["task"], row["item"]) not in gone]
+    write_table(folder / "items.parquet", table_of(rows, ITEM_COLUMNS))
+
+    def smaller(plan: dict[str, Any]) -> None:
+        for task in plan["tasks"]:
+            task["n_items"] -= sum(name == task["task"] for name, _ in gone)
+        plan["counts"].update(items=plan["counts"]["items"] - len(gone), trials=plan["counts"]["trials"] - len(trials))
+
+    changed(folder, "plan.json", smaller)
+    data = next(check.now for check in audit(Run(folder)) if check.what == "data")
+    replanned(folder, lambda p: (p["hashes"].update(data=data), p.update(run=name_of_run(p["name"], p["hashes"]))))
+    name = json.loads((folder / "plan.json").read_text())["run"]
+    rows_changed(folder, "trials", lambda row: None if row["trial"] in trials else row)
+    rows_changed(folder, "calls", lambda row: None if row["trial"] in trials else {**row, "first_run": name})
+    n = len(Run(folder).trials())
+    changed(folder, "manifest.json", lambda m: (m.update(id=name), m["hashes"].update(data=data), m["counts"].update(planned=n, sent=n)))
+    recounted(folder)
+    rechained(folder)
+
+
+def judges_paid(folder: Path, price: bool = False) -> None:
+    """Half of what the judge's calls cost, with sums, and its frozen price as well."""
+
+    def halved(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, **{name: value / 2 for name, value in row.items() if "usd" in name and isinstance(value, float)}}
+
+    rows_changed(folder, "calls", lambda row: halved(row) if row["purpose"] == "score" else row)
+    calls = Run(folder).calls()
+    paid = calls["cost_usd"].where(~calls["cached"].astype(bool), 0.0).groupby(calls["trial"]).sum()
+    rows_changed(folder, "trials", lambda row: {**row, "paid_usd": float(paid[row["trial"]])})
+    recounted(folder)
+    if price:
+        changed(folder, "manifest.json", lambda m: m["prices"].update({"sim/judge": halved(m["prices"]["sim/judge"])}))
+    rechained(folder)
+
+
+def files_gone(folder: Path) -> None:
+    """Answers exchanged in a run on a task of the author's own, whose file is gone, so that no prompt can be made again."""
+    exchanged(folder)
+    changed(folder, "manifest.json", lambda m: m.update(experiment_path="gone/x.yaml"))
+
+
+def called_imported(folder: Path) -> None:
+    """Scores flipped in a run that is called another tool's, without its experiment and its calls."""
+    replanned(folder, lambda plan: plan.update(imported=True))
+    changed(folder, "manifest.json", lambda m: m.update(imported=True, provenance={"tool": "a tool", "files": []}))
+    (folder / "experiment.yaml").unlink()
+    rows_changed(folder, "trials", flipped)
+    rows_changed(folder, "calls", lambda row: None)
+    rechained(folder)
+
+
+def repair_invented(folder: Path) -> None:
+    """Trials dropped, and a link of the chain that says that a repair did not find them."""
+    dropped(folder, lambda row: row.order < 30 and row.order % 3)
+    chain = Chain(folder)
+    chain.gone(["part-00009.parquet"])
+    changed(folder, "manifest.json", lambda m: m.update(chain=chain.plain()))
+
+
 def rating_edited(folder: Path) -> None:
     """The first of two ratings, edited in its file."""
     for unit in ("a", "b"):
@@ -308,6 +412,8 @@ class Cheat(NamedTuple):
     audit: bool = True
     otherwise: str = ""
     """What else notices it, or why nothing can."""
+    of: str = "plain"
+    """The run that it is done to: `plain`, or `judged`."""
 
 
 CHEATS = (
@@ -396,14 +502,45 @@ CHEATS = (
     Cheat("prompts edited under their keys, and the run called one of another version", lambda f: (
         rekeyed(f), changed(f, "manifest.json", lambda m: m["versions"].update(promptlab="0.0.1"))),
           report=False, otherwise="a report makes no prompts of another version"),
-    Cheat("times and latencies edited, where no provider dates answers", lambda f: (rows_changed(
-        f, "calls", lambda row: {**row, "latency_s": 0.1, "answered_at": "2020-01-01T00:00:00+00:00"}), rechained(f)),
-          report=False, audit=False, otherwise="a registration with a stamp by somebody else"),
+    Cheat("times of answers edited", lambda f: (rows_changed(
+        f, "calls", lambda row: {**row, "latency_s": 0.1, "answered_at": "2020-01-01T00:00:00+00:00"}), rechained(f))),
+    Cheat("two runs spliced: the treatment's answers are of another day", lambda f: times_moved(f, whole=False)),
+    Cheat("times of the run and of its answers moved together, where providers date answers", lambda f: (
+        evidenced(f, lambda row: {**row, "dated": moved(row["dated"], -1)}), times_moved(f))),
+    Cheat("the same, where no provider dates answers", times_moved, report=False, audit=False,
+          otherwise="a registration with a stamp by somebody else"),
+    Cheat("older answers called this run's own in its trials", lambda f: (
+        rows_changed(f, "calls", lambda row: {**row, "first_run": "small-00000000"}), rechained(f))),
     Cheat("parameters sent, edited in the manifest", lambda f: changed(
-        f, "manifest.json", lambda m: m["effective"]["sim/planted"].update(temperature=1.0)),
-          report=False, audit=False, otherwise="the calls, which hold what was sent"),
-    Cheat("the ratings of one rater deleted", lambda f: (rating_edited(f), shutil.rmtree(f / "ratings")),
+        f, "manifest.json", lambda m: m["effective"]["sim/planted"].update(temperature=1.0))),
+    Cheat("the same in the calls", lambda f: (
+        changed(f, "manifest.json", lambda m: m["effective"]["sim/planted"].update(temperature=1.0)),
+        rows_changed(f, "calls", lambda row: {**row, "effective": json.dumps({**json.loads(row["effective"]), "temperature": 1.0})}),
+        rechained(f))),
+    Cheat("the version that answered renamed in trials and manifest", lambda f: (
+        rows_changed(f, "trials", lambda row: {**row, "model_version": "gpt-9"}),
+        changed(f, "manifest.json", lambda m: m.update(served={"sim/planted": ["gpt-9"]})), rechained(f))),
+    Cheat("names of a sentence and its neutral text exchanged in every row", names_exchanged),
+    Cheat("items where it hurt left out of everything, all hashes and the name recomputed", items_left_out),
+    Cheat("called another tool's run, without experiment and calls, and scores flipped", called_imported),
+    Cheat("costs of the judge's calls halved, with all sums", judges_paid, of="judged"),
+    Cheat("the same, and the judge's price", lambda f: judges_paid(f, price=True), of="judged"),
+    Cheat("judgements edited in the calls", lambda f: (
+        rows_changed(f, "calls", lambda row: {**row, "text": "4"} if row["purpose"] == "score" else row), rechained(f)), of="judged"),
+    Cheat("how answers are judged edited in the plan, hash recomputed", lambda f: replanned(
+        f, lambda p: p["tasks"][0]["scoring"].update(scale=5)), of="judged"),
+    Cheat("an own task's file taken away, and answers exchanged between two arms", files_gone, of="judged"),
+    Cheat("the ratings of one rater deleted, after another had rated", lambda f: (
+        rating_edited(f), add(f, Rating("r2", "a", "rate", {"good": 2})), (f / "ratings" / "r1.jsonl").unlink())),
+    Cheat("all ratings deleted", lambda f: (rating_edited(f), shutil.rmtree(f / "ratings")),
           report=False, audit=False, otherwise="the rater's own sheet"),
+    Cheat("items where it hurt dropped from all arms, no more than were in flight", lambda f: dropped(
+        f, lambda row, gone=where_it_hurt: (row.task, row.item) == min(gone(f))), report=False, audit=False,
+          otherwise="the report: the run is not whole, so it has no verdict"),
+    Cheat("more calls in flight in the manifest, and as many trials dropped", lambda f: (
+        dropped(f, lambda row: row.role == "stimulus" and not row.score), changed(f, "manifest.json", lambda m: m.update(concurrency=500))),
+          report=False, audit=False, otherwise="the same; what one arm lacks counts against the sentence in its bounds"),
+    Cheat("a repair invented that lost trials", repair_invented, report=False, audit=False, otherwise="the same"),
     Cheat("the end of a run dropped, and everything made to fit", lambda f: dropped(f, lambda row: row.order > 30),
           report=False, audit=False, otherwise="the report: the run is not whole"),
     Cheat("costs, tokens and sums changed to match", lambda f: costs_halved(f, calls=True, tokens=True), report=False, audit=False,

@@ -24,15 +24,39 @@ LONGEST = (
 """Files that take longest come first, so that no worker is left with one of them while the others have ended."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--form", choices=("short", "long"), help="only what `make test` runs, or only what `make test-long` adds")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     place = {f"test_{name}": n for n, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
+    if form := config.getoption("form"):
+        long = added_by_the_long_form(items)
+        left_out = [item for item in items if (item in long) == (form == "short")]
+        items[:] = [item for item in items if (item in long) == (form == "long")]
+        config.hook.pytest_deselected(items=left_out)
     if SHARED.is_dir():
         return
     skip = pytest.mark.skip(reason=f"the reference data is not at {SHARED}; set PROMPTLAB_SHARED to its folder")
     for item in items:
         if item.get_closest_marker("shared"):
             item.add_marker(skip)
+
+
+def added_by_the_long_form(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Of each test marked `long(but=n)` all cases but n, spread evenly over them; of one marked `long` every case."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("long"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    added = set()
+    for several in cases.values():
+        mark = several[0].get_closest_marker("long")
+        n = mark.kwargs.get("but", 0) if mark else 0
+        kept = {len(several) * number // n for number in range(n)} if n else set()
+        added |= {item for number, item in enumerate(several) if number not in kept}
+    return added
 
 
 @pytest.fixture(scope="session")

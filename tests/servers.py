@@ -382,6 +382,11 @@ class Handler(BaseHTTPRequestHandler):
             reply["usage"] = {**usage, **FACTS[numbers[0]][1]}
         elif name != "nousage":
             reply["usage"] = usage
+        if name == "charset":
+            charset, declared = numbers[0], numbers[-1]
+            said = json.dumps(reply, ensure_ascii=False).replace(str(message["content"]), "Zoë")
+            self.raw(200, said.encode(charset), f'application/json; charset="{declared}"')
+            return
         self.json(200, reply)
 
     def error(self, status: int, message: str, code: str | int | None = None, headers: dict[str, str] | None = None) -> None:

@@ -91,6 +91,7 @@ def test_an_older_incumbent_chooses_nothing_unless_tasks_or_items_are_left_out(f
     assert any("whose answers were known, is left out" in c.sentence for c in fewer.comparisons)
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(
     ("what", "why"),
     [

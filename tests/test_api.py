@@ -159,6 +159,7 @@ async def asked(server: Server, n: int) -> None:
     raise AssertionError(f"only {len(server.requests)} requests")
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_cancelled_arun_loses_no_paid_answer_and_goes_on(server: Server, workers: int) -> None:
     slow = experiment(models=[served(server, "slow-50")], items=20)
@@ -355,6 +356,7 @@ def test_nothing_warns_when_all_is_recorded() -> None:
         promptlab.run(experiment())
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("page", ["README.md", "docs/reference/python.md"])
 def test_every_snippet_runs(page: str, tmp_path: Path) -> None:
     (tmp_path / "experiments").symlink_to(ROOT / "experiments")

@@ -95,6 +95,7 @@ def test_a_repair_that_was_killed_is_repaired_again(tmp_path: Path) -> None:
             pd.testing.assert_frame_equal(mine, other)
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("how", ["renamed", "runs renamed", "renamed and made anew", "deleted", "replaced by a file"])
 def test_a_run_that_moves_during_its_sweep_ends_in_one_sentence(tmp_path: Path, server: Server, how: str) -> None:
     path = experiment(tmp_path, items=20, models=served(server.url, "slow-30"))

@@ -26,6 +26,7 @@ def test_there_are_enough() -> None:
     assert len(BAD) >= 30
 
 
+@pytest.mark.long(but=20)
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
 @pytest.mark.parametrize("command", ["check", "sweep"])
 def test_bad_file(path: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

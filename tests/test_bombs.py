@@ -12,18 +12,24 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from promptlab.nouns.errors import FileProblems, did_you_mean
+from promptlab.nouns.errors import FileProblems, RunProblem, did_you_mean
+from promptlab.nouns.identity import digest
 from promptlab.planning.resolve import resolve
+from promptlab.record import registry
+from promptlab.record.store import Run
 from promptlab.running.cache import Cache
+from promptlab.running.progress import Execution
+from promptlab.running.sweep import run_sweep
 from promptlab.sources.foreign import yaml_value
 from promptlab.sources.tables import read_sheet
-from runs import run
+from runs import experiment, run
 
 MEGABYTE = 10**6
 LONGEST_S = 5.0
@@ -40,7 +46,11 @@ from promptlab.reporting.build import build
 from promptlab.reporting.prepared import Store
 from promptlab.sources.spec.libraries import load_library
 from promptlab.running import bundle
+from promptlab.record import registry
+from promptlab.record.store import Run
 from promptlab.running.cache import Cache
+from promptlab.running.progress import Execution
+from promptlab.running.sweep import run_sweep
 from promptlab.sources.own.load import load_own
 from promptlab.sources.spec.experiment import load_experiment
 KEYS = [f"{n:064x}" for n in range(3000)]
@@ -108,6 +118,7 @@ def rows() -> bytes:
 PARQUET: dict[str, Callable[[], bytes]] = {"repeated": repeated, "zeros": zeros, "rows": rows}
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("kind", PARQUET)
 def test_parquet(tmp_path: Path, kind: str) -> None:
     data = PARQUET[kind]()
@@ -147,6 +158,7 @@ JSON = {
 }  # fmt: skip
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("kind", JSON)
 def test_json(tmp_path: Path, kind: str) -> None:
     text = JSON[kind]
@@ -162,6 +174,7 @@ def test_json(tmp_path: Path, kind: str) -> None:
     assert (run / "damaged" / "manifest.json").exists()
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("line", ["1", "{}", '{"trial":{},"calls":[]}', '{"trial":{"placement":"a","shots":0,"strategy":"b"},"calls":[]}'])
 def test_many_short_lines(tmp_path: Path, line: str) -> None:
     text = f"{line}\n" * (MEGABYTE // (len(line) + 1))
@@ -180,6 +193,7 @@ YAML = {
 }  # fmt: skip
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("kind", YAML)
 def test_yaml(tmp_path: Path, kind: str) -> None:
     (tmp_path / "e.yaml").write_text(YAML[kind])
@@ -232,6 +246,7 @@ CACHES = {
 }
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("kind", CACHES)
 def test_a_cache(tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "cache"
@@ -255,6 +270,7 @@ def test_other_files_of_a_run(tmp_path: Path, kind: str) -> None:
     assert refused("explorer", run)
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("kind", YAML)
 def test_a_library(tmp_path: Path, kind: str) -> None:
     (tmp_path / "s.yaml").write_text(YAML[kind])
@@ -347,6 +363,7 @@ CSV = {
 }  # fmt: skip
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("kind", CSV)
 @pytest.mark.parametrize("ending", ["csv", "tsv"])
 def test_csv(tmp_path: Path, kind: str, ending: str) -> None:
@@ -364,3 +381,53 @@ def test_unknown_names_without_end(tmp_path: Path) -> None:
         resolve(path)
     assert did_you_mean("ab" * 50_000, ["ba" * 50_000] * 20 + [str(n) for n in range(20)]) == ""
     assert time.process_time() - start < 5
+
+
+def crossed(plan: dict[str, Any]) -> None:
+    for name, n in (("tasks", 40), ("models", 40), ("arms", 40)):
+        plan[name] = [{**plan[name][0], "name" if name == "models" else name[:-1]: f"{name}{i}"} for i in range(n)]
+
+
+def nested(plan: dict[str, Any]) -> None:
+    for _ in range(60):
+        plan["placements"] = {"a": plan["placements"]}
+
+
+PLANS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "3,00. comparisons": lambda plan: plan["hypotheses"].extend({**plan["hypotheses"][-1], "family": str(n)} for n in range(3000)),
+    "[0-9,]+ entries in 'arms'": lambda plan: plan["arms"].extend({**plan["arms"][0], "arm": str(n)} for n in range(1500)),
+    "3,000 entries in 'base_prompts'": lambda plan: plan.update(base_prompts=["b"] * 3000),
+    "1,800 entries in 'tasks'": lambda plan: plan.update(tasks=[{**plan["tasks"][0], "demos": [{}] * 900}] * 2),
+    "2,000 entries in 'placements'": lambda plan: plan.update(placements={str(n): {} for n in range(2000)}),
+    "64,000 cells": crossed,
+    "nested too deeply": nested,
+}
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("swept")
+    study = resolve(experiment(folder, tasks="sum", items=5))
+    return run_sweep(study, folder / "runs", None, Execution(8), lambda _: None).folder
+
+
+@pytest.mark.parametrize("said", PLANS)
+def test_a_foreign_plan_holds_no_more_than_its_folder_makes_likely(swept: Path, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, whole = swept / "plan.json", (swept / "plan.json").read_text()
+    plan = json.loads(whole)
+    PLANS[said](plan)
+    monkeypatch.setenv("PROMPTLAB_REGISTRY", str(swept.parent / f"registry-{len(said)}"))
+    monkeypatch.setenv("PROMPTLAB_CONFIG", str(swept.parent / "config.yaml"))
+    path.write_text(json.dumps(plan))
+    try:
+        with pytest.raises(RunProblem, match=said):
+            Run(swept).plan  # noqa: B018
+        if "deeply" not in said:
+            registry.append("plan", {"run": swept.name, "plan": digest(plan)})
+            assert Run(swept).plan.run == swept.name
+            registry.path().unlink()
+            (swept.parent / "config.yaml").write_text(f"trusted: ['{swept.parent}']\n")
+            assert Run(swept).plan.run == swept.name
+    finally:
+        (swept.parent / "config.yaml").unlink(missing_ok=True)
+        path.write_text(whole)

@@ -21,6 +21,7 @@ from promptlab.planning.pilot import pilot_shows
 from promptlab.planning.resolve import resolve
 
 
+@pytest.mark.long
 def test_a_design_keeps_its_promises_and_finds_what_is_large(tmp_path: Path) -> None:
     study = resolve(runs.experiment(tmp_path, items=60, stimuli="emotionprompt/EP02, emotionprompt/EP08"))
     seen: list[int] = []
@@ -36,6 +37,7 @@ def test_a_design_keeps_its_promises_and_finds_what_is_large(tmp_path: Path) -> 
     assert found.estimates_mean == pytest.approx(0.2, abs=0.03)
 
 
+@pytest.mark.long
 def test_a_small_effect_is_mostly_missed_and_overstated_where_it_is_found(tmp_path: Path) -> None:
     study = resolve(runs.experiment(tmp_path, items=40))
     found = calibrate(study, 60, 0.03, 0.7, 0.1, lambda *_: None)

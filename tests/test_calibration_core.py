@@ -57,6 +57,7 @@ def test_a_difference_at_the_margin_is_called_the_same_in_5_percent(k: int, n: i
     keep(FEW, "the same by a Wald error, which is wrong", f"{k} x {n}", wald, 0.05, "wrong")
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize(("k", "sizes"), [(6, (25,)), (6, (40, 15)), (3, (100, 30, 20)), (12, (30,))])
 @pytest.mark.parametrize("change", [0.04, 0.15])
 def test_few_changes_over_tasks_keep_level_and_coverage(k: int, sizes: Sequence[int], change: float) -> None:
@@ -101,6 +102,7 @@ def clustered(sizes: Sequence[int], rng: np.random.Generator) -> Pairs:
 CLUSTERS = {"2": [30] * 2, "3": [20] * 3, "5": [12] * 5, "10": [10] * 10, "10 unequal": [2, 2, 4, 4, 6, 8, 10, 12, 20, 32], "15": [6] * 15}
 
 
+@pytest.mark.long(but=4)
 @pytest.mark.parametrize("sizes", CLUSTERS.values(), ids=CLUSTERS.keys())
 @pytest.mark.parametrize("k", [1, 3, 9] if WHOLE else [1, 3])
 def test_clusters_keep_the_level_in_a_task_over_tasks_and_against_itself(k: int, sizes: Sequence[int]) -> None:
@@ -163,6 +165,7 @@ def test_the_best_of_several_flips_whole_clusters() -> None:
 # --- these tasks, and tasks like these -----------------------------------------------------------------------------------
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("k", [3, 6, 9, 10, 20, 45] if WHOLE else [3, 9, 10])
 @pytest.mark.parametrize("spread", [0.0, 0.03, 0.05] if WHOLE else [0.0, 0.05])
 def test_each_generalisation_keeps_its_own_level_at_any_number_of_tasks(k: int, spread: float) -> None:
@@ -214,6 +217,7 @@ def lost_runs(rate: float, both: bool, effect: float = 0.0, n_runs: int = max(R 
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rate", [0.019, 0.043, 0.088] if WHOLE else [0.088])
 def test_answers_that_only_the_treatment_loses_make_no_finding(rate: float) -> None:
     found = lost_runs(rate, both=False)
@@ -225,6 +229,7 @@ def test_answers_that_only_the_treatment_loses_make_no_finding(rate: float) -> N
         keep(LOST, "the items that are left, taken as they are, which is wrong", words, naive, 0.05, "wrong")
 
 
+@pytest.mark.long
 def test_answers_lost_by_chance_on_both_sides_silence_nothing() -> None:
     found = lost_runs(0.1, both=True, effect=0.15)
     whole = lost_runs(0.0, both=True, effect=0.15, n_runs=max(R // 80, 1))
@@ -279,6 +284,7 @@ def beyond(pairs: list[Pairs], n_placebos: int) -> tuple[Inference, Inference | 
     return these, stats.like_sentences(pairs, these, (1.0,), (1 / n_placebos,) * n_placebos)
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("n_placebos", [1, 3, 5, 8] if WHOLE else [1, 5])
 @pytest.mark.parametrize("spread", [0.0, 0.02])
 def test_each_claim_about_neutral_sentences_keeps_its_own_level(spread: float, n_placebos: int) -> None:
@@ -311,6 +317,7 @@ CONTROLS = {
 }  # fmt: skip
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("control", CONTROLS)
 def test_power_is_what_the_plan_says(control: str) -> None:
     n_controls, least = CONTROLS[control]

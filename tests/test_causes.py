@@ -94,6 +94,7 @@ def named(path: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("model", PLANTED)
 def test_the_planted_cause_is_named(model: str, tmp_path: Path) -> None:
     controls = ", controls: [neutral_paraphrase, neutral_feedback, resample]"

@@ -117,6 +117,7 @@ def test_a_planted_file_of_claims_is_refused(tmp_path: Path, what: str) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["plain", "workers"])
 def test_two_sweeps_side_by_side_pay_once(tmp_path: Path, server: Server, more: tuple[str, ...]) -> None:
     path = experiment(tmp_path, items=50, models=served(server.url, "slow-5"))

@@ -62,6 +62,7 @@ def test_the_shipped_schema_is_the_one_in_force() -> None:
     assert shipped == json.loads(run("schema").stdout) == experiment_schema(), "promptlab schema > experiments/experiment.schema.json"
 
 
+@pytest.mark.long(but=6)
 @pytest.mark.parametrize("path", [p for p in EXPERIMENTS if p.stem not in NEED_DATA], ids=lambda path: path.stem)
 def test_shipped_experiments_are_in_order(path: Path) -> None:
     code = ["--allow-code"] if "factory:" in path.read_text(encoding="utf-8") else []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
+import py_compile
 import signal
 import subprocess
 import sys
@@ -253,6 +255,7 @@ def test_runs_with_patterns_keep_their_scores(here: Path) -> None:
         assert score == float(bool(match) and match[1] == str(2 * (int(item) - 1))), answer
 
 
+@pytest.mark.long
 def test_a_module_in_the_working_directory_takes_the_place_of_none(here: Path) -> None:
     """Neither in workers nor in what prepares a run for reading: those are processes of Python's own, started in that directory."""
     write(here / "sent", "number")
@@ -273,3 +276,26 @@ def test_what_the_cache_is_asked_next_may_depend_on_scores(here: Path) -> None:
     assert "without your consent" in run(here, "cache", "why", str(path), code=2)
     assert not (here / "RAN").exists()
     run(here, "cache", "why", str(path), "--allow-code")
+
+
+def test_modules_beside_the_code_are_its_own_and_run_as_they_are_written(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library that looks for a module finds none of theirs, and what was compiled before says nothing."""
+    sent, name = here / "sent", "beside_the_code"
+    (sent / "missing_to_others.py").write_text(EVIL.format(mark=str(here / "RAN")), encoding="utf-8")
+    (sent / "kept").mkdir()
+    for path, text in ((sent / "helps.py", "N = 1\n"), (sent / "kept" / "__init__.py", ""), (sent / "kept" / "more.py", "N = 2\n")):
+        path.write_text(text.replace("1", "8").replace("2", "9"), encoding="utf-8")
+        written = path.stat()
+        py_compile.compile(str(path))
+        path.write_text(text, encoding="utf-8")
+        os.utime(path, ns=(written.st_atime_ns, written.st_mtime_ns))  # of the same size and age as what was compiled
+    (sent / f"{name}.py").write_text(
+        "import helps, kept.more\ndef score(answer, item):\n    return helps.N, kept.more.N\n", encoding="utf-8"
+    )
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    code = found(f"{name}:score", "the metric", sent / "t.yaml", [sent], Consent(everything=True))
+    assert function_of(code)("", None) == (1, 2)
+    with pytest.raises(ImportError):
+        importlib.import_module("missing_to_others")
+    assert not (here / "RAN").exists()
+    assert str(sent) not in sys.path

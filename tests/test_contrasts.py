@@ -461,6 +461,7 @@ def _pairs_of(lines: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
 # --- nulls
 
 
+@pytest.mark.long
 def test_on_nulls_families_err_no_more_than_they_promise() -> None:
     """2 prompts x 2 models x 2 levels; each family finds something in at most 5 % + 3 Monte Carlo errors."""
     n_sweeps, rng = 400, np.random.default_rng(11)

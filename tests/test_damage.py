@@ -78,6 +78,7 @@ def attempted(read: Callable[[], object]) -> str:
     return ""
 
 
+@pytest.mark.long(but=6)
 @pytest.mark.parametrize("seed", range(N_MUTATIONS))
 def test_whatever_is_damaged_is_told_and_mended(whole: tuple[Study, Path], tmp_path: Path, seed: int) -> None:
     study, untouched = whole
@@ -109,6 +110,7 @@ def untouched_and_complete(study: Study, run: Path) -> Path:
     return _complete[run]
 
 
+@pytest.mark.long(but=8)
 @pytest.mark.parametrize(
     "name",
     [
@@ -148,6 +150,7 @@ def test_links_and_pipes_in_a_run_folder_are_not_followed(whole: tuple[Study, Pa
     assert before == (outside.stat().st_mtime_ns if outside.is_dir() else outside.read_bytes())
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize(
     "name",
     ["damaged", "damaged/journal.jsonl", "damaged/trials", "ratings", "ratings/r1.jsonl", "batches", "any", ".journal.jsonl.{pid}.tmp"],
@@ -240,6 +243,7 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Study, Path
     server.server_close()
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("seed", range(N_MUTATIONS // 3))
 def test_damaged_batches_are_told_and_set_aside(
     sent: tuple[Study, Path, tuple[pd.DataFrame, ...], servers.Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
@@ -286,6 +290,7 @@ print(n_read)
 """
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("kind", ["trials", "calls", "items"])
 def test_no_damaged_footer_of_a_part_ends_the_process(whole: tuple[Study, Path], kind: str) -> None:
     """PyArrow calls `terminate` over some of them where it is asked for what they say of a column."""

@@ -208,6 +208,7 @@ def commands_of(page: str) -> list[str]:
     return [line for line in lines if re.match(r"promptlab (?!view|rate)", line)]
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("page", ["docs/start.md", "docs/gate.md"])
 def test_a_table_becomes_a_decision_as_the_page_says(page: str, tmp_path: Path) -> None:
     """The page's commands over 120 tickets on a SIMULATED model."""

@@ -225,6 +225,7 @@ BREAKS = {
 }
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("damage", BREAKS)
 def test_a_broken_run_is_told_and_the_others_still_open(damage: str, opened: Any, tmp_path: Path) -> None:
     folder, _ = write_run(tmp_path, "broken", share=0.3)
@@ -261,6 +262,7 @@ def test_a_run_without_any_trial(opened: Any, tmp_path: Path) -> None:
 # --- a whole run ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_says_simulated_and_how_far_the_run_is(page: str, opened: Any, demo: Path) -> None:
     app = opened("--runs", demo, page=page)
@@ -519,6 +521,7 @@ def test_another_run_forgets_what_was_chosen_in_the_first(opened: Any, tmp_path:
 # --- a run in progress ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("page", PAGES)
 def test_a_run_in_progress(page: str, opened: Any, tmp_path: Path) -> None:
     _, writer = write_run(tmp_path, share=0.5, state="running", close=False)
@@ -557,6 +560,7 @@ def elements(block: Any) -> Iterator[Any]:
         yield from elements(child)
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("page", PAGES)
 def test_hostile_text_is_inert_on_every_page(page: str, opened: Any, hostile: Path) -> None:
     app = opened("--runs", hostile, page=page, model="sim/planted", task="sum")

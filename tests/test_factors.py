@@ -163,6 +163,7 @@ def test_formats_are_drawn_from_the_grammar_and_are_a_random_factor(tmp_path: Pa
 FIXED = {"model": "m", "arm": "none", "base_prompt": "p"}
 
 
+@pytest.mark.long
 def test_formats_of_a_model_that_does_not_care_spread_by_chance_alone() -> None:
     rng = np.random.default_rng(2)
     items, levels = 60, ("paper", "f1", "f2", "f3", "f4")

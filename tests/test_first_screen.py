@@ -128,6 +128,7 @@ def n_words(shown: str) -> int:
     return sum(bool(re.search(r"[^\W\d_]{2}", word)) for word in shown.split())
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_terminal_shows_names_verdicts_and_numbers_whole(quickstart: Path, width: int) -> None:
     shown = on_terminal(width, "report", str(quickstart))
@@ -136,6 +137,7 @@ def test_a_terminal_shows_names_verdicts_and_numbers_whole(quickstart: Path, wid
     assert n_words(shown) <= 120
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_eleven_sentences_on_all_tasks_are_whole(eleven: Path, width: int) -> None:
     shown = printed(eleven, width)
@@ -144,6 +146,7 @@ def test_eleven_sentences_on_all_tasks_are_whole(eleven: Path, width: int) -> No
     assert n_words(shown) <= 120
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_twelve_long_prompts_on_three_models_are_whole(twelve: Path, width: int) -> None:
     shown = printed(twelve, width)

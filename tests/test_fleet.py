@@ -189,6 +189,7 @@ def test_one_budget_holds_over_all_workers(tmp_path: Path, server: Server) -> No
     assert Run(done.folder).manifest.paid_usd == pytest.approx(spent)
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_cap_on_tokens_holds_and_goes_on_counting(workers: int, tmp_path: Path, server: Server) -> None:
     path = experiment(tmp_path, models=served(server.url, "slow-2"), items=100)

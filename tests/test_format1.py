@@ -119,6 +119,7 @@ def test_a_run_opens_and_says_what_it_said(runs: str, folder: Path) -> None:
     agrees(found, runs)
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("runs", RUNS)
 def test_no_hash_of_it_is_accused(runs: str, folder: Path) -> None:
     page = json.loads(said(folder, "report", str(only(folder / runs)), "--page", "design", "--format", "json"))

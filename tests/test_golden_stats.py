@@ -59,6 +59,7 @@ def agree(got: Any, expected: Any, tolerance: dict[str, Any], where: str) -> Non
         assert abs(got - expected) <= max(rule.get("abs", 0.0), rule.get("rel", 0.0) * abs(expected)), f"{where}: {got} is not {expected}"
 
 
+@pytest.mark.long(but=37)
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_golden_case(path: Path) -> None:
     case = json.loads(path.read_text(encoding="utf-8"))

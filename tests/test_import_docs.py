@@ -96,6 +96,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.mark.long(but=10)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_of_the_page(command: str, folder: Path, tmp_path: Path) -> None:
     words = shlex.split(command)

@@ -379,6 +379,7 @@ def test_every_reader_is_shuffled(tmp_path: Path) -> None:
     assert [shape.tool for shape in SHAPES if shape not in known] == []
 
 
+@pytest.mark.long(but=9)
 @pytest.mark.parametrize("tool", WRITERS)
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=scores_of_arms, seed=st.integers(0, 10**6))

@@ -308,6 +308,7 @@ def started(folder: Path, name: str, content: str | bytes, wishes: Wishes = Wish
     return made, found
 
 
+@pytest.mark.long(but=14)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_shapes_of_tables(shape: str, tmp_path: Path) -> None:
     name, content, wanted = SHAPES[shape]

@@ -224,6 +224,7 @@ def test_pairs_from_plan_to_report_with_the_baseline_paid_once(tmp_path: Path) -
     assert other.trials().set_index("trial")["score"].sort_index().equals(trials.set_index("trial")["score"].sort_index())
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(
     ("kind", "judge", "control"),
     [
@@ -239,6 +240,7 @@ def test_a_judge_that_fails_its_controls_gives_no_verdict(kind: str, judge: str,
     assert verdict_of(run).status == "judge_failed"
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("kind", ["pairwise", "rubric"])
 def test_a_judge_that_loves_length_stands_beside_the_result_at_equal_length(kind: str, tmp_path: Path) -> None:
     path = file_of(tmp_path, judge_of(kind, "reader_of_length"), items=150, stimuli="negativeprompt/NP10", seed=3)

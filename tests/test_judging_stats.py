@@ -151,6 +151,7 @@ def pair(world: World, rng: random.Random) -> tuple[float, float]:
     return (first if first == second else 0.5) - 0.5, math.log(words_of(long) / words_of(short))
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.calibration
 @pytest.mark.parametrize("longer", [1.0, 1.6])
 def test_pairs_of_a_judge_who_can_prefer_no_more_are_adjusted_without_false_gains(longer: float) -> None:

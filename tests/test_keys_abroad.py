@@ -25,6 +25,7 @@ def path_of(folder: Path, model: str) -> Path:
     return experiment(folder, tasks="sum", items=4, models=f"  - {{name: m, {PRICED}, {model}}}")
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize(
     ("model", "name"),
     [

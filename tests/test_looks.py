@@ -204,6 +204,7 @@ def test_a_look_on_missing_answers_decides_nothing_and_is_taken_again(swept: tup
     assert looks.decide(frame, 0) == []
 
 
+@pytest.mark.long
 def test_a_design_with_looks_errs_no_more_than_it_promises(tmp_path: Path) -> None:
     text = EXPERIMENT.replace("items: 80", "items: 60").replace("[sum, antonyms, larger_animal]", "[sum, antonyms]")
     found = calibrate(study(tmp_path, 3, text), 25, 0.15, 0.6, 0.3, lambda *_: None)

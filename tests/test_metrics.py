@@ -335,6 +335,7 @@ WORDS = [
 REPLIES = st.one_of(st.text(), st.text(alphabet=st.characters(codec=None)), st.lists(st.sampled_from(WORDS)).map(" ".join))
 
 
+@pytest.mark.long(but=8)
 @settings(derandomize=True, deadline=None, max_examples=200)
 @given(answer=REPLIES, item=st.sampled_from([WARS, COMPANY, U2, SNARKS, BRACKETS, with_targets("47")]))
 @pytest.mark.parametrize("name", METRICS)

@@ -47,6 +47,7 @@ def provider(money: ModuleType) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(
     ("mode", "way"), [("too long", "plain"), ("usage missing", "workers"), ("truthful", "kills"), ("reasoning in the sum", "loops, killed")]
 )

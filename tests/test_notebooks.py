@@ -70,6 +70,7 @@ def texts(notebook: Any) -> list[str]:
     return found
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs_and_shows_what_is_stored(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -220,6 +221,7 @@ def by_cell(done: Any) -> dict[str, str]:
     return {cell.id: text for cell, text in zip(codes, texts(done), strict=True)}
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(("name", "loops"), [("demo_run", False), ("demo_loops", True)])
 def test_a_notebook_for_a_run_is_written_and_runs(name: str, loops: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

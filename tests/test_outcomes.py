@@ -103,6 +103,7 @@ FORMS: dict[str, tuple[Any, str, str, str | None]] = {
 KINDS = {"page": "text/html", "stream": "text/event-stream", "stop": "text/plain"}
 
 
+@pytest.mark.long(but=24)
 @pytest.mark.parametrize("choice", WIRES)
 @pytest.mark.parametrize("form", FORMS)
 def test_both_wires_read_every_form(form: str, choice: WireChoice) -> None:

@@ -66,6 +66,7 @@ def changed(folder: Path, name: str, change: Callable[[dict[str, Any]], None]) -
 # --- hashes -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("name", ["demo_run", "demo_loops", "demo_replication"])
 def test_a_recorded_run_matches_what_was_frozen(name: str) -> None:
     folder = ROOT / "notebooks" / name
@@ -109,6 +110,7 @@ EDITS: dict[str, tuple[Callable[[Path], None], set[str]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("edit", EDITS)
 def test_whatever_is_edited_afterwards_differs(edit: str, copied: Path) -> None:
     change, wanted = EDITS[edit]

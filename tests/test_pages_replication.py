@@ -72,6 +72,7 @@ def wanted_of(folder: Path, like: str | None) -> Any:
     return replicate(Run(folder), PAPER, {} if like is None else {"sim/null": like})
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("like", [None, "GPT-4"])
 def test_cells_by_query_are_those_of_the_trials_frame(like: str | None, swept: Path) -> None:
     found = beside(swept, like) if like else beside(swept)

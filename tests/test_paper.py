@@ -184,6 +184,7 @@ def test_the_worst_texts_compile_and_stay_what_they_were(tmp_path: Path, monkeyp
         assert not [name for name in found.namelist() if b"abcdefgh-secret" in found.read(name)]
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("name", ["complete", "imported", "looked"])
 def test_runs_of_format_1_imports_and_loops_have_a_kit_of_their_own(name: str, tmp_path: Path) -> None:
     [source] = (ROOT / "tests" / "format1" / name).iterdir()

@@ -136,6 +136,7 @@ def test_effort_says_whether_a_model_thinks() -> None:
     ]
 
 
+@pytest.mark.long
 def test_check_tells_errors_and_warnings_apart(tmp_path: Path) -> None:
     bad = run("check", str(experiment(tmp_path, models="  - openai/gpt-5-mini")))
     assert bad.returncode == 2

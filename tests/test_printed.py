@@ -24,6 +24,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(tmp_path_factory.mktemp("printed"), whole=True)[0]
 
 
+@pytest.mark.long(but=4)
 @pytest.mark.parametrize("page", [page for page in frame.TABLES if page != "loops"])
 def test_every_page_gives_its_tables(page: str, run: Path) -> None:
     found = page_tables(run, page, {})

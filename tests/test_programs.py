@@ -504,6 +504,7 @@ def test_export_runs_no_code_of_a_run(swept: Path, tmp_path: Path) -> None:
     assert (copy / "dspy" / "sum.json").exists()
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

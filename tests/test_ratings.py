@@ -200,6 +200,7 @@ def test_a_sheet_round_trip_and_what_is_wrong_with_one(own: Run) -> None:
             from_sheet(Path("a.json"), wrong, own)
 
 
+@pytest.mark.long(but=1)
 def test_by_command_simulated_raters_anchor_the_verdict(own: Run) -> None:
     before = verdict_of(own)
     assert before.sentence.endswith("which was not validated.")
@@ -246,6 +247,7 @@ def test_what_is_left_and_what_steadiness_shows(own: Run) -> None:
     assert row["seen"] == (2 if made[0].trial_b else 0), "all ties see equal answers, all 3s no spoilt one"
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.browser
 @in_chromium
 def test_40_ratings_by_keyboard_and_none_is_lost_when_the_server_is_killed(own: Run, browser: Any) -> None:

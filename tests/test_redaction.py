@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import base64
+import binascii
+import codecs
+import gzip
 import json
+import random
 import textwrap
+import time
+import zlib
 from urllib.parse import quote
 
 import pytest
 
+from conftest import ROOT
 from promptlab.nouns.redact import redact_known
 from promptlab.running.gateway.answers import Said
-from promptlab.running.gateway.wire import read_answer
+from promptlab.running.gateway.wire import OWN_ID, read_answer
 from promptlab.sources.spec.models import ModelEntry
 
 SECRET = "sk-Abc9_def/ghi+JKL012mnopQRS345"
@@ -101,3 +108,81 @@ def test_an_address_holds_no_secret(address: str) -> None:
     with pytest.raises(ValueError, match="must not hold"):
         ModelEntry.model_validate({"model": "openai/m", "api_base": address})
     assert ModelEntry.model_validate({"model": "openai/m", "api_base": "https://x.example/v1/"}).api_base == "https://x.example/v1"
+
+
+def disguised(secret: str) -> dict[str, str]:
+    """A key as a server could write it that does not want it to be seen: codes, codes of codes, ciphers, spellings, pieces."""
+    data, number = secret.encode(), int.from_bytes(secret.encode())
+    shifted = "".join(chr(33 + (ord(c) + 14) % 94) for c in secret)
+    return {
+        "base85": base64.b85encode(data).decode(),
+        "ascii85": base64.a85encode(b"key" + data).decode(),
+        "uuencode": binascii.b2a_uu(data).decode(),
+        "binary": "".join(f"{byte:08b}" for byte in data),
+        "binary words": " ".join(f"{byte:08b}" for byte in data),
+        "octal": "".join(f"\\{byte:03o}" for byte in data),
+        "decimal": "".join(f"{byte:03d}" for byte in data),
+        "decimal lines": "\n".join(map(str, data)),
+        "one number": str(number),
+        "code points": " ".join(f"U+{byte:04X}" for byte in data),
+        "braces": "".join(f"\\u{{{byte:x}}}" for byte in data),
+        "calls": "+".join(f"chr({byte})" for byte in data),
+        "rot13": codecs.encode(secret, "rot13"),
+        "rot47": shifted,
+        "reversed base64": base64.b64encode(data)[::-1].decode(),
+        "base64 of reversed": base64.b64encode(data[::-1]).decode(),
+        "reversed words": " ".join(reversed(secret)),
+        "gzip": base64.b64encode(gzip.compress(data)).decode(),
+        "zlib": zlib.compress(data).hex(),
+        "UTF-16": secret.encode("utf-16-be").hex(),
+        "UTF-32": base64.b64encode(secret.encode("utf-32")).decode(),
+        "percent thrice": quote(quote("".join(f"%{byte:02X}" for byte in data), safe=""), safe=""),
+        "hex of base64": base64.b64encode(data).hex(),
+        "base64 thrice": base64.b64encode(base64.b64encode(base64.b64encode(data))).decode(),
+        "full width": "".join(chr(ord(c) + 0xFEE0) for c in secret),
+        "look-alikes": secret.translate(str.maketrans("AceoSJ", "\u0410\u0441\u0435\u043e\u0405\u0408")),
+        "tag characters": "".join(chr(0xE0000 + ord(c)) for c in secret),
+        "tags": "".join(f"<b>{c}</b>" for c in secret),
+        "spelled": " ".join(f"{c} is next;" for c in secret),
+        "numbered": json.dumps(dict(enumerate(secret))),
+        "doubled": "".join(c + c for c in secret),
+        "a half": secret[:18],
+        "halves": f"{secret[16:]} comes after {secret[:16]}",
+    }
+
+
+@pytest.mark.parametrize("form", disguised(SECRET))
+def test_a_disguised_key_is_redacted(form: str) -> None:
+    shown = redact_known(f"model {disguised(SECRET)[form]} end", (SECRET,))
+    assert "[redacted]" in shown
+    assert len(shown) < 60
+
+
+def test_what_is_no_key_stays_as_it_is() -> None:
+    rng = random.Random(1)
+    secrets = (SECRET, "0123456789abcdef" * 2, "hunter2hunter2")
+    texts = [
+        (ROOT / "README.md").read_text(encoding="utf-8"),
+        (ROOT / "promptlab" / "nouns" / "redact.py").read_text(encoding="utf-8"),
+        base64.b64encode(rng.randbytes(20_000)).decode(),
+        rng.randbytes(20_000).hex(),
+        " ".join(str(rng.randrange(10**6)) for _ in range(3000)),
+    ]
+    start = time.process_time()
+    assert [redact_known(text, secrets) == text for text in texts] == [True] * len(texts)
+    redact_known("QWxhZGRpbjpvcGVu" * 60_000, secrets)
+    assert time.process_time() - start < 5
+
+
+def test_a_key_in_pieces_over_several_fields_is_redacted() -> None:
+    response = {
+        "id": SECRET[10:20], "choices": [{"message": {"content": "4"}}], "system_fingerprint": SECRET[20:30],
+        "usage": {"prompt_tokens": 40, "completion_tokens": 30},
+    }  # fmt: skip
+    reply = read_answer(response, Said("4", "stop"), f"m-{SECRET[:10]}", (SECRET,), {OWN_ID: SECRET[10:20]})
+    assert not [piece for piece in (SECRET[:10], SECRET[10:20], SECRET[20:30]) if piece in repr(reply)]
+    tokens = [{"token": SECRET[n : n + 4], "logprob": -1.0} for n in range(0, len(SECRET), 4)]
+    response["choices"] = [{"message": {"content": "x"}, "logprobs": {"content": [{"top_logprobs": tokens}]}}]
+    reply = read_answer(response, Said("x", "stop"), "m", (SECRET,))
+    assert {token for token, _ in reply.top_logprobs} == {"[redacted]"}
+    assert reply.finish_reason == "stop"

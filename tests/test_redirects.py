@@ -71,6 +71,7 @@ async def sent(wire: Wire, name: str) -> WireError:
         await wire.aclose()
 
 
+@pytest.mark.long(but=18)
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 @pytest.mark.parametrize("name", NAMES)
 def test_litellm_follows_no_redirect(

@@ -57,6 +57,7 @@ def refused(run: Run) -> list[str]:
     return [c.name for c in controls(run.trials(), run.plan) if c.failed]
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("kind", ["rubric", "pairwise"])
 @pytest.mark.parametrize("judge", ["reader_who_obeys", "reader_upside_down"])
 def test_a_judge_that_obeys_the_answer_or_turns_its_scale_is_silent(kind: str, judge: str, tmp_path: Path) -> None:

@@ -139,6 +139,7 @@ def table_1(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return paper, found
 
 
+@pytest.mark.long(but=1)
 def test_table_1_prints_paper_and_ours_side_by_side(table_1: tuple[str, list[Path]]) -> None:
     paper, both = table_1
     done = runs.run("replicate", *map(str, both), "--paper", paper, "--json")

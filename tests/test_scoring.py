@@ -92,11 +92,13 @@ def check_task(suite: Any, name: str) -> None:
                 assert strict(separator.join(options), item).score == 0, (separator, item)
 
 
+@pytest.mark.long(but=12)
 @pytest.mark.parametrize("name", task_names("twin"))
 def test_twin_answers(name: str) -> None:
     check_task("twin", name)
 
 
+@pytest.mark.long
 @pytest.mark.shared
 def test_official_answers(shared: Any) -> None:
     from promptlab.sources.official import files as official

@@ -144,6 +144,7 @@ def judged(tmp_path: Path, url: str) -> tuple[dict[str, Any], str]:
     return one | {"headline": found["headline"]}, done.stdout + done.stderr + text
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [

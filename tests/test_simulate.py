@@ -38,6 +38,7 @@ def judged(tmp_path: Path, model: str, seed: int) -> tuple[list[Comparison], Run
     return analyse(found.trials(), found.plan), found
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_null_finds_nothing_in_any_cell(tmp_path: Path, seed: int) -> None:
     """Two runs; how often a null is claimed is what `make calibrate` measures, on thousands."""
@@ -82,6 +83,7 @@ def drawn(study: Study, model: str) -> list[Comparison]:
     return analyse(pd.DataFrame(rows), make_plan(study))
 
 
+@pytest.mark.long
 def test_length_alone_is_an_effect_against_none_and_none_against_placebos(tmp_path: Path) -> None:
     n_seeds, found = 20, []
     for seed in range(n_seeds):

@@ -204,6 +204,7 @@ def asked_for(server: Server, n: int, pid: int) -> None:
         time.sleep(0.001)
 
 
+@pytest.mark.long
 def test_killed_thirty_times_at_random_moments_nothing_acknowledged_is_lost(tmp_path: Path, server: Server) -> None:
     """One run after the other, without and with cache in turn, each killed up to eight times, until it comes to its end."""
     study = resolve(experiment(tmp_path, tasks="sum", items=75, models=served(server.url, "slow-5")))

@@ -17,6 +17,7 @@ ITEMS = {"plain": 20, "workers": 20, "sequential": 80, "loops": 10, "batch": 20,
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
 
 
+@pytest.mark.long(but=2)
 @linux
 @pytest.mark.parametrize("mode", [mode.name for mode in MODES])
 def test_killed_runs_end_as_undisturbed_ones_do(mode: str) -> None:

@@ -105,6 +105,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.long(but=20)
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_the_same_completion_over_both_wires(server: Server, name: str) -> None:
     direct = asked(server, name, "direct", temperature=0, max_tokens=5)
@@ -130,6 +131,11 @@ def test_what_a_provider_says_beside_its_answer_is_kept_and_its_own_price_holds(
     plain = asked(server, "ok", choice, temperature=0, max_tokens=5)
     cost = plain["cost_usd"] if found["reported_cost_usd"] is None else found["reported_cost_usd"]
     assert (found["text"], found["cost_usd"], found["output_tokens"]) == ("four", cost, plain["output_tokens"])
+
+
+@pytest.mark.parametrize("charset", ["latin1-latin1", "cp1252-iso8859", "utf8-latin1", "utf16-utf16", "utf8-unheard", "latin1-utf8"])
+def test_a_body_is_read_by_the_charset_that_it_declares_and_then_as_utf_8(server: Server, charset: str) -> None:
+    assert asked(server, f"charset-{charset}", "direct")["text"] == ("Zoë" if charset != "latin1-utf8" else "")
 
 
 @pytest.mark.parametrize("odd", ["1", -1, True, 1.5, [], 10**12, float("nan")], ids=str)

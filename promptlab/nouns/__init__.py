@@ -18,6 +18,7 @@ from promptlab.nouns.words import *
 if TYPE_CHECKING:
     from promptlab.nouns.arm import *
     from promptlab.nouns.batch import *
+    from promptlab.nouns.bounds import *
     from promptlab.nouns.call import *
     from promptlab.nouns.comparison import *
     from promptlab.nouns.environment import *
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from promptlab.nouns.record import *
     from promptlab.nouns.typed import *
 else:
-    LATER = "places item call environment arm batch comparison record typed plan manifest".split()
+    LATER = "places item call environment arm batch comparison record typed plan manifest bounds".split()
     """Modules that are loaded when one of their names is first used: `promptlab --help` needs none of them."""
 
     def __getattr__(name: str) -> object:

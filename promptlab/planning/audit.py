@@ -118,7 +118,7 @@ def _data(run: Run, plan: Plan) -> str | None:
                 row["choices"],
                 row["cluster"],
                 scores=scores,
-                columns=json.loads(row.get("columns") or "{}"),
+                columns=json.loads(row["columns"]) if row.get("columns") else {},
             )
         )
     now = None
@@ -163,7 +163,7 @@ def _prompts(run: Run, plan: Plan) -> str:
 
 def _prices(run: Run, plan: Plan) -> str | None:
     prices = run.manifest.prices
-    return price_digest(prices) if set(prices) == set(plan.model_of) else None
+    return price_digest(prices) if set(prices) >= set(plan.model_of) else None
 
 
 def _simulators(run: Run, plan: Plan) -> str:

@@ -96,6 +96,9 @@ def _manifest_problems(run: Run, plan: Plan) -> Iterator[str]:
         yield "the registration that the manifest names is of another plan"
     if plan.imported and (run.folder / "experiment.yaml").exists():
         yield "the plan says that another tool made the run, and the folder holds an experiment"
+    files = (manifest.provenance or {}).get("files", ())
+    if plan.imported and sorted(plan.hashes.values()) != sorted(str(source.get("sha256")) for source in files):
+        yield "the plan says that another tool made the run, and the manifest names other files of that tool, or none"
     if not plan.imported:
         both = {"id": plan.run, "name": plan.name, "question": plan.question, "imported": plan.imported}
         if odd := [name for name, value in both.items() if getattr(manifest, name) != value]:

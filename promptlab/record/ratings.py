@@ -26,6 +26,8 @@ FOLDER = "ratings"
 LIMIT = 2**26
 CHAINED = "chained"
 """The key of a line that holds the hash of the line and of all before it."""
+OTHERS = "others"
+"""The key of a line that holds the length and the hash of each other rater's file at that time, so that none goes without a trace."""
 RATER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 COLUMNS = ("rater", "unit", "kind", "rubric", "value", "ms", "trial_a", "trial_b", "digest", "at")
 """Of a CSV: one row for each rubric of a rating; of a pair the rubric is empty and the value A, B or tie. An empty value: cannot judge."""
@@ -68,6 +70,8 @@ def add(folder: Path, rating: Rating) -> None:
     row = {**{k: v for k, v in asdict(rating).items() if k != "more"}, **rating.more}
     is_new = not path.exists()
     before = _lines(folder, path)
+    theirs = {other.stem: _lines(folder, other) for other in sorted(path.parent.glob("*.jsonl")) if other != path}
+    row |= {OTHERS: {name: [len(lines), hashlib.sha256(lines).hexdigest()] for name, lines in theirs.items()}} if theirs else {}
     try:
         number = opened_to_write(path, os.O_APPEND, 0o600)
     except OSError as error:
@@ -93,12 +97,14 @@ def unlike(folder: Path) -> list[str]:
     Whoever edits a file can compute its chain again: this tells damage and careless edits.
     """
     found = []
+    others: dict[str, Any] = {}
     for path in sorted((folder / FOLDER).glob("*.jsonl")):
         before, n_chained = hashlib.sha256(), 0
         for number, line in enumerate(_lines(folder, path).splitlines(keepends=True), 1):
             try:
                 row = json_value(line)
                 chained = row.pop(CHAINED, None)
+                others |= {name: max(known, others.get(name, known)) for name, known in row.get(OTHERS, {}).items()}
             except UNREADABLE:
                 chained = None if line.strip() else ""  # half a line, by a power cut
             if chained and chained != digest([before.hexdigest(), row]):
@@ -107,6 +113,9 @@ def unlike(folder: Path) -> list[str]:
                 found.append(f"line {number} of {FOLDER}/{path.name} was not written by promptlab")
             n_chained += bool(chained)
             before.update(line)
+    for name, (n, known) in others.items():
+        if RATER.fullmatch(name) and hashlib.sha256(_lines(folder, file_of(folder, name))[:n]).hexdigest() != known:
+            found.append(f"{FOLDER}/{name}.jsonl is not, or no longer, what other raters' lines name")
     return found
 
 
@@ -119,7 +128,7 @@ def ratings_of(folder: Path, rater: str | None = None) -> list[Rating]:
             try:
                 data = json_value(line)
                 data.pop(CHAINED, None)
-                one = replace(typed(Rating, data), more={k: v for k, v in data.items() if k not in own})
+                one = replace(typed(Rating, data), more={k: v for k, v in data.items() if k not in (*own, OTHERS)})
                 if not all(isinstance(value, str | int | float) for value in one.values.values()):
                     continue
             except UNREADABLE:

@@ -223,7 +223,7 @@ def _manifest(folder: Path) -> tuple[Manifest | None, str]:
 def _is_of_another(manifest: Manifest, folder: Path) -> bool:
     """Whether the folder's plan, not its manifest, belongs to it."""
     with contextlib.suppress(RunProblem):
-        plan, found = frozen_plan(folder)
+        plan, found = frozen_plan(folder, bounded=False)
         return plan.run == folder.name != manifest.id and manifest.hashes.get("plan", found) != found
     return False
 
@@ -233,7 +233,7 @@ def _plan(folder: Path, manifest: Manifest | None) -> tuple[Plan | None, str]:
     if not os.path.lexists(folder / "plan.json"):
         return None, ""
     try:
-        plan, found = frozen_plan(folder)
+        plan, found = frozen_plan(folder, bounded=False)
     except RunProblem as error:
         return None, first_line(error).partition(": ")[2]
     frozen = manifest.hashes.get("plan", found) if manifest else found

@@ -14,6 +14,7 @@ import pandas as pd
 from promptlab.nouns import Plan
 from promptlab.record.store import Run
 from promptlab.record.store.chain import links_in
+from promptlab.record.store.files import DAMAGED
 from promptlab.scoring.metrics import METRICS
 
 SUMS = ("input_tokens", "output_tokens", "cost_usd")
@@ -24,6 +25,8 @@ COLUMNS = (
 )  # fmt: skip
 SLACK = timedelta(days=1)
 """How far the clocks of a provider and of this machine may be apart; batches and gateways answer later than they date."""
+APART = timedelta(hours=1)
+"""How far outside of its run, or from the other arms of its items, an answer may be; the clock may have been set in between."""
 CENTS = 1e-9
 """Sums of the same prices in another order differ by less, in USD."""
 BATCH_SHARES = (0.5,)
@@ -54,7 +57,8 @@ def contradictions(run: Run, plan: Plan, trials: pd.DataFrame) -> Iterator[str]:
     yield from _sums(trials, calls, at)
     yield from _failed(plan, trials, calls, at)
     yield from _priced(run, trials, calls, at)
-    yield from _dated(calls)
+    yield from _dated(run, trials, calls, at)
+    yield from _older(run, trials, calls, at)
     yield from _repeated(run, calls)
     yield from _counted(run, plan, trials, int((~calls["cached"].to_numpy(dtype=bool)).sum()))
 
@@ -102,28 +106,55 @@ def _failed(plan: Plan, trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArr
 def _priced(run: Run, trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArray[np.intp]) -> Iterator[str]:
     """Costs that are not those of the tokens at the frozen prices; of answers of this run whose price nobody else reported."""
     prices = run.manifest.prices
-    own = calls["first_run"].eq(run.id) & calls["purpose"].ne("score") & calls["outcome"].ne("error") & calls["reported_cost_usd"].isna()
+    own = calls["first_run"].eq(run.id) & calls["outcome"].ne("error") & calls["reported_cost_usd"].isna()
     own &= calls[["cost_usd", "input_tokens", "output_tokens"]].notna().all(axis=1)
-    rows = calls.loc[own, [*USAGE, "cost_usd"]].assign(model=trials["model"].astype(object).to_numpy()[at[own.to_numpy()]])
+    models = trials["model"].astype(object).to_numpy()[at[own.to_numpy()]]
+    rows = calls.loc[own, [*USAGE, "cost_usd"]].assign(model=np.where(calls.loc[own, "purpose"].eq("score").to_numpy(), "", models))
     kinds = rows.groupby(["model", *USAGE, "cost_usd"], dropna=False, observed=True, sort=False).size().reset_index(name="n")
     n = 0
     for model, *usage, cost, n_calls in kinds.head(MOST_PRICED).itertuples(index=False):
-        price = prices.get(model)
-        shares = () if price is None else (1.0, *BATCH_SHARES) if run.manifest.batches else (1.0,)
-        right = [price.times(share, "").cost(*(0 if pd.isna(value) else value for value in usage)) for share in shares if price is not None]
+        known = [price for name, price in prices.items() if price is not None and model in ("", name)]  # empty: a judge
+        shares = (1.0, *BATCH_SHARES) if run.manifest.batches else (1.0,)
+        tokens = [0 if pd.isna(value) else value for value in usage]
+        right = [price.times(share, "").cost(*tokens) for price in known for share in shares]
         n += n_calls if right and not any(abs(cost - usd) <= CENTS for usd in right) else 0
     if n:
         yield f"the costs of {n:,} calls are not those of their tokens at the frozen prices"
 
 
-def _dated(calls: pd.DataFrame) -> Iterator[str]:
-    """Answers that their providers date later than this machine says it got them: its clock was set back."""
-    both = calls.loc[calls["dated"].notna() & calls["answered_at"].notna(), ["dated", "answered_at"]].drop_duplicates()
-    if both.empty:
-        return
-    theirs, ours = (pd.to_datetime(both[name], utc=True, errors="coerce", format="ISO8601") for name in ("dated", "answered_at"))
-    if (theirs - ours > SLACK).any():
+def _dated(run: Run, trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArray[np.intp]) -> Iterator[str]:
+    """Answers that this run sent for, and that are from before it began, from after its end, or from another time than those of the other
+    arms to the same items; and answers that their providers date later than this machine says it got them.
+    """
+    sent = ~calls["cached"].to_numpy(dtype=bool)
+    dated, answered, (begun, ended) = map(
+        _times, (calls["dated"], calls["answered_at"], [run.manifest.created_at, run.manifest.updated_at])
+    )
+    known = not (run.folder / DAMAGED / "manifest.json").exists()
+    if known and ((answered[sent] < begun - APART) | (dated[sent] < begun - SLACK) | (answered[sent] > ended + APART)).any():
+        yield "answers that this run sent for are not from the time of the run: times of the run, or of its answers, were edited"
+    if (dated - answered > SLACK).any():
         yield "answers came more than a day before their providers dated them: the clock here was changed, or the times"
+    if run.manifest.batches or run.manifest.sessions != 1 or not sent.any() or answered[sent].max() - answered[sent].min() < APART:
+        return  # later calls of a batch wait for a wave of their own, and a later session sends again what failed
+    own = trials.iloc[at[sent]][["model", "setting", "arm", "task", "item"]].assign(at=answered[sent].to_numpy())
+    own["at"] -= own.groupby(["model", "task", "item"], sort=False, observed=True)["at"].transform("median")
+    apart = own.groupby(["model", "setting", "arm"], sort=False, observed=True)["at"].median().abs()
+    if odd := sorted({str(place[-1]) for place in apart.index[apart > APART]}):
+        yield f"the answers of {', '.join(odd)} are from another time than those of other arms to the same items"
+
+
+def _times(texts: Any) -> pd.Series[Any]:  # noqa: ANN401 (a column or a list)
+    return pd.Series(pd.to_datetime(np.asarray(texts, dtype=object), utc=True, errors="coerce", format="ISO8601"))
+
+
+def _older(run: Run, trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArray[np.intp]) -> Iterator[str]:
+    """Trials that do not say, or say otherwise, which earlier run their answers come from."""
+    first = calls["first_run"].astype(object).to_numpy()
+    earlier = set(at[pd.notna(first) & (first != run.manifest.id)].tolist())
+    said = set(np.flatnonzero(trials["older"].notna()).tolist())
+    if n := len(earlier ^ said):
+        yield f"{n:,} trials hide, or invent, that their answers are older than the run"
 
 
 def _repeated(run: Run, calls: pd.DataFrame) -> Iterator[str]:
@@ -169,7 +200,7 @@ def _holes(run: Run, plan: Plan, trials: pd.DataFrame, n_sent: int) -> Iterator[
     stopped = set(manifest.stopped)
     whole = not stopped or (stopped == set(plan.model_of) and len(stopped) == 1)  # else some go on where others have stopped
     if manifest.state in ENDED and manifest.concurrency and n_sent and whole and not (plan.looks or plan.confirm):
-        most = manifest.concurrency * manifest.sessions + (LOST_AT_STOP if stopped else 0)
+        most = manifest.concurrency + (LOST_AT_STOP if stopped else 0)  # a later session first sends what an earlier one lost
         holes = int(trials["order"].max()) + 1 - len(trials) if len(trials) else 0
         if holes > most:
             yield f"{holes:,} trials are missing among those that were sent before the end, when at most {most:,} were in flight"

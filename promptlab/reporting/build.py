@@ -198,7 +198,6 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         steps = progress(as_run, calls, plan) if calls is not None else None
         return Report(
             run=run.id,
-            unchecked=tuple(unchecked(run)),
             manifest=run.manifest,
             plan=plan,
             state=run.state,
@@ -222,6 +221,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
             folder=run.folder,
             by_judge=tuple(one.plain for one in judged_tables(trials, plan, ratings)),
             ratings=ratings,
+            unchecked=tuple(unchecked(run)),  # last: `failures` takes over the study that it resolves
         )
 
 

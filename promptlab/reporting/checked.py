@@ -107,12 +107,13 @@ def _of_trials(run: Run, plan: Plan, trials: pd.DataFrame, most: int) -> list[st
         some = trials.iloc[np.sort(drawn)]
     of = "" if some is trials else f" (of {most:,} drawn at random)"
     found = []
-    again = rescored(some, run.each_item(), plan, plan.scorer)
+    items = list(run.each_item(set(some["item"].astype(str))))
+    again = rescored(some, items, plan, plan.scorer)
     was, now = some["score"].astype(float).to_numpy(), again["score"].astype(float).to_numpy()
     if n := int((~np.isclose(was, now, rtol=0, atol=1e-9, equal_nan=True)).sum()):
         found.append(f"{n:,} stored scores{of} are not those of the stored answers; where another version scored them, `promptlab rescore`")
     roles = {(arm.name, arm.role) for arm in plan.arms}
-    clusters = {(str(row["task"]), str(row["item"])): row["cluster"] for row in run.each_item()}
+    clusters = {(str(row["task"]), str(row["item"])): row["cluster"] for row in items}
     if n := sum(pair not in roles for pair in zip(some["arm"], some["role"], strict=True)):
         found.append(f"{n:,} trials{of} have another role than their arm has in the plan")
     held = zip(some["task"], some["item"], some["cluster"].astype(object).where(some["cluster"].notna(), None), strict=True)

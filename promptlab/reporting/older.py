@@ -49,7 +49,7 @@ def aged(run: Run, plan: Plan, trials: pd.DataFrame, comparisons: Sequence[Compa
     sentences += _variation_words(run.id, own, known)
     if old.empty:
         return Aged(tuple(comparisons), tuple(sentences))
-    entries = {**known.plans, **run.manifest.earlier}
+    entries = {**run.manifest.earlier, **known.plans}
     if other := earlier_run(plan, run.folder):
         entries = {**other.manifest.earlier, **entries, other.id: registry.entry_of(other.plan, other.each_item())}
         plan = _as_named_there(plan, other)

@@ -5,13 +5,13 @@ A report does so for some trials, drawn again each time; `promptlab audit` repla
 
 from __future__ import annotations
 
+import json
 import math
-import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from promptlab.design.cross import trials as trials_of
 from promptlab.nouns import CIRCUMSTANCE_COLUMNS, TRIAL_COLUMNS, CallRow, PromptlabError, RunProblem, first_line, row_of
@@ -19,8 +19,10 @@ from promptlab.planning.rebuilt import by_another_version, plan_differences
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study, as_recorded
 from promptlab.record.store import Run
+from promptlab.record.store.files import written
 from promptlab.running.budget import Budget
 from promptlab.running.engine import engine_of
+from promptlab.running.first import FirstCalls
 from promptlab.running.progress import Progress
 from promptlab.running.trial_rows import Rows, completion_in
 from promptlab.scoring.code import Consent
@@ -32,12 +34,30 @@ NOT_MADE_AGAIN = (*CIRCUMSTANCE_COLUMNS, "rule")
 IN_TRIALS = tuple(name for name in TRIAL_COLUMNS if name not in (*NOT_MADE_AGAIN, "trial"))
 OF_ANY_VERSION = ("answer", "n_calls", "input_tokens", "output_tokens", "cost_usd")
 MOST_REMADE, MOST_PARTS = 500, 3
-"""Trials that a report makes again, and parts of the record that it takes them from; failed trials first."""
+"""Trials that a report makes again, as many failed ones besides, and parts of the record that it takes them from."""
 OF_FILES = ("data", "stimuli", "prompts")
 """Hashes of what files next to the experiment hold."""
 DESCRIBES = ("source", "licence", "theory")
 """Fields of a plan that decide nothing, and that may be stated better after a run."""
 Record = Mapping[str, Any]
+
+
+class EditedFiles(RunProblem):
+    """Files of an experiment were edited since its run began; `why` names what no file of the author's holds, but promptlab or the
+    experiment itself.
+    """
+
+    def __init__(self, run: Run, study: Study, edited: Sequence[str]) -> None:
+        super().__init__(f"{run.id}: files of its experiment were edited since it began ({', '.join(edited)})")
+        asked = study.experiment
+        in_files = {
+            "data": any(task.suite == "own" for task in run.plan.tasks),
+            "stimuli": bool(asked.stimulus_files or run.plan.programs or study.files),
+            "prompts": any(entry.file for entry in asked.prompts.values()),
+        }
+        own = [name for name in edited if not in_files[name]]
+        said = f"its {' and '.join(own)} are not what promptlab and the experiment say, and no file of the author's holds them"
+        self.why = [said] if own else []
 
 
 def study_of(run: Run, consent: Consent | None = None) -> Study:
@@ -53,24 +73,39 @@ def study_of(run: Run, consent: Consent | None = None) -> Study:
     frozen = run.manifest.hashes
     edited = [name for name in OF_FILES if frozen.get(name) not in (None, study.hashes.get(name))]
     if edited and not by_another_version(run):  # which may read the same files otherwise
-        raise RunProblem(f"{run.id}: files of its experiment were edited since it began ({', '.join(edited)})")
+        raise EditedFiles(run, study, edited)
     return study
 
 
+_AT_HAND: WeakKeyDictionary[Run, Study] = WeakKeyDictionary()
+
+
+def _shared_study(run: Run) -> Study:
+    """`study_of` for the two that ask for it, one soon after the other: the first leaves it to the second, and it does not stay."""
+    found = _AT_HAND.pop(run, None)
+    if found is None:
+        found = _AT_HAND[run] = study_of(run)
+    return found
+
+
 def differing(run: Run) -> list[str]:
-    """What of the plan and of some trials is not what the experiment and the calls make; nothing where that cannot be resolved here.
+    """What of the plan and of some trials is not what the experiment and the calls make. Of a run that cannot be
+    resolved here, only whether trials have the answers of their calls.
 
     Trials of programs, and what only the author's code scores, are left out: a report runs no code. Of a run by another version, which
     may write prompts otherwise, only the answers are compared.
     """
+    stored = {row["order"]: (row, calls) for row, calls in run.drawn(MOST_REMADE, MOST_PARTS)}
     try:
-        study = study_of(run)
-    except (PromptlabError, OSError):
-        return []
-    stored = _drawn(run)
+        study = _shared_study(run)
+    except (PromptlabError, OSError) as error:
+        n = sum(not _is_of_its_call(*one) for one in stored.values())
+        odd = [f"{n:,} of {len(stored):,} trials have another answer than their calls"] if n else []
+        return [*odd, *(error.why if isinstance(error, EditedFiles) else ())]
     engine = engine_of(study, None, Budget(None), Progress(n_planned=len(stored)), None)
     engine.own = {(call["trial"], call["key"]): completion_in(row_of(CallRow, call)) for _, calls in stored.values() for call in calls}
     is_other = by_another_version(run)
+    unsent = [] if is_other else _unsent(run, study, list(stored.values()))
     unscored = {task.id for task in study.design.tasks if is_own(task.metric)}
     found: Counter[str] = Counter()
     n = 0
@@ -85,7 +120,27 @@ def differing(run: Run) -> list[str]:
         n += bool(wrong)
         found.update(wrong)
     odd = [f"{n:,} of {len(stored):,} trials made again differ in {', '.join(name for name, _ in found.most_common())}"] if n else []
-    return [*odd, *([] if is_other else plan_differences(run, study, DESCRIBES))]
+    return [*odd, *unsent, *([] if is_other else plan_differences(run, study, DESCRIBES))]
+
+
+def _unsent(run: Run, study: Study, stored: Sequence[tuple[Record, list[Record]]]) -> list[str]:
+    """What the manifest says was sent besides the messages, next to the calls that were sent with the parameters of the experiment."""
+    asked = FirstCalls(study.design, study.experiment.sampling.asked()).sampling
+    had: dict[str, set[bool]] = {}
+    for row, calls in stored:
+        name, sent = row["model"], run.manifest.effective.get(row["model"])
+        for call in calls:
+            is_own = sent is not None and not call["cached"] and call["purpose"] != "score"
+            if is_own and _unseeded(call["requested"]) == _unseeded(asked[name]):
+                had.setdefault(name, set()).add(_unseeded(call["effective"]) == _unseeded(sent or {}))
+    odd = sorted(name for name, found in had.items() if True not in found)
+    return [f"the manifest says otherwise than the calls what was sent to {', '.join(odd)}"] if odd else []
+
+
+def _unseeded(parameters: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as a record holds them, without the seed, which differs between calls."""
+    found = json.loads(parameters if isinstance(parameters, str) else written(parameters))
+    return {name: value for name, value in found.items() if name != "seed"}
 
 
 def unchecked(run: Run) -> list[str]:
@@ -101,19 +156,17 @@ def unchecked(run: Run) -> list[str]:
     parts = [("Scores of own code", own), ("Answers of programs", [str(program["name"]) for program in plan.programs])]
     said = [f"{what} were not checked ({', '.join(names)}): promptlab audit RUN --allow-code does." for what, names in parts if names]
     try:
-        study_of(run)
+        _shared_study(run)
     except (PromptlabError, OSError) as error:
         said.append(f"Prompts and answers were not checked against the experiment, which cannot be read here: {first_line(error)}")
     return said
 
 
-def _drawn(run: Run) -> dict[int, tuple[Record, list[Record]]]:
-    """Some recorded trials with their calls, by order; failed ones first."""
-    found = list(run.records(MOST_PARTS))
-    random.SystemRandom().shuffle(found)
-    found.sort(key=lambda one: one[0]["outcome"] != "error")
-    n_failed = sum(row["outcome"] == "error" for row, _ in found)
-    return {row["order"]: (row, calls) for row, calls in found[: MOST_REMADE + min(n_failed, MOST_REMADE)]}
+def _is_of_its_call(row: Record, calls: Sequence[Record]) -> bool:
+    """Whether a trial of one call, with its judgements, has the answer of that call; True of all others."""
+    answers = [call for call in calls if call["purpose"] != "score"]
+    plain = len(answers) == 1 and row["strategy"] == "single"
+    return not plain or (row["answer"] == answers[0]["text"] and row["outcome"] in (answers[0]["outcome"], "parse_failed", "error"))
 
 
 def _unlike(row: Record, calls: Sequence[Record], made: Rows, is_other: bool, is_unscored: bool) -> list[str]:
@@ -126,8 +179,8 @@ def _unlike(row: Record, calls: Sequence[Record], made: Rows, is_other: bool, is
     if is_other:
         return wrong
     compared = [name for name in IN_CALLS if not (is_unscored and name == "score")]
-    both = zip(sorted(calls, key=lambda call: int(call["turn"])), map(asdict, of_calls), strict=False)
-    return wrong + sorted({name for one, other in both for name in compared if not _same(one[name], other[name])})
+    both = zip(sorted(calls, key=lambda call: int(call["turn"])), of_calls, strict=False)
+    return wrong + sorted({name for one, other in both for name in compared if not _same(one[name], getattr(other, name))})
 
 
 def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 (values of a record)

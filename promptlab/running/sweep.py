@@ -240,7 +240,7 @@ class _Session:
         if not self._noted and self._how.cache != "replay":
             self._noted = True
             anew = not self._recorded.trials
-            note_plan(self._study.run_id, *frozen_plan(self._writer.folder), items_in(self._writer.folder), anew)
+            note_plan(self._study.run_id, *frozen_plan(self._writer.folder, bounded=False), items_in(self._writer.folder), anew)
         self._writer.append_lines(lines)
 
     def _spent(self) -> tuple[float, int]:
@@ -417,7 +417,7 @@ def freeze(study: Study, writer: RunWriter) -> tuple[Plan, str]:
         writer.write_items(study.design.tasks)
     if "plan.json" in missing:
         writer.write_plan(make_plan(study))
-    return frozen_plan(writer.folder)
+    return frozen_plan(writer.folder, bounded=False)
 
 
 def _state(progress: Progress, interrupted: bool) -> State:

@@ -11,7 +11,7 @@ from typing import Any
 from promptlab.nouns import Arm, Call, CallRow, Completion, Model, Outcome, Scored, Task, Trial, TrialRow, made_of, shared, totals
 from promptlab.record.store.files import written
 from promptlab.running.gateway.wire import storable
-from promptlab.scoring.metrics import compliant, declines, echoed
+from promptlab.scoring.metrics import form_of
 
 Rows = tuple[TrialRow, list[CallRow]]
 """A trial's row, and those of its calls."""
@@ -41,68 +41,70 @@ def rows_of(
     """The trial's row and those of its calls. `shared` are the `constants` of its row; `parameters` writes JSON; `run` is the run's id."""
     name, arm, item = trial.id, trial.arm, trial.item
     text, outcome, scored = done.text, done.outcome, done.scored
-    answers = [completion for call, _, completion in made if call.purpose != "score"]
+    calls: list[CallRow] = []
+    answers: list[Completion] = []
+    attempts: list[tuple[int, float | None]] = []
+    paid: float | None = 0.0
+    is_cached, older = True, None
+    for turn, ((call, key, one), score) in enumerate(zip(made, done.by_call, strict=True)):
+        if call.purpose != "score":
+            answers.append(one)
+        if call.purpose == "answer":
+            attempts.append((call.round, score))
+        if not one.cached:
+            is_cached, paid = False, total((paid, one.cost_usd))
+        if older is None and one.first_run != run:
+            older = one.first_run
+        of_call = {
+            "trial": name,
+            "turn": turn,
+            "key": key,
+            "messages": written(call.messages),
+            "requested": parameters(call.sampling),
+            "effective": parameters(one.effective),
+            "top_logprobs": written(one.top_logprobs) if one.top_logprobs else None,
+            "round": call.round,
+            "purpose": call.purpose,
+            "cue": call.cue,
+            "emotion": call.emotion,
+            "score": score,
+            **dict(zip(SHARED, FACTS_OF(one), strict=True)),
+            "text": storable(one.text),
+        }
+        calls.append(made_of(CallRow, of_call))
     last = answers[-1] if answers else None  # a program may fail before it asks anything
     error = done.error or (last.error if last else None)
-    by_call = done.by_call
-    attempts = [(call.round, value) for (call, _, _), value in zip(made, by_call, strict=True) if call.purpose == "answer"]
     attempts = attempts[-1:] if arm.program else attempts  # the calls before the last are steps of its own
     is_missing = outcome == "error"
-    row = made_of(
-        TrialRow,
-        {
-            "trial": name,
-            "order": trial.order,
-            "item": item.id,
-            "cluster": item.cluster,
-            "replicate": trial.replicate,
-            "outcome": outcome,
-            "score": None if scored is None else scored.score,
-            "extracted": None if scored is None else scored.extracted,
-            "rule": None if scored is None else scored.rule or None,
-            "parts": written(dict(scored.parts)) if scored is not None and scored.parts else None,
-            "compliant": None if is_missing else compliant(text, item),
-            "echoed": None if is_missing else echoed(text, item),
-            "declined": None if is_missing else outcome == "refused" or declines(text),
-            "answer": text,
-            "n_rounds": len({number for number, _ in attempts}),
-            "solved_round": next((n + 1 for n, value in attempts if value is not None and value >= arm.strategy.solved_at), None),
-            "n_calls": len(made),
-            "paid_usd": total([0.0 if one.cached else one.cost_usd for _, _, one in made]),
-            "cached": all(one.cached for _, _, one in made),
-            "model_version": last.model_version if last else None,
-            "error": storable(error) if error else error,
-            "older": next((one.first_run for _, _, one in made if one.first_run not in (None, run)), None),
-            **shared,
-            **(
-                dict(zip(TOTALS, TOTALS_OF(answers[0]), strict=True))
-                if len(answers) == 1
-                else {field: total([getattr(one, field) for one in answers]) for field in TOTALS}
-            ),
-        },
-    )
-    return row, [
-        made_of(
-            CallRow,
-            {
-                "trial": name,
-                "turn": turn,
-                "key": key,
-                "messages": written(call.messages),
-                "requested": parameters(call.sampling),
-                "effective": parameters(completion.effective),
-                "top_logprobs": written(completion.top_logprobs) if completion.top_logprobs else None,
-                "round": call.round,
-                "purpose": call.purpose,
-                "cue": call.cue,
-                "emotion": call.emotion,
-                "score": by_call[turn],
-                **dict(zip(SHARED, FACTS_OF(completion), strict=True)),
-                "text": storable(completion.text),
-            },
-        )
-        for turn, (call, key, completion) in enumerate(made)
-    ]
+    is_compliant, is_echoed, is_declined = (None, None, None) if is_missing else form_of(text, item)
+    sums = TOTALS_OF(answers[0]) if len(answers) == 1 else [total([getattr(one, field) for one in answers]) for field in TOTALS]
+    row = {
+        "trial": name,
+        "order": trial.order,
+        "item": item.id,
+        "cluster": item.cluster,
+        "replicate": trial.replicate,
+        "outcome": outcome,
+        "score": None if scored is None else scored.score,
+        "extracted": None if scored is None else scored.extracted,
+        "rule": None if scored is None else scored.rule or None,
+        "parts": written(dict(scored.parts)) if scored is not None and scored.parts else None,
+        "compliant": is_compliant,
+        "echoed": is_echoed,
+        "declined": is_declined or (outcome == "refused" if not is_missing else None),
+        "answer": text,
+        "n_rounds": len({number for number, _ in attempts}),
+        "solved_round": next((n + 1 for n, value in attempts if value is not None and value >= arm.strategy.solved_at), None),
+        "n_calls": len(made),
+        "paid_usd": paid,
+        "cached": is_cached,
+        "model_version": last.model_version if last else None,
+        "error": storable(error) if error else error,
+        "older": older,
+        **shared,
+        **dict(zip(TOTALS, sums, strict=True)),
+    }
+    return made_of(TrialRow, row), calls
 
 
 def constants(arm: Arm, task: Task, model: Model) -> dict[str, Any]:

@@ -11,10 +11,11 @@ import importlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import module_from_spec
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from promptlab.nouns import UsageProblem
@@ -102,14 +103,49 @@ def function_of(code: Code) -> Any:  # noqa: ANN401 (whatever the user's module 
         if code.folder is None:
             module = importlib.import_module(module_name)
         else:
-            if code.folder not in sys.path:
-                sys.path.append(code.folder)  # for what it imports itself
+            Beside.of(code.folder)
             for spec in _specs(module_name.split("."), [code.folder]):
                 module = _executed(spec)
         return getattr(module, function)
     except Exception as error:
         told = str(error) if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: {error}"
         raise UsageProblem(f"{code.what} cannot be loaded: {told}") from None
+
+
+class Beside(MetaPathFinder):
+    """Finds what code in a folder imports from that folder, as its source is now; for others, libraries above all, nothing is there."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    @classmethod
+    def of(cls, folder: str) -> None:
+        """Find so from now on. What is installed goes first."""
+        if not any(isinstance(finder, cls) and finder._folder == folder for finder in sys.meta_path):
+            sys.meta_path.insert(0, cls(folder))
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """The module of that name in the folder, where a file in the folder asks for it."""
+        if path is None and (fullname in sys.stdlib_module_names or not self._is_asked() or PathFinder.find_spec(fullname)):
+            return None
+        places = [self._folder] if path is None else [place for place in path if Path(place).is_relative_to(self._folder)]
+        spec = PathFinder.find_spec(fullname, places) if places else None
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = Source(fullname, spec.loader.path)
+        return spec
+
+    def _is_asked(self) -> bool:
+        asks: FrameType | None = sys._getframe(2)
+        while asks is not None and (asks.f_code.co_filename.startswith("<frozen ") or asks.f_code.co_filename == importlib.__file__):
+            asks = asks.f_back
+        return asks is not None and Path(asks.f_code.co_filename).is_relative_to(self._folder)
+
+
+class Source(SourceFileLoader):
+    """Runs what the file says, and nothing that was compiled earlier and may say something else."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
 
 
 def _asked(code: Code, by: Path, consent: Consent) -> Code:

@@ -6,10 +6,13 @@ The footer is a struct in Thrift's compact protocol; field numbers and enums are
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 MAGIC = b"PAR1"
 LONGEST_FOOTER = 16 * 2**20
+KEPT = 2**17
+"""Bytes of a footer that is remembered."""
 ENCODINGS = {
     0: "PLAIN", 2: "PLAIN_DICTIONARY", 3: "RLE", 4: "BIT_PACKED", 5: "DELTA_BINARY_PACKED", 6: "DELTA_LENGTH_BYTE_ARRAY",
     7: "DELTA_BYTE_ARRAY", 8: "RLE_DICTIONARY", 9: "BYTE_STREAM_SPLIT",
@@ -40,12 +43,20 @@ def footer_length(tail: bytes) -> int:
     return length
 
 
-def chunks_in(footer: bytes) -> list[Chunk]:
+def chunks_in(footer: bytes) -> tuple[Chunk, ...]:
     """Every column of every row group; ValueError where the footer is not one."""
+    return _known(footer) if len(footer) <= KEPT else _chunks(footer)
+
+
+def _chunks(footer: bytes) -> tuple[Chunk, ...]:
     try:
-        return [_chunk(column[3]) for group in _Reader(footer).struct()[4] for column in group[1]]
+        return tuple(_chunk(column[3]) for group in _Reader(footer).struct()[4] for column in group[1])
     except (IndexError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"its footer cannot be read ({type(error).__name__})") from None
+
+
+_known = lru_cache(maxsize=64)(_chunks)
+"""A process reads the same parts several times."""
 
 
 def _chunk(meta: dict[int, Any]) -> Chunk:

@@ -147,7 +147,7 @@ def parquet_table(source: Path | bytes, columns: Collection[str] | None = None, 
     with opened() as file:
         wanted = [name for name in file.schema_arrow.names if columns is None or name in columns]
         n_rows = file.metadata.num_rows
-        chunks = [chunk for chunk in chunks if chunk.path.split(".", 1)[0] in wanted]
+        chunks = tuple(chunk for chunk in chunks if chunk.path.split(".", 1)[0] in wanted)
         limit, most = max(SMALL_BYTES, 8 * n_bytes), max(SMALL, 2 * n_bytes)
         size = sum(chunk.n_bytes for chunk in chunks)
         n_values = max(sum(chunk.n_values for chunk in chunks), n_rows * len(wanted))

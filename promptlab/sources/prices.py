@@ -9,7 +9,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from promptlab.nouns import Model, Price, Tier, digest
@@ -38,11 +40,11 @@ class PriceTable:
 
     @classmethod
     def load(cls) -> PriceTable:
-        """The table of the installed litellm; its version is part of the source."""
+        """The table of the installed litellm, which a process reads once; its version is part of the source."""
         path = litellm_folder() / FILE
         if not path.is_file():
             return cls({}, "no table found")
-        return cls(json.loads(path.read_text(encoding="utf-8")), f"litellm {version('litellm')}")
+        return _read(path, path.stat().st_mtime_ns)
 
     def entry(self, litellm_name: str) -> Mapping[str, Any]:
         """What the table says of a model: by its whole name, or by the rest of it where that belongs to the same provider; else nothing."""
@@ -84,6 +86,12 @@ class PriceTable:
     def is_completion(self, litellm_name: str) -> bool:
         """Whether a model completes one text, and takes no chat messages."""
         return litellm_name.startswith("text-completion-") or self.entry(litellm_name).get("mode") == "completion"
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, changed_at: int) -> PriceTable:
+    """One file; `changed_at` makes a file that was replaced another one."""
+    return PriceTable(json.loads(path.read_text(encoding="utf-8")), f"litellm {version('litellm')}")
 
 
 def provider_of(entry: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ from promptlab.stats.sides import Compared, joint, sides_of
 from promptlab.stats.tables import ItemTable, Place, item_tables, with_prompts
 
 LEAST_ITEMS = 20
-UNFINISHED = 0.05
+UNFINISHED = 0.0
 """Where more of the planned trials are not even recorded, a run is not at its end, and a verdict would be an unplanned interim analysis."""
 AA_LEVEL = 0.999
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -30,7 +30,9 @@ from promptlab.nouns import (
     look_rows,
     readable,
     runs_folder,
+    too_much,
 )
+from promptlab.nouns.places import configuration
 from promptlab.nouns.typed import typed
 from promptlab.record.store.files import (
     REMEDY,
@@ -119,17 +121,39 @@ class Run:
         frame: pd.DataFrame = self._table("calls", columns, few).to_pandas()
         return frame.drop_duplicates(["trial", "turn"], keep="last").reset_index(drop=True)
 
-    def records(self, most_parts: int | None = None) -> Iterator[tuple[Row, list[Row]]]:
-        """Every recorded trial with its calls, part by part: a large run is never in memory as a whole.
+    def records(self) -> Iterator[tuple[Row, list[Row]]]:
+        """Every recorded trial with its calls, part by part: a large run is never in memory as a whole."""
+        return self._records(self._parts("trials"))
 
-        With `most_parts` those of so many parts at most, drawn at random each time, and of the journal.
+    def drawn(self, most: int, most_parts: int) -> list[tuple[Row, list[Row]]]:
+        """So many trials of so many parts at most and of the journal, with their calls, drawn at random each time.
+
+        Besides them as many failed trials, which come first.
         """
-        parts = self._parts("trials")
-        for path in parts if most_parts is None else random.SystemRandom().sample(parts, min(most_parts, len(parts))):
+        dice, parts = random.SystemRandom(), self._parts("trials")
+
+        def some(failed: Sequence[bool], share: int = 1) -> list[int]:
+            """The places of as many of both kinds, in any order; of those that did not fail only this share."""
+            bad, good = ([n for n, one in enumerate(failed) if one == is_failed] for is_failed in (True, False))
+            return [*dice.sample(bad, min(most, len(bad))), *dice.sample(good, min(-(-most // share), len(good)))]
+
+        chosen = dice.sample(parts, min(most_parts, len(parts)))
+        found = list(self._records(chosen, lambda failed: some(failed, len(chosen))))
+        return [found[n] for n in some([trial["outcome"] == "error" for trial, _ in found])]
+
+    def _records(
+        self, parts: Sequence[Path], chosen: Callable[[Sequence[bool]], Sequence[int]] | None = None
+    ) -> Iterator[tuple[Row, list[Row]]]:
+        """The trials of these parts with their calls, and those of the journal; `chosen` picks rows of a part by which of them failed."""
+        for path in parts:
+            trials, of_calls = read_part(path, TRIAL_COLUMNS), read_part(self.folder / "calls" / path.name, CALL_COLUMNS)
+            if chosen is not None:
+                trials = trials.take(pa.array(chosen(pc.equal(trials["outcome"], "error").to_pylist()), pa.int64()))
+                of_calls = of_calls.filter(pc.is_in(of_calls["trial"], trials["trial"].combine_chunks()))
             calls: dict[str, list[Row]] = {}
-            for call in part_rows(self.folder / "calls" / path.name, CALL_COLUMNS):
+            for call in of_calls.to_pylist():
                 calls.setdefault(call["trial"], []).append(call)
-            for trial in part_rows(path, TRIAL_COLUMNS):
+            for trial in trials.to_pylist():
                 yield trial, calls.get(trial["trial"], [])
         for line in self._journal():
             yield line["trial"], line["calls"]
@@ -139,9 +163,9 @@ class Run:
         frame: pd.DataFrame = read_part(self.folder / "items.parquet", ITEM_COLUMNS).to_pandas()
         return frame.assign(targets=frame["targets"].map(json.loads), choices=frame["choices"].map(json.loads))
 
-    def each_item(self) -> Iterator[Row]:
-        """The same, one item after the other: of hundreds of thousands none has to stay."""
-        return items_in(self.folder)
+    def each_item(self, named: Collection[str] | None = None) -> Iterator[Row]:
+        """The same, one item after the other: of hundreds of thousands none has to stay. `named` chooses by the item's name."""
+        return items_in(self.folder, named)
 
     def part_of(self) -> pd.Series[int]:
         """The number of the part that holds each trial, by the trial's order; -1 for the journal. Of one trial the last counts."""
@@ -195,11 +219,14 @@ def manifest_in(folder: Path) -> Manifest:
     return _typed(folder / "manifest.json", Manifest)[0]
 
 
-def items_in(folder: Path) -> Iterator[Row]:
-    """The items of a run folder one by one; RunProblem where one cannot be read."""
+def items_in(folder: Path, named: Collection[str] | None = None) -> Iterator[Row]:
+    """The items of a run folder one by one, those of some names or all; RunProblem where one cannot be read."""
     path = folder / "items.parquet"
     with readable(f"{path}: not the items of a run; {REMEDY.format(folder)}"):
-        for batch in read_part(path, ITEM_COLUMNS).to_batches(ITEMS_AT_ONCE):
+        table = read_part(path, ITEM_COLUMNS)
+        if named is not None:
+            table = table.filter(pc.is_in(table["item"], pa.array(sorted(named), pa.string())))
+        for batch in table.to_batches(ITEMS_AT_ONCE):
             for row in batch.to_pylist():
                 yield {**row, "targets": _texts(row["targets"]), "choices": _texts(row["choices"])}
 
@@ -251,13 +278,34 @@ def batch_keys_in(folder: Path, part: BatchPart) -> dict[str, str]:
     return found
 
 
-def frozen_plan(folder: Path) -> tuple[Plan, str]:
-    """The plan of a run, and the SHA-256 of its JSON as the file holds it, whatever its format: that of the manifest's hashes."""
-    plan, found = _typed(folder / "plan.json", Plan)
+def frozen_plan(folder: Path, *, bounded: bool = True) -> tuple[Plan, str]:
+    """The plan of a run, and the SHA-256 of its JSON as the file holds it, whatever its format: that of the manifest's hashes.
+
+    RunProblem where it cannot be read, and, where `bounded`, for a foreign plan that holds more than its folder makes likely.
+    """
+    plan, found = _typed(folder / "plan.json", Plan, bounded)
     return plan, digest(found)
 
 
-def _typed(path: Path, kind: type[Whole]) -> tuple[Whole, dict[str, Any]]:
+def _check_bounds(folder: Path, found: Mapping[str, Any]) -> None:
+    """RunProblem for a plan beyond `too_much`, unless its run got answers on this machine, or lies in a trusted folder."""
+    if not too_much(found, 0):
+        return
+    n_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    if (what := too_much(found, n_bytes)) is None:
+        return
+    from promptlab.record import registry
+    from promptlab.sources.spec.user import consent  # of few plans
+
+    known = registry.read().plans.get(folder.name, {}).get("plan")
+    if known != digest(found) and not consent().covers("", folder, folder):
+        raise RunProblem(
+            f"{folder / 'plan.json'}: {what} are more than a run folder of {n_bytes:,} bytes may hold that was not swept on this machine; "
+            f"where you trust it, list the folder that it is in under 'trusted' in {configuration()}"
+        )
+
+
+def _typed(path: Path, kind: type[Whole], bounded: bool = False) -> tuple[Whole, dict[str, Any]]:
     """A file of a run folder as an object, and as it is written."""
     found = _json(path)
     if found.get("format") not in READABLE:
@@ -266,6 +314,8 @@ def _typed(path: Path, kind: type[Whole]) -> tuple[Whole, dict[str, Any]]:
     try:
         for name in kind.NEEDED:
             found[name]
+        if bounded:
+            _check_bounds(path.parent, found)
         return kind.read(found), found
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunProblem(f"{path}: has not the fields that it must have ({error}); was it edited? {REMEDY.format(path.parent)}") from None

@@ -5,6 +5,7 @@ All of it comes from outside: whatever has another form raises one of UNREADABLE
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -38,6 +39,24 @@ def body_of(data: bytes) -> Any:  # noqa: ANN401 (whatever a server sends)
         if data.lstrip().startswith(STREAMED):
             return _joined(data)
         return json.loads(data)  # half a surrogate pair, a number that is none: what LiteLLM reads as well
+
+
+def in_utf8(data: bytes, kind: str) -> bytes:
+    """A body in UTF-8, which JSON is in, whatever charset its Content-Type declares; as it came where that cannot be read.
+
+    Latin-1 and its like are declared by default, and fit any bytes: a body that is UTF-8 all the same stays so.
+    """
+    declared = _CHARSET.search(kind)
+    if declared is None:
+        return data
+    by_default = declared[1].lower().startswith(("iso-8859", "iso8859", "latin", "windows-125", "cp125", "us-ascii"))
+    for name in ("utf-8", declared[1]) if by_default else (declared[1], "utf-8"):
+        with contextlib.suppress(ValueError, LookupError):
+            return data.decode(name).encode()
+    return data
+
+
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 
 
 def fault_in(answer: Any) -> Any:  # noqa: ANN401

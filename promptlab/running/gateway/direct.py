@@ -18,7 +18,7 @@ import orjson
 
 from promptlab.nouns import Call, Model, Reply, UsageProblem
 from promptlab.running.gateway import wire
-from promptlab.running.gateway.answers import UNREADABLE, body_of
+from promptlab.running.gateway.answers import UNREADABLE, body_of, in_utf8
 from promptlab.running.gateway.failures import WireError, read_message
 from promptlab.running.gateway.network import certificates, proxy_of
 from promptlab.running.gateway.parameters import headers_of, messages_of, request_body
@@ -124,6 +124,8 @@ class DirectWire(Wire):
             raise late(target.timeout_s) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise self._unheard(error) from None
+        if limit is None:  # a file has no charset
+            answer = in_utf8(answer, response.headers.get("Content-Type", ""))
         if response.status >= 300:
             raise self._refused(response.status, response.headers, answer)
         return _Answer(response.status, answer, {name.lower(): value for name, value in response.headers.items()})

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from promptlab.nouns import Call, Model, Reply, as_sent, finish_outcome, redact, redact_known
+from promptlab.nouns import Call, Model, Reply, as_sent, finish_outcome, redact, redact_known, without_pieces
 from promptlab.nouns.environment import located
 from promptlab.running.gateway.answers import Said, fault_in, said_in
 from promptlab.running.gateway.failures import WireError, read_boundary, read_fault, read_retry_after
@@ -20,6 +20,8 @@ from promptlab.running.gateway.usage import COST_HEADER, counted, read_usage
 from promptlab.running.gateway.usage import field_of as _field
 
 LONGEST_FINGERPRINT = 200
+PIECES = ("model_version", "finish_reason", "fingerprint", "response_id", "request_id")
+"""Fields that may hold a piece of a key each."""
 MESSAGE_LIMIT = 500
 Headers = Mapping[str, Any]
 NONE: Headers = MappingProxyType({})
@@ -163,7 +165,10 @@ def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
         request_id=clean(said.request_id, LONGEST_FINGERPRINT),
         dated=said.dated,
     )
-    return counted(found)
+    fields: dict[str, Any] = dict(zip(PIECES, without_pieces([getattr(found, name) for name in PIECES], secrets), strict=True))
+    tokens = without_pieces([token for token, _ in found.top_logprobs], secrets)
+    logprobs = tuple((token or "", value) for token, (_, value) in zip(tokens, found.top_logprobs, strict=True))
+    return counted(replace(found, **fields, top_logprobs=logprobs))
 
 
 @lru_cache(maxsize=64)  # answers of one second have one date

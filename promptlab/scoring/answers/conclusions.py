@@ -1,15 +1,15 @@
-"""The words by which a reply says that its answer follows, in seven languages, and the remarks that are no answer."""
+"""The words by which a reply says that its answer follows, in seven languages."""
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable
-from itertools import pairwise
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from promptlab.scoring.answers.denials import denied_before
-from promptlab.scoring.answers.text import words
+from promptlab.scoring.answers.remarks import EXPLANATION, without_remarks
+from promptlab.scoring.answers.text import western, words
 from promptlab.scoring.compiled import regex
 
 _MODIFIED = r"(?: (?:to|of|for|in|from|here|after|when|with|that|you|we|i)(?:'re|'ve|'d)?\b [^\n:=]{1,80}?)?(?: \([^()\n]{1,30}\))?"
@@ -56,14 +56,6 @@ _NO_NOUN = regex(r"\b(?:let's|us|let me|i'll|i|we|you|to|will|can|now|must)\s$|\
 """What makes the next word no heading of an answer: a verb ("let's count:"), or an adverb after its number ("7 in total:")."""
 _BESIDE = regex(r"difference|product", re.I)
 """Results that a reply may give besides the requested sum."""
-EXTRA = regex(
-    r"(?<=[.!?;\n])\s*(?:by the way|btw|(?:please )?note that|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the"
-    r"|me|to|more)"
-    r"|would you like|for comparison|as a check|let me know|(?P<other>otherwise|if (?:it|he|she|they|there|the"
-    r"|you)\b[^.\n]{0,60} (?:were|had)|had))\b",
-    re.I,
-)
-"""What opens a part that no longer answers."""
 _CONCLUDING = words(
     "answer ans answers response solution conclusion verdict final result output total sum difference product translation "
     "count value completion completed sorted antwort endantwort ergebnis endergebnis gesamtergebnis fazit traduction reponse "
@@ -71,6 +63,28 @@ _CONCLUDING = words(
     "richtige bonne choose pick"
 )
 _CJK_WORD = regex(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義差和]")
+
+
+_OPENS_ONE = regex(
+    r"answer|ans|response|solution|conclusion|verdict|final|result|output|total|sum|difference|product|translation"
+    r"|count|value|complet|sorted|antwort|ergebnis|endantwort|endergebnis|gesamtergebnis|fazit|traduc|reponse|respuesta|soluci"
+    r"|resposta|risposta|risultato|lösung|übersetzung|réponse|résultat|conclusi"
+)
+"""The words of Europe, in lower case, that every conclusion begins with; one may also begin where "final" ends."""
+
+
+def _concluding(text: str) -> Iterator[re.Match[str]]:
+    """As `CONCLUDES.finditer`, which would try all of its words at every character."""
+    low = text.lower()
+    if not western(text) or len(low) != len(text):
+        yield from CONCLUDES.finditer(text)
+        return
+    end = 0
+    for word in _OPENS_ONE.finditer(low):
+        for start in (word.start(), word.end()) if word[0] == "final" else (word.start(),):
+            if start >= end and (match := CONCLUDES.match(text, start)) is not None:
+                yield match
+                end = match.end()
 
 
 def _may_conclude(text: str) -> bool:
@@ -85,19 +99,24 @@ def _may_conclude(text: str) -> bool:
 _HEADING = regex(
     rf"(?m)^[#*\s]*(?:(?:the |my )?(?:final |correct )?{_ANSWER}|antwort|réponse|respuesta|答案|答え|정답|답)[.:*\s]*\n+", re.I
 )
-_IS_IT = (
-    r"(?:(?:is|are|was|would be|should be|=) (?:clearly |definitely |indeed )?(?:(?:the|my|our) (?:final "
+_IS_THE = (
+    r" (?:clearly |definitely |indeed )?(?:(?:the|my|our) (?:final "
     r"|correct |right |best |only )*(?:answer|solution|result|choice|one)\b|what (?:i|we)(?:'d| would|'ll| will)? (?:say|choose"
     r"|pick|answer|get|go)\b|correct\b(?! (?:if|only)\b)|right\b(?! (?:of"
     r"|to|from|if|only)\b))"
-    r"|ist die (?:richtige )?(?:antwort|lösung)\b|est la (?:bonne )?(?:réponse|solution)\b|es la (?:respuesta"
-    r"|solución)(?: correcta)?\b|이 정답|是(?:正确)?答案|が(?:答え|正解))"
 )
+_IS_THE_FOREIGN = (
+    r"|ist die (?:richtige )?(?:antwort|lösung)\b|est la (?:bonne )?(?:réponse|solution)\b|es la (?:respuesta"
+    r"|solución)(?: correcta)?\b|이 정답|是(?:正确)?答案|が(?:答え|正解)"
+)
+_IS_IT = rf"(?:(?:is|are|was|would be|should be|=){_IS_THE}{_IS_THE_FOREIGN})"
 _BACKWARD = regex(
     rf"(?:^|(?<=[.!?;\n。])\s*|\b(?:so|therefore|thus|hence|think|believe|but)\b,? )(?:\"(?P<quoted>[^\"\n]{{1,300}})\""
     rf"|(?P<said>[^\n.!?;。:]{{1,200}}?))\s*{_IS_IT}",
     re.I | re.M,
 )
+_ENDS_ONE = regex("|".join(f"{verb}{_IS_THE}" for verb in ("is", "are", "was", "would be", "should be", "=")) + _IS_THE_FOREIGN)
+"""The same as `_IS_IT` for a text in lower case; each alternative begins with a letter, which Python's engine looks for fast."""
 _STATES = regex(
     r"(?:^|(?<=[\n.!?;,])\s*)(?:so|therefore|thus|hence|consequently|in (?:conclusion|summary|short)|overall"
     r"|finally|to conclude|also|donc|ainsi|por (?:lo )?tanto|así que"
@@ -143,14 +162,15 @@ CORRECTS = regex(
     re.I,
 )
 _TAKES_BACK = words(
-    "wait correction correct scratch strike hold mean meant meine mein oops thought reflection wrong mistaken rather edit "
-    "korrektur rectification espera attends attendez pardon moment revised sorry right actually incorrect no nope nein non"
+    "wait correction correct scratch strike hold mean meant meine mein oops thought reflection wrong mistaken rather "
+    "edit korrektur corrección perdón rectification espera attends attendez pardon moment revised sorry "
+    "right actually incorrect no nope nein non"
 )
 
 
 def may_correct(text: str) -> bool:
     """Whether it is worth looking for a correction."""
-    return not text.isascii() or not _TAKES_BACK.isdisjoint(words(text))
+    return not western(text) or not _TAKES_BACK.isdisjoint(words(text))
 
 
 _NOT_OTHER = regex(
@@ -158,6 +178,7 @@ _NOT_OTHER = regex(
     r"|non)\s+[^\n]*$",
     re.I,
 )
+_OTHERS = ("no", "rather", "instead", "opposed", "unlike", "nicht")
 _LEADS = regex(
     rf"^(?:{_ADVERB}|as follows|the following|given by|equal to|below(?=\s*[:.]|\s*$)|that|i (?:think|believe)(?: that)?"
     rf"|it(?:'s| is| would be)|they are|to be|exactly"
@@ -166,41 +187,6 @@ _LEADS = regex(
 )
 _CJK_END = regex(r"\s*(?:です|でございます|だ|である|となります|になります|입니다|이다|이에요|예요|임|입니당)?\s*[。．.!！]?\s*$")
 _CJK_SENTENCE = regex(r"(?<=\S)(?:(?:です|である|입니다|이다|예요|이에요)\s*[.!]\s+|。\s*)(?=\S)")
-EXPLANATION = regex(
-    r"(?:^|\n)\s*[(*_#]*(?:explanation|reason(?:ing|s)?|rationale|justification|note(?: that)?|here(?:'s"
-    r"| is) why|why|because|this is because|since|check|to check|verification"
-    r"|verify|to verify|let me verify|proof|erklärung|begründung|explication|explicación|解释|说明|理由|説明|설명|이유|p\.?s)\b[\s:,.]",
-    re.I,
-)
-_SAID = (
-    r"(?:sure thing|sure|okay|ok|certainly|of course|absolutely|alright|all right|great|good|sure thing|no problem|thanks|thank you"
-    r"|you're welcome|hello|hi|hey|got it|understood|perfect|no worries|my pleasure)"
-)
-_REMARK = regex(
-    rf"^(?:{_SAID}\b(?:[^\w\n]*$|[,!. ]+(?:i|we|let|here|thank|happy|glad|for|that|this|boss|friend)\b.*$)"
-    r"|yes[,!. ]+(?:i(?:'m|'ll|'d be| am| will| can)|of course|sure|let)\b.*$"
-    r"|i(?:'m|'ll|'ve| am| will| have| hope| understand| know| promise| appreciate| take (?:this|it|pride"
-    r"|my)| want| can| feel| did| do| tried| try| care| won't| can't| realize| trust| love| need)\b(?! (?:think"
-    r"|believe|guess|say)).*$"
-    r"|(?:we|you)(?:'re|'ll|'ve| are| will| can| have| should| must)\b.*$|let(?: me|'s| us)\b.*$|(?:please"
-    r"|remember|stay|keep|hope|feel free|if you|take a deep|take pride|believe in|good luck|as an ai|with (?:confidence"
-    r"|pride|care)|wishing)\b.*$"
-    r"|(?:this|it|that)(?: is|'s) (?:very |really |so |quite |an? )?(?:important|crucial|vital|a pleasure"
-    r"|exciting|great|my pleasure|easy|simple|challenge|opportunity)\b.*$"
-    r"|(?:happy|glad|hope) (?:to|this|that)\b.*$|your (?:career|success|trust|work)\b.*$|my (?:best|career"
-    r"|pride|confidence|answer is final)\b.*$"
-    r"|here (?:is|are)\b[^\n:]*:?$|here's\b[^\n:]*:?$|(?:success|progress|growth|excellence|challenges"
-    r"|hard work)\b.*$|.*\bfor your career\b.*$|.*\b(?:i will|i'll|i shall|i promise to) do my (?:very )?best\b.*$"
-    r"|(?:ich (?:werde|bin|hoffe|gebe)|je (?:vais|suis|ferai)|voy a|haré|estoy|gern|natürlich|bien sûr"
-    r"|claro|por supuesto|当然|好的|もちろん|물론)\b.*$)",
-    re.I | re.S,
-)
-SENTENCE_ENDS = regex(r"(?<=[.!?])[\"')*]?\s+(?=\S)|\n+|(?<=[。！？])")
-
-
-_MAY_END = regex("[.!?][\"')*]?\\s|\n|[。！？]")
-
-
 MOST = 50
 """Conclusions of a reply that are looked at, the last ones: one that concludes endlessly must not take quadratic time."""
 
@@ -222,8 +208,8 @@ def conclusions(text: str) -> list[Conclusion]:
     if (text.isalnum() and text.isascii()) or not _may_conclude(text):
         return []
     found = []
-    headed = {match.end() for match in deque(_HEADING.finditer(text), MOST)}
-    ends = [(match.end(), match) for match in deque(CONCLUDES.finditer(text), MOST)]
+    headed = {match.end() for match in deque(_HEADING.finditer(text), MOST)} if "\n" in text else set()
+    ends = [(match.end(), match) for match in deque(_concluding(text), MOST)]
     for end, match in ends:
         strength = 3 if match["final"] else 2 if match["answer"] else 0 if _BESIDE.match(match[0]) else 1
         if _WRONG_ONE.search(text, max(0, match.start() - 30), match.start()):
@@ -239,7 +225,7 @@ def conclusions(text: str) -> list[Conclusion]:
     for end in sorted(headed - known):
         if not any(abs(end - other) <= 2 for other in known) and (said := _tail(text, end, "")) is not None:
             found.append(Conclusion(*said, 2, end))
-    for match in deque(_BACKWARD.finditer(text), MOST):
+    for match in deque(_BACKWARD.finditer(text), MOST) if _ENDS_ONE.search(text.lower()) else ():
         named = (match["quoted"] or match["said"]).strip(" \"'*_")
         if (
             named
@@ -276,11 +262,14 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
         if instead is None or not tail[instead.end() :].strip():
             return "", (_plain_end(raw),)
         tail = tail[instead.end() :]
-    if (other := _NOT_THIS.match(tail)) is not None:
+    eastern = not western(tail)
+    if eastern and (other := _NOT_THIS.match(tail)) is not None:
         tail = other[1]
-    if _NEGATED_AFTER.match(tail):
+    if (eastern or "pas" in tail.lower()) and _NEGATED_AFTER.match(tail):
         return "", (_plain_end(raw),)
-    said = _plain_end(_CJK_SENTENCE.split(_NOT_OTHER.sub("", tail), maxsplit=1)[0]) or _plain_end(tail)
+    low = tail.lower()
+    bare = _NOT_OTHER.sub("", tail) if any(word in low for word in _OTHERS) else tail
+    said = _plain_end(_CJK_SENTENCE.split(bare, maxsplit=1)[0] if eastern else bare) or _plain_end(tail)
     return (said, (_plain_end(tail), _plain_end(raw))) if said else None
 
 
@@ -298,67 +287,34 @@ def strongest(found: list[Conclusion]) -> Conclusion | None:
     return next((one for one in reversed(saying) if one.strength == top), None)
 
 
-def sentences(text: str) -> list[str]:
-    """The sentences of a text, lines apart."""
-    return [part for raw in SENTENCE_ENDS.split(text) if (part := raw.strip())]
-
-
-def without_remarks(text: str) -> str:
-    """The text without remarks at its head and tail; the same object where it has none, or nothing else."""
-    if _MAY_END.search(text) is None:
-        return text
-    ends = [0, *(match.end() for match in SENTENCE_ENDS.finditer(text)), len(text)]
-    spans = [(a, b) for a, b in pairwise(ends) if text[a:b].strip()]
-    kept = _trimmed(text, spans, provoked)
-    bare = _trimmed(text, kept, is_remark)
-    if bare and not is_remark(text[slice(*bare[0])].strip()):
-        kept = bare
-    return text if len(kept) == len(spans) else text[kept[0][0] : kept[-1][1]].strip()
-
-
-def _trimmed(text: str, spans: list[tuple[int, int]], dropped: Callable[[str], bool]) -> list[tuple[int, int]]:
-    first, last = 0, len(spans)
-    while first < last - 1 and dropped(text[slice(*spans[first])].strip()):
-        first += 1
-    while last > first + 1 and dropped(text[slice(*spans[last - 1])].strip()):
-        last -= 1
-    return spans[first:last]
-
-
-_GREETING = regex(rf"{_SAID}[!,. ]*", re.I)
-_NUMBER_WORD = regex(r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred)\b", re.I)
-_PROVOKED = regex(
-    r"\b(?:do|did|done|give|try|tried|trying) (?:it )?my (?:very |absolute )?(?:best|hardest)\b|\bmy best shot\b"
-    r"|\b(?:my|your) (?:career|job|success|future)\b|\bcount on me\b|\bbeliev(?:e|ing) in (?:me|you|yourself"
-    r"|myself|your)\b"
-    r"|\bconfident (?:in|about|that) (?:my|this)\b|\bpride in (?:my|your|this)\b|\bimportant (?:to|for) (?:me"
-    r"|you|my|your|both|us)\b|\blet you down\b|\bdisappoint\w* (?:you|me)\b|^let's (?:do this|go|begin"
-    r"|get started)\b"
-    r"|^thank(?:s| you)\b|^(?:i am|i'm|you are|you're) (?:not )?(?:good enough|capable|smart|proud|sure"
-    r"|certain|ready|happy to|glad to)\b|\b(?:challenges|opportunit(?:y|ies)) for growth\b|^(?:i hope|hope) (?:this"
-    r"|that|it|i|you)\b|\b(?:mindset|attitude)\b"
-    r"|\bhappy to help\b|\bchallenge accepted\b|\banother look\b|\b(?:that|this|it) is my final answer\b|\bmy abilit(?:y|ies)\b"
-    r"|\b(?:certain|sure|confident) that (?:this|that|it) is\b"
-    r"|\bstay focused\b|\bdouble[- ]check(?:ed)?\b|^i (?:appreciate|understand (?:that|how|the)|take this)\b"
-    r"|\btake(?:n)? (?:a deep breath|this seriously)\b|\bpromise\b|\bhard work\b|\bno pressure\b",
-    re.I,
-)
-
-
-def provoked(sentence: str) -> bool:
-    """Whether a sentence answers a stimulus and not the task: a promise, thanks, words on confidence or a career."""
-    return _PROVOKED.search(sentence) is not None or _GREETING.fullmatch(sentence) is not None
-
-
-def is_remark(sentence: str) -> bool:
-    """Whether a sentence is talk around an answer: a greeting, a promise, thanks."""
-    return _REMARK.match(sentence.strip(" \"'*_")) is not None and _NUMBER_WORD.search(sentence) is None
-
-
 _STATING = words(
     "so therefore thus hence consequently conclusion summary short overall finally conclude also donc ainsi por daher deshalb "
     "somit folglich sagt dice dit nennt appelle llama i we my it that this here behold c das es eso esto"
 )
+
+
+_STATES_AT = regex(
+    r"\b(?:so|therefore|thus|hence|consequently|in|overall|finally|to|also|donc|ainsi|por|as[ií]|daher|deshalb|somit|folglich|i|we"
+    r"|c|nennt|das|se|s|on|man|sagt|ist|eso?|esto|my|it|that|this|here|behold)\b"
+)
+
+
+def _stating(text: str) -> Iterator[re.Match[str]]:
+    """As `_STATES.finditer`, which would try all of its words at every character."""
+    low = text.lower()
+    if not western(text) or len(low) != len(text):
+        yield from _STATES.finditer(text)
+        return
+    end = 0
+    for word in _STATES_AT.finditer(low):
+        at = start = word.start()
+        while start > end and text[start - 1].isspace():
+            start -= 1
+        for start in range(start, at + 1) if at >= end else ():  # noqa: B020 (white space before it may belong to it)
+            if (match := _STATES.match(text, start)) is not None:
+                yield match
+                end = match.end()
+                break
 
 
 _PREFERS = regex(r"choose|pick|select|go with|opt for|vote for", re.I)
@@ -371,7 +327,7 @@ def statement(text: str) -> str | None:
     last = None
     if text.isascii() and _STATING.isdisjoint(words(text)):
         return None
-    for match in _STATES.finditer(text):
+    for match in _stating(text):
         rest = text[match.end() :].split("\n", 1)[0]
         if rest.strip() and not NEGATED.match(rest):
             last = _PREFERRED.split(rest)[0] if _PREFERS.search(match[0]) else rest

@@ -67,7 +67,7 @@ _CLOSES = regex(
 _LABELLED = regex(r"^\W*(?:wrong|incorrect|false|not [\w ]{1,20}|non[ -]\w{1,20}|un\w{3,12}|original|input)(?: answer| order)?\s*:\s", re.I)
 
 
-_CUES = words(
+CUES = words(
     "not t cannot nor never neither hardly scarcely barely but far means way no less than nicht kein keine keinen keiner pas "
     "doubt doubtful disagree deny unlikely refuse hesitate fail fails wrong incorrect incorrecto mistake mistaken error false "
     "impossible instead rather unlike except nothing too out excluded falsch faux close nope nein non agree"
@@ -78,7 +78,7 @@ _DENIES = regex(DENIES, re.I)
 
 def may_deny(text: str) -> bool:
     """Whether it is worth looking for a denial: the patterns of denials are slow, and few texts hold one."""
-    return not text.isascii() or not _CUES.isdisjoint(words(text))
+    return not text.isascii() or not CUES.isdisjoint(words(text))
 
 
 def denying(text: str) -> bool:
@@ -93,9 +93,9 @@ def denied_before(before: str) -> bool:
 
 def offered(text: str) -> str:
     """What a text that denies something first says instead: "not X but Y"; nothing where it does not."""
-    opens = _OPENS.match(text)
     if len(text) > 400 or not may_deny(text):
         return ""
+    opens = _OPENS.match(text)
     if (short := _SHORT.fullmatch(text)) is not None:
         return short[1]
     instead = _INSTEAD.search(text, opens.end()) if opens is not None else None

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from promptlab.scoring.answers import conclusions as said
+from promptlab.scoring.answers import remarks
 from promptlab.scoring.answers.denials import denies, offered
 from promptlab.scoring.answers.text import LONGEST_KEPT, fold, words
 from promptlab.scoring.answers.thoughts import spoken
@@ -97,8 +98,8 @@ class Reply:
     def conclusions(self) -> list[said.Conclusion]:
         """The explicit conclusions, in order; below an explanation only those that open a line, where something else came before."""
         found = said.conclusions(self.head)
-        cut = said.EXPLANATION.search(self.head, 1) if found else None
-        if cut is None or said.is_remark(self.head[: cut.start()]):
+        cut = remarks.EXPLANATION.search(self.head, 1) if found else None
+        if cut is None or remarks.is_remark(self.head[: cut.start()]):
             return found
         return [one for one in found if one.at < cut.start() or self.head[one.at - 1] == "\n"]
 
@@ -110,15 +111,15 @@ class Reply:
     @_Once
     def head(self) -> str:
         """The text before a next item of the model's own."""
-        turn = _NEXT_TURN.search(self.text)
+        turn = _NEXT_TURN.search(self.text) if "\n" in self.text else None
         head = self.text[: turn.start()].strip() if turn else ""
         head = self.text if not head or head.endswith(":") else head
         head = _ASKS.sub("", head, count=1) if "?" in head else head
-        head = _SUPPOSES.sub("", head, count=1) if _SUPPOSES.match(head) else head
+        head = _SUPPOSES.sub("", head, count=1) if head[:2].lower() in ("if", "ha", "we") else head
         aside = _IN_BRACKETS.search(head, 1) if head.endswith(")") else None
         if aside is not None and head[: aside.start()].strip() and not any(one.strength > 1 for one in said.conclusions(aside[0])):
             head = head[: aside.start()].strip()
-        extra = said.EXTRA.search(head, 1) if not _EXTRA.isdisjoint(words(head)) else None
+        extra = remarks.EXTRA.search(head, 1) if not _EXTRA.isdisjoint(words(head)) else None
         if (
             extra is None
             or not head[: extra.start()].strip()
@@ -135,7 +136,7 @@ class Reply:
         for match in said.CORRECTS.finditer(self.head, since) if said.may_correct(self.head) else ():
             if match.start() and self.head[match.end() :].strip():
                 last = match.end()
-        return said.without_remarks(self.head[last:]).strip(" ()") if last else offered(self.head) or None
+        return remarks.without_remarks(self.head[last:]).strip(" ()") if last else offered(self.head) or None
 
     @_Once
     def denied(self) -> bool:
@@ -153,8 +154,8 @@ class Reply:
     @_Once
     def unremarked(self) -> str:
         """The text without remarks around it and without an explanation below it; the same object where it has none."""
-        text = said.without_remarks(self.head)
-        cut = said.EXPLANATION.search(text, 1) if "\n" in text else None
+        text = remarks.without_remarks(self.head)
+        cut = remarks.EXPLANATION.search(text, 1) if "\n" in text else None
         return text[: cut.start()].strip() or text if cut else text
 
     @property
@@ -167,7 +168,7 @@ class Reply:
             # An answer may hold a word that concludes: "Output: The result is good."
             last = self.concluded.at
             before = [one for one in self.conclusions if one.at < last][-3:]
-            around = [one for one in before if not said.SENTENCE_ENDS.search(self.head, one.at, last)]
+            around = [one for one in before if not remarks.SENTENCE_ENDS.search(self.head, one.at, last)]
             for text in dict.fromkeys(text for one in (self.concluded, *around) for text in (one.text, *one.raw)):
                 if text:
                     yield Place(text, "conclusion", True)

@@ -22,12 +22,13 @@ _SPECIAL = regex(f"[{''.join(map(chr, _TRANSLATED))}]")
 _DASHED = regex(r"(?:(?<=^)|(?<=[\n\s:=(]))[–—―](?=\d)")
 """A dash that is a minus: digits touch it, and nothing else does."""
 _ARROW = regex(r"[-=]+>|<(?:-+|==+)(?=\s)|[⇒⟹➜➔→]")
-_SEPARATOR = regex(r"(?<=\d),(?=\d{3}(?!\d))")
+_SEPARATOR = regex(r",(?<=\d,)(?=\d{3}(?!\d))")
 _SIGNS = "*+<>=^%¬±×÷≤≥≠≈∧∨√∞∪∩⊂⊆∈∉∀∃#"
 """What a text may not lose: C++ is not C, x < y is not x > y, 5 % is not 5."""
-_NO_SIGN = regex(r"(?<=[\w)])-|-(?!\.?\d)|\.(?!\d)|(?<=[^\W\d])\.")
+_NO_SIGN = regex(r"-(?:(?<=[\w)]-)|(?!\.?\d))|\.(?:(?!\d)|(?<=[^\W\d]\.))")
 """A hyphen that is no minus, a full stop that is no decimal point."""
 _NOT_WORD = regex(rf"[^\w.{re.escape(_SIGNS)}-]+|(?<!\w)#+")
+_SPACED = {n: " " for n in range(128) if chr(n) not in f"{_SIGNS}.-" and not chr(n).isalnum()}
 _SIGN = regex(rf"\s*([{re.escape(_SIGNS.replace('*', ''))}]+)\s*")
 _HAS_SIGN = regex(rf"[{re.escape(_SIGNS.replace('*', ''))}]")
 _GUILLEMETS = regex(r"(?<=«)\s+|\s+(?=»)")
@@ -55,16 +56,21 @@ LONGEST_KEPT = 2_000
 """Characters of the longest reply whose reading is kept."""
 
 
+def western(text: str) -> bool:
+    """Whether all of a text is in Latin, Greek, Cyrillic or the like: no letters of East Asia, no arrows, no crosses."""
+    return text.isascii() or max(text) < "\u2000"
+
+
 @lru_cache(maxsize=CACHED)
 def fold(text: str) -> str:
     """Compatibility forms, kinds of quotes, dashes and spaces made one; case kept; lines stay lines."""
     text = text.replace("`", "'")
     if not text.isascii():
-        text = _DASHED.sub("-", text)
+        text = _DASHED.sub("-", text) if "–" in text or "—" in text or "―" in text else text
         text = _GUILLEMETS.sub("", text) if "«" in text else text
         text = text.translate(_TRANSLATED) if _SPECIAL.search(text) else text
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFC", text))
-        text = _SCRIPTS.sub(" ", text)
+        text = text if western(text) else _SCRIPTS.sub(" ", text)
     lines = text.splitlines()
     if len(lines) == 1:
         return " ".join(text.split())
@@ -99,5 +105,8 @@ def key(text: str) -> str:
         text = _ARROW.sub(" ", text)
     if "," in text:
         text = _SEPARATOR.sub("", text)
-    text = _NOT_WORD.sub(" ", _NO_SIGN.sub(" ", text.replace("&", " and "))).replace("_", " ")
+    if "-" in text or "." in text:
+        text = _NO_SIGN.sub(" ", text)
+    text = text.replace("&", " and ")
+    text = (text.translate(_SPACED) if text.isascii() and "#" not in text else _NOT_WORD.sub(" ", text)).replace("_", " ")
     return " ".join((_SIGN.sub(r"\1", text) if _HAS_SIGN.search(text) else text).split())

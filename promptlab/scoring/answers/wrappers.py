@@ -7,7 +7,8 @@ import json
 import re
 from typing import Any
 
-from promptlab.scoring.answers.conclusions import conclusions, without_remarks
+from promptlab.scoring.answers.conclusions import conclusions
+from promptlab.scoring.answers.remarks import without_remarks
 from promptlab.scoring.compiled import regex
 
 _FENCE = regex(r"```[ \t]*(?P<language>[\w+-]*)[ \t]*\n?(?P<body>.*?)(?:```|\Z)", re.S)

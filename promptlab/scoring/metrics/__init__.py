@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 
 from promptlab.nouns import Item, Metric, Scored, Scorer, ScoringFailed, UsageProblem, did_you_mean
 from promptlab.scoring.answers.text import fold, key
@@ -46,7 +46,13 @@ def scorer_metric(scorer: Scorer, task: str, metric_name: str, strict_kind: str,
     if scorer == "negativeprompt" and published:
         return partial(_aloud, rule=partial(negativeprompt.score, task=task, model=model))
     rule = metric(metric_name)
-    return rule if rule in STRICT.values() else partial(_aloud, rule=rule)
+    return rule if rule in STRICT.values() else _of_aloud(rule)
+
+
+@lru_cache(maxsize=256)
+def _of_aloud(rule: Metric) -> Metric:
+    """One metric for each rule: scorers that share it score an answer once."""
+    return partial(_aloud, rule=rule)
 
 
 def _aloud(answer: str, item: Item, *, rule: Metric) -> Scored:
@@ -82,6 +88,12 @@ def compliant(answer: str, item: Item) -> bool:
         return bool(answer.strip())
     longest = max(len(target) for target in item.targets)
     return len(lines) == 1 and len(lines[0]) <= max(2 * longest, longest + 3)
+
+
+@lru_cache(maxsize=64)  # the arms of an item often get the same reply, one after the other
+def form_of(answer: str, item: Item) -> tuple[bool, bool, bool]:
+    """Whether a reply is `compliant`, is `echoed`, and `declines`."""
+    return compliant(answer, item), echoed(answer, item), declines(answer)
 
 
 METRICS: Mapping[str, Metric] = {

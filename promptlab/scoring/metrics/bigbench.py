@@ -114,6 +114,9 @@ _CONCLUSION = regex(
     r"|(?:correct|right|best) (?:option|choice|letter))\b(?! (?:choice|option)s?\b)"
     r"[^\n:=\ue000-\uf8fd]{0,60}?(?::|=|>|\b(?:is|would be|should be|must be)\b)|\\boxed\{(?:\\text\{)?"
 )
+_ALONE = regex(f"{_GAP}({_OPTION}){_GAP}")
+_DENYING = ("no", "n't", "neither", "never", "unlike", "except", "instead", "rather", "❌", "✗", "✘")
+_CONCLUDING = ("answer", "conclusion", "verdict", "final ", "correct ", "right ", "best ", "boxed")
 _LED_LINE = regex(
     rf"(?:[-*+•#> ]|{_LABEL} ){{0,8}}{_NEAR}(?P<option>{_OPTION}){_CLOSE}(?=$|[.,:;!/&=<>-]|(?:or|and)\b)",
 )
@@ -154,7 +157,7 @@ def _fold(text: str) -> str:
     else:
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.translate(_PUNCTUATION)).casefold())
         text = _PRIVATE.sub(" ", text.translate(_PUNCTUATION))
-    if "." in text:
+    if text.count(".") > 1:
         text = _INITIALS.sub(lambda match: match[0].replace(".", ""), text)
     return "\n".join(" ".join(line.split()) for line in text.splitlines())
 
@@ -226,32 +229,36 @@ class _Choices:
         folded = _fold(answer).strip()
         folded = folded.rpartition("</think>")[2].strip() or folded
         # Models go on with a next item of their own: what stands before it counts first.
-        head = _NEXT_ITEM.split(folded, maxsplit=1)[0]
+        head = _NEXT_ITEM.split(folded, maxsplit=1)[0] if "\n" in folded else folded
         found = self._settle(head)
         return self._settle(folded) if found is None and head != folded else found
 
     def _settle(self, folded: str) -> int | None:
         text = self._marked(folded)
-        if (alone := re.fullmatch(f"{_GAP}({_OPTION}){_GAP}", text)) is not None:
+        named = not text.isascii()  # an option, by its own words
+        if named and (alone := _ALONE.fullmatch(text)) is not None:
             return self._at(alone[1])
         if (label := _LABEL_ALONE.fullmatch(text)) is not None:
             return self.labels.get(label["label"])
-        concluded = [
-            (match["final"] is not None, self._concluded(text[match.end() : match.end() + _REACH])) for match in _CONCLUSION.finditer(text)
-        ]
+        ends = _CONCLUSION.finditer(text) if any(word in text for word in _CONCLUDING) else ()
+        concluded = [(match["final"] is not None, self._concluded(text[match.end() : match.end() + _REACH])) for match in ends]
         settled = [(final, index) for final, index in concluded if index is not None]
         if settled:
             return _only(index for final, index in settled if final or not any(final for final, _ in settled))
+        if not named:
+            return self._labelled(text) if (leading := self._leading_label(text)) is None else leading
         # An unchanged name is talked about more often than chosen: it counts when nothing else is.
-        named = text if self.unchanged is None else text.replace(chr(_FIRST + self.unchanged), _UNCHANGED)
+        less = text if self.unchanged is None else text.replace(chr(_FIRST + self.unchanged), _UNCHANGED)
         for sign in (self._led_lines, self._sentences, self._leading_label, self._quoted, self._mentioned, self._labelled):
-            if (found := sign(named)) is not None:
+            if (found := sign(less)) is not None:
                 return found
-        return None if named == text else self._led_lines(text) if (says := self._sentences(text)) is None else says
+        return None if less == text else self._led_lines(text) if (says := self._sentences(text)) is None else says
 
     def _marked(self, folded: str) -> str:
         """The reply with mentions as private characters, and those that it turns down as mere mentions."""
         text = self._mentions(folded)
+        if text.isascii() or not any(word in text for word in _DENYING):
+            return text
         for pattern in _TURNED_DOWN:
             text = pattern.sub(lambda match: re.sub(_OPTION, _NAME, match[0]), text)
         return text

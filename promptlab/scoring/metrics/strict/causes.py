@@ -70,7 +70,7 @@ def _sentences(asked: str) -> tuple[tuple[str, ...], re.Pattern[str] | None]:
         rf"|{numbered.format(n=i + 1, place=place, word=word)})"
         for i, (place, word) in enumerate((("(?:first|former)", "one"), ("(?:second|latter)", "two")))
     )
-    return found.groups(), re.compile("|".join(each), re.I)
+    return found.groups(), regex("|".join(each), re.I)
 
 
 def _loosely(sentence: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
 
-from promptlab.scoring.answers.denials import DENIED_AFTER, denied_before
+from promptlab.scoring.answers.denials import CUES, DENIED_AFTER, denied_before
+from promptlab.scoring.answers.text import CACHED, words
 from promptlab.scoring.compiled import regex
 
 _CURRENCY = r"[$€£¥₹]"
 _FIGURE = regex(
-    rf"(?<![A-Za-zÀ-ɏ\d_.,:^/])(?<![A-Za-z]'){_CURRENCY}?\s?(?P<sign>[-+]?)\s?{_CURRENCY}?\s?(?P<digits>"
+    rf"(?=[\s\d.+$€£¥₹-])(?<![A-Za-zÀ-ɏ\d_.,:^/])(?<![A-Za-z]'){_CURRENCY}?\s?(?P<sign>[-+]?)\s?{_CURRENCY}?\s?(?P<digits>"
     r"0,\d+(?![\d,])|\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,]*\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d{1,3}(?:_\d{3})+(?!\d)"
     r"|\d{1,3}(?:\.\d{3}){2,}(?!\d)|\d{1,3}(?:[. ']\d{3})+,\d+(?!\d)"
     r"|\d{1,3}(?:[ ']\d{3})+(?:\.\d+)?(?![\d.,]*\d)|\d+,\d{1,2}(?![\d,])"
@@ -56,8 +58,7 @@ MOST = 200
 """Numbers of a text that are looked at, the first and the last: an endless reply is not read for minutes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(NamedTuple):
     """A number of a text: its value and place, and whether the text only compares with it or denies it."""
 
     value: Decimal
@@ -66,12 +67,25 @@ class Figure:
     barred: bool
 
 
-def figures(text: str) -> list[Figure]:
+_BARS = CUES | words(
+    "minus negative neg moins menos than least most over under above below to between within near nearly almost no from exceed "
+    "exceeds beyond als de wrong incorrect false previous old earlier first previously could if difference product unter bajo sous "
+    "what would"
+)
+"""In a text of ASCII without one of these words and of "<", ">" and "-" no number is denied, compared with or negative."""
+
+
+@lru_cache(maxsize=CACHED)
+def figures(text: str) -> tuple[Figure, ...]:
     """The numbers of a text in digits."""
     found: list[Figure] = []
     matches = list(_FIGURE.finditer(text)) if _DIGIT.search(text) else []
+    plain = bool(matches) and text.isascii() and not any(sign in text for sign in "<>-") and _BARS.isdisjoint(words(text))
     for match in matches if len(matches) <= MOST else [*matches[: MOST // 2], *matches[-MOST // 2 :]]:
         start = match.start("digits")
+        if plain:
+            found.append(Figure(_decimal(match["digits"]), match.start("sign") if match["sign"] else start, match.end(), False))
+            continue
         sign = match["sign"]
         if sign == "-" and not _signs(text, match.start("sign"), start):
             sign = ""
@@ -85,7 +99,7 @@ def figures(text: str) -> list[Figure]:
         if sign != "-" and _LOW.match(text, match.end()) is not None:
             value = -abs(value)
         found.append(Figure(-value if sign == "-" else value, begin, match.end(), also or compares or _barred(before)))
-    return found
+    return tuple(found)
 
 
 def _signs(text: str, at: int, digits: int) -> bool:
@@ -106,6 +120,8 @@ def _barred(before: str) -> bool:
 
 
 def _decimal(digits: str) -> Decimal:
+    if digits.isdecimal():
+        return Decimal(digits)
     if re.fullmatch(r"0,\d+|\d+,\d{1,2}|\d{1,3}(?:[. ']\d{3})+,\d+", digits):
         return Decimal(re.sub(r"[. ']", "", digits).replace(",", "."))
     if re.fullmatch(r"\d{1,3}(?:\.\d{3}){2,}", digits):

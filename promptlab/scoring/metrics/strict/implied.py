@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from promptlab.scoring.answers.conclusions import sentences
 from promptlab.scoring.answers.denials import denying
 from promptlab.scoring.answers.places import Reply
+from promptlab.scoring.answers.remarks import sentences
 from promptlab.scoring.answers.text import CACHED, fold, key
 from promptlab.scoring.compiled import regex
 

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.conclusions import EXPLANATION, sentences
 from promptlab.scoring.answers.places import Reply, located
+from promptlab.scoring.answers.remarks import EXPLANATION, sentences
 from promptlab.scoring.answers.text import CACHED, fold, key
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
 from promptlab.scoring.metrics.strict.figures import OR, Figure, figures
 from promptlab.scoring.metrics.strict.notations import arabic, spelled_number
 
-_OPERATOR = r"\s*(?:[-+*/×÷x·]|\bplus\b|\bminus\b|\btimes\b|\bdivided by\b|\bmultiplied by\b)\s*"
+_OPERATOR = regex(r"\s*(?:[-+*/×÷x·]|\bplus\b|\bminus\b|\btimes\b|\bdivided by\b|\bmultiplied by\b)\s*", re.I)
 _LABEL = regex(
     r"(?m)^\s*(?:step|question|q|item|example|exercise|problem|case|option|line|part)\s*#?\d{1,3}\s*[:.)-]?\s+|^[ \t]*[-*•][ \t]+(?=\S)"
     r"|\b(?:step|sentence|question|example|option|item|line|input|number|no\.)\s+#?\d{1,3}\b(?=\s*[:,)]"
     r"|\s+(?:and|to|is)\b)(?=[^.\n]*\d)|(?<!\w)\(\d{1,2}\)\s+(?=[A-Za-z])",
     re.I,
 )
+_MAY_LABEL = regex(r"step|sentence|question|q\s*#?\d|q |example|exercise|problem|case|option|item|line|part|input|number|no\.|\(\d|-|\*|•")
+
+
+def _unlabelled(text: str) -> str:
+    """The text without the numbers of steps, questions and examples."""
+    return _LABEL.sub(" ", text) if _MAY_LABEL.search(text.lower()) else text
+
+
 _VERB = regex(
     r"(?:\b(?:is|are|was|were|be|makes?|gives?|get|gets|got|equals?|have|has|had|yields?|leaves?|left with"
     r"|becomes?|comes? (?:out )?to|computed?|calculated?|determined?|leads? to|brings? (?:us |me |you )?to|works? out (?:to|at|as)"
@@ -45,17 +53,19 @@ _ENUMERATED = regex(r"(?m)^[ \t]*\(?(\d{1,3})[.)][ \t]+(?=\S)")
 
 def _unnumbered(text: str) -> str:
     """The text without the numbers of a list: of two lines or more, or of one that is numbered 1 and holds another number."""
-    found = _ENUMERATED.findall(text)
+    found = _ENUMERATED.findall(text) if replies.may_number(text) else []
     listed = len(found) > 1 or (found == ["1"] and any(c.isdigit() for c in text[text.index("1") + 1 :]))
     return _ENUMERATED.sub("", text) if listed else text
 
 
-def _values(found: list[Figure]) -> set[Decimal]:
+def _values(found: Sequence[Figure]) -> set[Decimal]:
     return {one.value for one in found}
 
 
 def concluded(text: str) -> tuple[bool, Decimal | None]:
     """Whether a text that holds an answer settles on a number or on none of several, and the number."""
+    if _PLAIN.fullmatch(text):
+        return True, Decimal(text.rstrip("."))
     for part in [part for sentence in sentences(_unnumbered(text)) for part in sentence.split("; ")] or [text]:
         settled, value = _of_sentence(part)
         if settled:
@@ -74,9 +84,10 @@ def _before(text: str, one: Figure) -> str:
 
 
 _ASIDE = regex(
-    r"(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\((?!or\b|total\b)|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s"
+    r"(?=[(,\s])(?:(?=\()(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\((?!or\b|total\b)"
+    r"|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s"
     r"|\s-\s(?=[A-Za-z])(?!or\b)|,\sand\s(?:the"
-    r"|its|their)\s(?![^.]*\b(?:makes?|gives?|brings?)\b)|\s[—–]\s",
+    r"|its|their)\s(?![^.]*\b(?:makes?|gives?|brings?)\b)|\s[—–]\s)",
     re.I,
 )
 _IN_TOTAL = regex(r"^(?:\s[\w-]+){0,2}\s(?:in total|altogether|in all|overall|en tout|insgesamt|en total)\b", re.I)
@@ -86,13 +97,13 @@ _KINDS = regex(r"(?: (?:different|distinct|separate))? (?:kinds?|types?|sorts?|c
 """What a number counts that is no number of things, where another one is."""
 
 
-def _things(found: list[Figure], text: str) -> list[Figure]:
+def _things(found: Sequence[Figure], text: str) -> Sequence[Figure]:
     """The numbers that count things, where one does; else all."""
     return [one for one in found if not _KINDS.match(text, one.end)] or found
 
 
 def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
-    text = _LABEL.sub(" ", text)
+    text = _unlabelled(text)
     if (aside := _ASIDE.search(text)) is not None and aside.start() and figures(text[: aside.start()]):
         settled, value = _of_sentence(text[: aside.start()], alone=False)
         if settled and value is not None:
@@ -108,7 +119,7 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
         return True, every[-1].value
     if "=" in text and (equal := _equated(text)) is not None:
         return True, equal
-    usable = [one for one in every if not one.barred]
+    usable: Sequence[Figure] = [one for one in every if not one.barred]
     if not usable:
         return bool(every) and alone, None
     if len(_values(usable)) == 1:
@@ -121,7 +132,7 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
     if len(_values(usable)) == 1:
         return True, usable[0].value
     between = [text[a.end : b.start] for a, b in pairwise(usable)]
-    operators = [re.fullmatch(_OPERATOR, gap, re.I) is not None for gap in between]
+    operators = [_OPERATOR.fullmatch(gap) is not None for gap in between]
     first = usable[0]
     if (
         not text[: first.start].strip(" \"'(*$€£")
@@ -160,14 +171,14 @@ def _equated(text: str) -> Decimal | None:
     for left, right in zip(parts[-2::-1], parts[:0:-1], strict=False):
         rights = [one for one in figures(right) if not one.barred]
         lefts = [one for one in figures(left) if not one.barred]
-        sums = len(rights) > 1 and re.match(_OPERATOR, right[rights[0].end :], re.I) is not None
+        sums = len(rights) > 1 and _OPERATOR.match(right, rights[0].end) is not None
         if rights and not sums:
             if len(rights) > 1 and _VERB.search(_before(right, rights[-1])):
                 return rights[-1].value
             if len(rights) > 1 and OR.fullmatch(right[rights[0].end : rights[1].start]):
                 continue
             return rights[0].value
-        if sums and len(_values(lefts)) == 1 and not re.search(rf"{_OPERATOR}$", left[: lefts[0].start], re.I):
+        if sums and len(_values(lefts)) == 1 and not re.search(rf"{_OPERATOR.pattern}$", left[: lefts[0].start], re.I):
             return lefts[0].value
     return None
 
@@ -262,7 +273,7 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
     text = _unnumbered(reply.unremarked)
     cut = EXPLANATION.search(text, 1)
     body = text[: cut.start()] if cut and figures(text[: cut.start()]) else text
-    parts = [_LABEL.sub(" ", part) for sentence in sentences(body) for part in sentence.split("; ")]
+    parts = [_unlabelled(part) for sentence in sentences(body) for part in sentence.split("; ")]
     stated = [part for part in parts if not part.endswith("?")]
     stated = stated if any(figures(part) for part in stated) else [part for part in parts if not _WONDERS.match(part)]
     if stated and (bare := _bare(stated[0])) is not None and (len(stated) == 1 or _bare(stated[1]) in (None, bare)):
@@ -330,26 +341,6 @@ def _bare(text: str) -> Decimal | None:
         and not re.match(r"\s*(?:or|to|and)\b", after)
         else None
     )
-
-
-def spelled(reply: Reply, item: Item) -> Scored:
-    """A number in English words; with or without "and", hyphens and commas; digits do not count."""
-    wanted = {n for target in item.targets for n in spelled_number(fold(target))}
-    if reply.denied:
-        return Scored(0.0, None, "denied")
-    concluded = reply.concluded is not None and bool(reply.concluded.text)
-    for reading, rule in replies.readings(reply):
-        if concluded and rule != "conclusion":
-            continue
-        says = replies.SAYS.match(reading)
-        quoted = re.findall(r"\"([^\"]+)(?:\"|$)", reading)
-        for part in (*quoted[-1:], *([says["tail"]] if says else []), replies.NUMBERED.sub("", reading)):
-            if any(c.isdigit() for c in part):
-                continue
-            found = set(spelled_number(part))
-            if len(found) == 1:
-                return Scored(float(found.pop() in wanted), part, rule)
-    return Scored(0.0, None)
 
 
 _NOT_LEVEL = regex(

@@ -59,7 +59,7 @@ def _implied(reply: Reply, item: Item, options: tuple[str, ...]) -> Scored:
     if (place := placed(reply)) is not None and place < len(options):
         lettered = bigbench.choice("abcde"[place], item)
         return replace(lettered if lettered.extracted is not None else bigbench.choice(str(place + 1), item), rule="place")
-    if (keys := frozenset(map(key, options))) in _YES_NO and (said := agrees(reply, item.input)) is not None:
+    if len(options) == 2 and (keys := frozenset(map(key, options))) in _YES_NO and (said := agrees(reply, item.input)) is not None:
         word = keys & (_YES if said else _NO)
         return replace(bigbench.choice(next(iter(word)), item), rule="what it says")
     return Scored(0.0, None)
@@ -125,7 +125,7 @@ def choice(reply: Reply, item: Item) -> Scored:
     reply = _in_options(reply, options)
     scored = _settled(reply, item)
     if scored.extracted is None and reply.text:
-        keys = {key(replies.ARTICLE.sub("", option)): option for option in options}
+        keys = _names(options)
         if len(keys) == len(options):
             for place in (reply.text, *(text for text, _ in _places(reply, options))):
                 if (same := keys.get(key(replies.ARTICLE.sub("", place)))) is not None:
@@ -139,6 +139,18 @@ def choice(reply: Reply, item: Item) -> Scored:
     return scored
 
 
+@lru_cache(maxsize=4096)
+def _names(options: tuple[str, ...]) -> dict[str, str]:
+    """The options by their words without an article."""
+    return {key(replies.ARTICLE.sub("", option)): option for option in options}
+
+
+@lru_cache(maxsize=4096)
+def _words(options: tuple[str, ...]) -> frozenset[str]:
+    """The words of all options, and those that join or label them."""
+    return frozenset({word for option in options for word in key(option).split()} | {"and", "or", "a", "b", "c", "d", "the"})
+
+
 def _alike(several: list[list[str]]) -> int:
     """With how many equal words several texts begin; 0 for one text."""
     columns = zip(*several, strict=False) if len(several) > 1 else ()
@@ -147,14 +159,21 @@ def _alike(several: list[list[str]]) -> int:
 
 def _by_core(text: str, options: tuple[str, ...]) -> str | None:
     """The only option whose own words a text has, where several begin or end alike: "Sam's office" of "The office was Sam's office"."""
+    cores = _cores(options)
+    said = f" {key(text)} " if cores else ""
+    named = [option for option, core in cores if core in said]
+    return named[0] if len(named) == 1 else None
+
+
+@lru_cache(maxsize=4096)
+def _cores(options: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The options with their own words; none where no two begin or end alike, or one has no words of its own."""
     each = [key(option).split() for option in options]
     long = [words for words in each if len(words) > 2]
     first = _alike(long)
     last = _alike([words[first:][::-1] for words in long])
     own = [words[first : len(words) - last] if words in long else words for words in each]
-    said = f" {key(text)} "
-    named = [option for option, words in zip(options, own, strict=True) if f" {' '.join(words)} " in said]
-    return named[0] if first + last and all(own) and len(named) == 1 else None
+    return tuple((option, f" {' '.join(words)} ") for option, words in zip(options, own, strict=True)) if first + last and all(own) else ()
 
 
 def _of_statements(reply: Reply, item: Item) -> int | None:
@@ -182,6 +201,7 @@ _OTHERS_SAY = regex(
 )
 """What a reply grants before it says its own: "Many think that it is X, but ...", "X is the largest, but ..."."""
 _SO = regex(r"[,;.:\n]\s+(?:and )?(?:so|thus|therefore|hence|consequently|which leaves|that (?:only )?leaves|leaving)\b[\s,]+", re.I)
+_REMAINS = regex(r" (?:remains|is left|is the only)\b", re.I)
 _CLAUSE_ENDS = regex(
     r";\s|,\s(?:while|whereas|and not|not|but|because|since|as|weighing|being|although|though)\b|\swhile\b|\swhereas\b"
     r"|\s\((?![a-d]\))|\s-\s"
@@ -196,27 +216,20 @@ def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         yield without, "not ruled out"
     if (granted := _OTHERS_SAY.match(text)) is not None and granted.end() < len(text):
         yield text[granted.end() :], "without what it grants"
-    names = {key(replies.ARTICLE.sub("", option)): option for option in options}
-    if (last := names.get(key(replies.ARTICLE.sub("", text.rpartition(": ")[2])))) is not None and not denied_before(
+    if (last := _names(options).get(key(replies.ARTICLE.sub("", text.rpartition(": ")[2])))) is not None and not denied_before(
         text.rpartition(": ")[0]
     ):
         yield last, "last"
-    if (
-        len(
-            left := [
-                option for option in options if re.search(rf"(?<!\w){re.escape(option)} (?:remains|is left|is the only)\b", text, re.I)
-            ]
-        )
-        == 1
-    ):
-        yield left[0], "what remains"
+    if _REMAINS.search(text) is not None:
+        left = [option for option in options if re.search(rf"(?<!\w){re.escape(option)}{_REMAINS.pattern}", text, re.I)]
+        if len(left) == 1:
+            yield left[0], "what remains"
     if (so := list(_SO.finditer(text))) and text[so[-1].end() :].strip():
         yield text[so[-1].end() :], "statement"
     end = _CLAUSE_ENDS.search(text)
-    named = {word for option in options for word in key(option).split()} | {"and", "or", "a", "b", "c", "d", "the"}
     if (
         end is not None
-        and len(set(key(text[end.start() :]).split()) - named) > text.isascii()
+        and len(set(key(text[end.start() :]).split()) - _words(options)) > text.isascii()
         and not re.search(r"\b(?:not|n't|never|either|whether|or|if)\b", text[: end.start()], re.I)
     ):
         yield text[: end.start()], "first clause"
@@ -277,7 +290,7 @@ def _pair(item: Item) -> tuple[Item, re.Pattern[str] | None]:
     if len(pair) != 2 or not all(pair):
         return asked, None
     names = sorted(enumerate(pair), key=lambda one: -len(one[1]))
-    return asked, re.compile("|".join(rf"(?P<o{i}>(?<!\w){re.escape(fold(name))}(?:e?s)?(?!\w))" for i, name in names), re.I)
+    return asked, regex("|".join(rf"(?P<o{i}>(?<!\w){re.escape(fold(name))}(?:e?s)?(?!\w))" for i, name in names), re.I)
 
 
 _SAME = regex(

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import statement
 from promptlab.scoring.answers.denials import denied_before, denying
 from promptlab.scoring.answers.places import Reply
-from promptlab.scoring.answers.text import key
+from promptlab.scoring.answers.text import fold, key
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.instruction_induction import token_f1
 from promptlab.scoring.metrics.strict import replies
+from promptlab.scoring.metrics.strict.notations import spelled_number
 
 
 def text(reply: Reply, item: Item) -> Scored:
@@ -41,48 +43,75 @@ def word(reply: Reply, item: Item) -> Scored:
     """A word or short phrase, in a sentence that says so or in a list of right answers only; articles do not count."""
     targets = replies.keys(item.targets)
     asked = key(item.input)
+    seen: set[str] = set()
+    done: set[str] = set()
 
     def readings(reply: Reply) -> Iterator[tuple[str, str]]:
         for reading, rule in replies.readings(reply):
-            yield from ((bare, rule) for bare in _bare(reading))
-            if len(reading) > 300 or _of_another(reading, asked):
+            if reading in seen or replies.unsaid(reading, item.targets):
+                yield reading, rule
                 continue
-            if len(reading) < 200 and not denying(reading) and not _OTHER_WORD.search(reading):
-                yield from ((bare, rule) for tail in _told(reading, asked) for bare in _bare(tail))
-            if (says := replies.SAYS.match(reading)) is not None:
-                tail = says["tail"].strip(" \"'.!")
-                head = says["head"].strip(" \"'")
-                if not denying(head):
-                    yield from ((bare, rule) for bare in _bare(tail))
-                    if cut := replies.explains(tail):
-                        yield from ((bare, rule) for bare in _bare(cut))
-                if _LANGUAGE.fullmatch(tail):
-                    yield from ((bare, rule) for bare in _bare(head))
-                if _MEANS.search(reading) and asked and _MEANS_OF.sub("", key(tail)) == asked:
-                    yield from ((bare, rule) for bare in _bare(head))
-                if (
-                    (_SAID_OF.match(tail) or (asked and (key(tail).startswith(f"{asked} ") or key(tail).endswith(f" for {asked}"))))
-                    and key(head) != asked
-                    and not key(tail).startswith("not ")
-                    and key(tail) != "a synonym"
-                    and not _OTHER_WORD.search(reading)
-                ):
-                    yield from ((bare, rule) for bare in _bare(head))
-            yield from ((bare, rule) for named in _related(reading) for bare in _bare(named))
-            if (" no" in reading or "n't" in reading) and (does := _DOES.fullmatch(reading)) is not None:
-                yield from ((bare, rule) for bare in _bare(does["said"]))
-            if (only := _only_other(reading, asked)) is not None:
-                yield from ((bare, rule) for bare in _bare(only))
-            listed = [part for part in replies.LISTED.split(replies.bulleted(replies.NUMBERED.sub("\n", reading).strip())) if part]
-            if 1 < len(listed) <= 8 and all(any(key(b) in targets and key(b) != asked for b in _bare(part)) for part in listed):
-                yield listed[0], rule
+            seen.add(reading)
+            for text in _says(reading, asked):
+                if text in done:
+                    yield text, rule
+                else:
+                    done.add(text)
+                    yield from ((form, rule) for form in _bare(text))
+            if len(reading) <= 300 and _LISTS.search(reading) is not None and not _of_another(reading, asked):
+                listed = [part for part in replies.LISTED.split(replies.bulleted(replies.unnumbered(reading, "\n").strip())) if part]
+                if 1 < len(listed) <= 8 and all(any(key(b) in targets and key(b) != asked for b in _bare(part)) for part in listed):
+                    yield listed[0], rule
 
     return replies.found(reply, item, readings)
+
+
+def _says(reading: str, asked: str) -> Iterator[str]:
+    """A reading and what it says of the input: the parts of its sentence that may be the answer."""
+    yield reading
+    if reading.isalnum() or len(reading) > 300 or _of_another(reading, asked):
+        return
+    if len(reading) < 200 and not denying(reading) and not _of_both(reading):
+        yield from _told(reading, asked)
+    if (says := replies.SAYS.match(reading)) is not None:
+        tail = says["tail"].strip(" \"'.!")
+        head = says["head"].strip(" \"'")
+        if not denying(head):
+            yield tail
+            if cut := replies.explains(tail):
+                yield cut
+        if _LANGUAGE.fullmatch(tail):
+            yield head
+        if _MEANS.search(reading) and asked and _MEANS_OF.sub("", key(tail)) == asked:
+            yield head
+        if (
+            (_SAID_OF.match(tail) or (asked and (key(tail).startswith(f"{asked} ") or key(tail).endswith(f" for {asked}"))))
+            and key(head) != asked
+            and not key(tail).startswith("not ")
+            and key(tail) != "a synonym"
+            and not _of_both(reading)
+        ):
+            yield head
+    yield from _related(reading)
+    if (" no" in reading or "n't" in reading) and (does := _DOES.fullmatch(reading)) is not None:
+        yield does["said"]
+    if (only := _only_other(reading, asked)) is not None:
+        yield only
 
 
 _DOES = regex(r"[^.;]+(?: not?|n't)\b[^.;]*[,;] (?:but )?(?P<said>[^,;]{1,60}?) (?:does|do|is|are|would)\W*", re.I)
 """What is left where the first does not: "A does not rhyme, but B does"."""
 _OTHER_WORD = regex(r"\bsynonym\b.*\b(?:antonym|opposite)\b")
+
+
+def _of_both(reading: str) -> bool:
+    """Whether a text speaks of a synonym and of its opposite."""
+    return "synonym" in reading and _OTHER_WORD.search(reading) is not None
+
+
+_LISTS = regex(r"[,/;|\n]|\s(?:and|or)\s|[-*•·)]\s")
+
+
 _LINE = regex(r"^[-*• ]*[^:\n]{1,40}:\s+(?P<value>[^\n]+)$", re.M)
 
 
@@ -112,6 +141,9 @@ _RELATED = regex(
 
 def _related(reading: str) -> Iterator[str]:
     """What the clauses of a text give the requested relation: "warm is a synonym; the antonym is cold"."""
+    low = reading.lower()
+    if not ("antonym" in low or "opposite" in low or "plural" in low or "pl." in low or "translation" in low or "rhyme" in low):
+        return
     for clause in re.split(r"[;.,]\s+", reading) if _RELATION.search(reading) else ():
         if (match := _RELATED.fullmatch(clause.strip(" .!"))) is not None and not denying(clause):
             yield (match["last"] or match["named"] or match["first"]).strip(replies.OUTSIDE)
@@ -127,50 +159,67 @@ def _only_other(reading: str, asked: str) -> str | None:
 _SAYS_LAST = regex(r"^.{1,200}\s(?:is|are|means|becomes|would be)[\s:]+(?P<tail>.+)$", re.S)
 _MANY = regex(r"(?:one|an?) .+[,;] (?:two|many|several|three) (.+?)[.!]?", re.I)
 _AFTER_ASKED = regex(r"^(?:par|como|por|as|to|into|mit|als|in \w+)[\s:]+", re.I)
+_IS_OF = regex(r" is (?:the |an? )?(?:opposite|antonym|synonym|singular|contrary) (?:of|to|for) (.+)", re.I)
 _PARENTHESIS = regex(r"\s*\([^()\n]*\)\s*")
-_BESIDE = regex(r"\s*(?:->|=>|>>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
+_BESIDE = regex(r"(?=[\s=>→↔⟷⇄<≠:/|vr-])\s*(?:->|=>|>>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
 
 
 def _told(reading: str, asked: str) -> Iterator[str]:
     """What a sentence says last, its only quoted words that are not the input's, a numbered line, and what accompanies the input."""
     if (last := _SAYS_LAST.match(reading)) is not None:
         yield last["tail"].strip(" \"'.!")
-    quoted = {text for text in replies.QUOTED.findall(reading) if key(text) != asked}
-    if len(quoted) == 1:
-        yield quoted.pop()
-    if (bare := replies.NUMBERED.sub("", reading, count=1)) != reading:
+    if '"' in reading or "'" in reading:
+        quoted = {text for text in replies.QUOTED.findall(reading) if key(text) != asked}
+        if len(quoted) == 1:
+            yield quoted.pop()
+    if (bare := replies.unnumbered(reading, most=1)) != reading:
         yield bare.strip()
-    if (many := _MANY.fullmatch(reading)) is not None:
+    if reading[:1] in "oOaA" and (many := _MANY.fullmatch(reading)) is not None:
         yield many[1]
-    if asked and (
-        of := re.match(
-            rf"{re.escape(asked)} is (?:the |an? )?(?:opposite|antonym|synonym|singular|contrary) (?:of|to|for) (.+)", reading, re.I
-        )
-    ):
+    if asked and reading[: len(asked)].casefold() == asked and (of := _IS_OF.match(reading, len(asked))):
         yield of[1].strip(" \"'.!")
     if asked and (at := reading.casefold().rfind(asked)) > 0:
         yield _AFTER_ASKED.sub("", reading[at + len(asked) :].strip(replies.OUTSIDE))
-    beside = _BESIDE.split(_PARENTHESIS.sub(" ", reading), maxsplit=1)
+    beside = _BESIDE.split(_PARENTHESIS.sub(" ", reading) if "(" in reading else reading, maxsplit=1)
     if len(beside) == 2 and asked in (key(beside[0]), key(replies.ARTICLE.sub("", beside[0]))):
         yield beside[1]
 
 
 def _bare(text: str) -> Iterator[str]:
     yield text
-    if (plain := _ADVERB.sub("", text)) != text:
+    if text.isalnum():
+        return
+    if (text[:1] in "tpsljmdcaTPSLJMDCA" or text[-6:].lower() in ("indeed", "obably")) and (plain := _ADVERB.sub("", text)) != text:
         yield plain.strip(replies.OUTSIDE)
-    without = replies.ARTICLE.sub("", text.strip(replies.OUTSIDE).rstrip(".!"))
+    without = text.strip(replies.OUTSIDE).rstrip(".!")
+    headed = _HEADED.match(without) is not None
+    without = replies.ARTICLE.sub("", without) if headed else without
     if without != text:
         yield without
-    named = _NAMED.sub("", without)
-    if named != without:
+    if headed and (named := _NAMED.sub("", without)) != without:
         yield named
-    if (plain := _GRAMMAR.sub("", without)) != without and plain:
+    if _may_say_grammar(without) and (plain := _GRAMMAR.sub("", without)) != without and plain:
         yield plain
 
 
+_GENDERS = frozenset({"m", "f", "n", "nt", "der", "die", "das", "el", "la", "le", "noun", "verb"})
+
+
+def _may_say_grammar(text: str) -> bool:
+    if text.isalnum():
+        return False
+    if "," in text or "(" in text or "/" in text or "[" in text or "{" in text:
+        return True
+    text = text.lower()
+    last = text.split()[-1:]
+    return (
+        " in " in text or " as " in text or " en " in text or " auf " in text or not text.isascii()
+        or any(word.rstrip(".)}") in _GENDERS or word.startswith(("masc", "fem", "neut", "adj")) for word in last)
+    )  # fmt: skip
+
+
 _GRAMMAR = regex(
-    r"(?:\s*(?:/[^/\n]+/|\[[^\]\n]+\])|,?\s+[({]?(?:m|f|n|nt|der|die|das|el|la|le|masc\w*|fem\w*|neut\w*|noun|adj\w*|verb)\.?[)}]?"
+    r"(?=[\s,/\[])(?:\s*(?:/[^/\n]+/|\[[^\]\n]+\])|,?\s+[({]?(?:m|f|n|nt|der|die|das|el|la|le|masc\w*|fem\w*|neut\w*|noun|adj\w*|verb)\.?[)}]?"
     r"|,\s*(?:-[\w-]{1,6}|(?:die|les|los|las|plural:?|pl\.?|mehrzahl:?|pluriel:?)(?: \w+){1,2})|\s\([\w .]+\)|,? as (?:in|a) .*"
     r"|,? in (?:the )?(?:plural|german|french|spanish|english)(?: form)?|,? (?:en|auf) \w+)+$",
     re.I,
@@ -183,6 +232,12 @@ _ADVERB = regex(
     r"|probably)$",
     re.I,
 )
+_HEADED = regex(
+    r"(?:the|an?|le|la|les|un|une|el|los|las|una|der|d[iaeu][esr]?|ein|eine|to|es|word|letter|term|phrase|name|plural|opposite"
+    r"|antonym|synonym|opp|ant|syn)\b|l'",
+    re.I,
+)
+"""What begins as an article or a name of an answer does."""
 _NAMED = regex(r"^(?:word|letter|term|phrase|name|plural(?: form)?|opposite|antonym|synonym|opp\.|ant\.|syn\.)\s+", re.I)
 
 
@@ -221,9 +276,20 @@ _SECOND = regex(rf"\b(?:second|2nd)(?: letter)?(?: \w+ [\"']?\w+[\"']?)?\s*{_LET
 _SINGLE = regex(r"(?<![\w'])[b-hj-z](?![\w'])")
 
 
+@lru_cache(maxsize=4096)
+def _split(targets: tuple[str, ...]) -> tuple[list[str], ...]:
+    return tuple(key(target).split() for target in targets)
+
+
+def _f1(text: str, targets: tuple[list[str], ...]) -> float:
+    words = key(text).split()
+    said = set(words)
+    return max((token_f1(words, target) for target in targets if not said.isdisjoint(target)), default=0.0)
+
+
 def f1(reply: Reply, item: Item) -> Scored:
     """Overlap of words with the best target, as F1; of what the reply concludes, else of its text without what introduces it."""
-    targets = [key(target).split() for target in item.targets]
+    targets = _split(item.targets)
     if reply.concluded is not None and reply.concluded.text:
         main, others, rule = reply.concluded.text, reply.concluded.raw, "conclusion"
     else:
@@ -237,7 +303,7 @@ def f1(reply: Reply, item: Item) -> Scored:
         others = (*others, main[they.end() :], main[they.end() :].partition(":")[0])
     readings = [main.strip(replies.OUTSIDE), main.split("\n", 1)[0].strip(replies.OUTSIDE)]
     readings += [part.strip(replies.OUTSIDE) for part in others if key(part).split() in targets]
-    scored = [(max((token_f1(key(part).split(), target) for target in targets), default=0.0), part, rule) for part in readings if part]
+    scored = [(_f1(part, targets), part, rule) for part in dict.fromkeys(readings) if part]
     best, read, rule = max(scored, key=lambda one: one[0], default=(0.0, "", ""))
     if best and denying(read) and not any(denying(target) for target in item.targets):
         return Scored(0.0, read, "denied")
@@ -245,3 +311,23 @@ def f1(reply: Reply, item: Item) -> Scored:
 
 
 _THEY = regex(r"\b(?:they|these|which|and [\w ]{1,40}?)(?: \w+)? (?:all|both) |\b(?:they|that they) (?:all )?|\ball (?=\w)", re.I)
+
+
+def spelled(reply: Reply, item: Item) -> Scored:
+    """A number in English words; with or without "and", hyphens and commas; digits do not count."""
+    wanted = {n for target in item.targets for n in spelled_number(fold(target))}
+    if reply.denied:
+        return Scored(0.0, None, "denied")
+    concluded = reply.concluded is not None and bool(reply.concluded.text)
+    for reading, rule in replies.readings(reply):
+        if concluded and rule != "conclusion":
+            continue
+        says = replies.SAYS.match(reading)
+        quoted = re.findall(r"\"([^\"]+)(?:\"|$)", reading)
+        for part in (*quoted[-1:], *([says["tail"]] if says else []), replies.unnumbered(reading)):
+            if any(c.isdigit() for c in part):
+                continue
+            found = set(spelled_number(part))
+            if len(found) == 1:
+                return Scored(float(found.pop() in wanted), part, rule)
+    return Scored(0.0, None)

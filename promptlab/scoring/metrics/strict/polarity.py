@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from promptlab.scoring.answers.denials import DENIED_AFTER, DENIES, may_deny
+from promptlab.scoring.answers.denials import CUES, DENIED_AFTER, DENIES, may_deny
 from promptlab.scoring.answers.text import key, words
 from promptlab.scoring.compiled import regex
 
@@ -97,15 +97,17 @@ class _Words:
     def __init__(self, options: tuple[str, ...]) -> None:
         self.options = options
         keys = [key(option).replace(" ", "") for option in options]
-        self.clear = [(option, _pattern(_WORDS[name][0], keys)) for option, name in zip(options, keys, strict=True) if name in _WORDS]
-        self.loose = [(option, _loose(_WORDS[name][1], keys)) for option, name in zip(options, keys, strict=True) if name in _WORDS]
-        self.clear += [(option, _in_words(option)) for option in options]
+        named = [(option, _WORDS[name]) for option, name in zip(options, keys, strict=True) if name in _WORDS]
+        synonyms = [(option, _pattern(clear, keys)) for option, (clear, _) in named]
+        synonyms += [(option, _in_words(option)) for option in options]
+        synonyms += [(option, _loose(loose, keys)) for option, (_, loose) in named]
+        self.synonyms = [(option, pattern) for option, pattern in synonyms if pattern is not None]
         self.article = "a" in keys
         self.yes_no = "no" in keys or "false" in keys
         names = "|".join(re.escape(option) for option in sorted(options, key=len, reverse=True))
         one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
         after = r"\s*(?:is|was) (?:wrong|incorrect|impossible)\b" if {"true", "false", "correct", "incorrect"} & set(keys) else DENIED_AFTER
-        self.denied = re.compile(
+        self.denied = regex(
             rf"(?:{DENIES}|\bthan|\bover|\bless|\b(?:would|could|might) (?:only )?be (?=\w+ if\b)|\b(?:there(?: is|'s)|it's|is|have|has"
             rf"|an?) no "
             rf"|^no (?=entail|contrad)|\band so (?:is|are|was) )\s*[\"'(*]*{one}[\"')*]*(?:(?:, (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
@@ -114,13 +116,14 @@ class _Words:
             rf"|{one}(?:{after}|[\"')]* would be (?:wrong|odd|strange|unusual|incorrect|unlikely)\b)",
             re.I,
         )
-        self.truths = None if self.yes_no or "true" in keys else re.compile(rf"[\"']?(?P<one>{one})[\"']?{_TRUTHS.pattern}", re.I)
+        self.truths = None if self.yes_no or "true" in keys else regex(rf"[\"']?(?P<one>{one})[\"']?{_TRUTHS.pattern}", re.I)
         share = r"(?P<{}>\d+(?:\.\d+)?)"
-        self.shared = re.compile(
+        self.shared = regex(
             rf"(?P<option>{one})[\"']?\s?[:=(]\s?{share.format('share')}|{share.format('percent')}\s?% (?P<other>{one})", re.I
         )
-        self.among = re.compile(rf"^\W*(?:among|of|out of|between|from)\b[^.\n]*,\s+(?=(?:the |an? )?{one}[^,.\n]*\W*$)", re.I)
-        self.named = re.compile(one, re.I)
+        self.among = regex(rf"^\W*(?:among|of|out of|between|from)\b[^.\n]*,\s+(?=(?:the |an? )?{one}[^,.\n]*\W*$)", re.I)
+        self.named = regex(one, re.I)
+        self.low = tuple(option.lower() for option in options)
 
 
 def _pattern(words: str, keys: list[str]) -> re.Pattern[str] | None:
@@ -159,14 +162,16 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
     if known.yes_no:
         text = _NO_NOUN.sub("without ", text)
         text = text if "✅" in text else text.rstrip(" ❌✗✘")
-    text = known.among.sub("", text, count=1)
-    if known.truths is not None:
+    if _AMONG.match(text):
+        text = known.among.sub("", text, count=1)
+    if known.truths is not None and (":" in text or "=" in text) and _TRUTHS.search(text):
         text = known.truths.sub(lambda match: match["one"] if match["yes"] else f"not {match['one']}", text)
-    for option, pattern in (*known.clear, *known.loose):
-        if pattern is not None:
-            text = pattern.sub(f" {option}", text).replace("  ", " ").strip()
-    if (most := _largest(text, known)) is not None:
+    for option, pattern in known.synonyms:
+        text = pattern.sub(f" {option}", text).replace("  ", " ").strip()
+    if _SHARE.search(text) and (most := _largest(text, known)) is not None:
         return most
+    if not _may_turn_down(text, known.low):
+        return text
     denied: set[str] = set()
 
     def out(match: re.Match[str]) -> str:
@@ -178,6 +183,29 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
         left = [option for option in options if option.casefold() not in denied]
         return left[0] if len(left) == 1 else ""
     return without
+
+
+_AMONG = regex(r"\W*(?:among|of|out of|between|from)\b", re.I)
+_SHARE = regex(r"[:=(]\s?\d|\d\s?% ")
+_TURNS_DOWN = CUES | words("than over less would could might no so")
+
+
+def _may_turn_down(text: str, options: tuple[str, ...]) -> bool:
+    """Whether it is worth looking for an option that is denied: the text names one, and has a cue beside its name."""
+    if not text.isascii():
+        return True
+    if _TURNS_DOWN.isdisjoint(words(text)):
+        return False
+    low = text.lower()
+    for option in options:
+        if not option.isascii():
+            return True
+        start = low.find(option)
+        while start >= 0:
+            if not _TURNS_DOWN.isdisjoint(words(f"{low[:start]} {low[start + len(option) :]}")):
+                return True
+            start = low.find(option, start + 1)
+    return False
 
 
 def _largest(text: str, known: _Words) -> str | None:

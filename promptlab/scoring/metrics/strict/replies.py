@@ -33,25 +33,41 @@ SAYS = regex(
 )
 ARTICLE = regex(r"^(?:es (?=\w+ \w))?(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|du|to|es)(?:\s+|(?<='))", re.I)
 _EXPLAINS = regex(
-    r"\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course|definitely|for sure|the (?:opposite"
+    r"(?=[\s(;,?])(?:\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course|definitely|for sure|the (?:opposite"
     r"|antonym|synonym|plural)"
     r"|the (?:one|letter|word|animal)|hope"
     r"|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht"
     r"|pas|et non|y no)\b"
     r"|,\s(?:i\.e\.|e\.g\.|that is|for example|for instance|such as)\s|\?\s+[yY]es\b|\s(?:because|since|rather than|instead of"
     r"|and not|as opposed to|as it|as they|weil"
-    r"|parce que|porque)\s"
+    r"|parce que|porque)\s)"
 )
+
+
+_REASONS = ("because", "since", "rather", "instead", "and not", "as ", "weil", "parce", "porque")
 
 
 def explains(text: str) -> str:
     """The text before what only explains it; empty where nothing does."""
-    cut = _EXPLAINS.search(text) if " " in text or "(" in text else None
+    may = "," in text or "(" in text or "- " in text or ";" in text or "?" in text or any(word in text for word in _REASONS)
+    cut = _EXPLAINS.search(text) if may else None
     return text[: cut.start()] if cut is not None else ""
 
 
-LISTED = regex(r"\s*(?:,|/|;|\||\n)\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+")
+LISTED = regex(r"(?=[\s,/;|])(?:\s*(?:,|/|;|\||\n)\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+)")
 NUMBERED = regex(r"(?m)^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+|(?<!\S)\d{1,3}[.)] ")
+
+
+def may_number(text: str) -> bool:
+    """Whether a text may have bullets or numbers that list."""
+    return ". " in text or ") " in text or "- " in text or "* " in text or "• " in text or "\t" in text
+
+
+def unnumbered(text: str, instead: str = "", most: int = 0) -> str:
+    """The text with `instead` in place of bullets and numbers that list, of the first `most` where that is not 0."""
+    return NUMBERED.sub(instead, text, count=most) if may_number(text) else text
+
+
 _BULLETS = regex(r"(?:^|(?<=\s))[-*•·]\s+(?=\S)")
 _JOINED = regex(r"['*_<>=+^-]|can not|\d[.,]\d")
 QUOTED = regex(r"(?<!\w)[\"']([^\"'\n]{1,60})[\"'](?!\w)")
@@ -117,6 +133,8 @@ _LINKED = regex(r"\s*(?:[,:|=;≠↔]|[-=]+>|→|➡|-(?=\s))\s*|\s+(?=[^\s(])")
 
 def bulleted(text: str) -> str:
     """A list with bullets, on lines or in one, as a list with commas; other text as it is."""
+    if not may_number(text) and "\n" not in text and not text.startswith(("-", "*", "•", "·")) and "· " not in text:
+        return text
     parts = [part.strip(" ,;") for part in _BULLETS.split(NUMBERED.sub("\n", text).replace("\n", " - ").strip(" -")) if part.strip(" ,;-")]
     return ", ".join(parts) if len(parts) > 1 and (_BULLETS.search(text) or NUMBERED.search(text)) else text
 
@@ -211,10 +229,22 @@ def keys(targets: tuple[str, ...]) -> frozenset[str]:
 
 
 @lru_cache(maxsize=CACHED)
-def _words(targets: tuple[str, ...]) -> tuple[frozenset[str], ...]:
-    """The words of each target; nothing where one has none."""
-    words = tuple(frozenset(key(target).split()) for target in targets)
-    return words if all(words) else ()
+def _words(targets: tuple[str, ...]) -> tuple[frozenset[str], tuple[frozenset[str], ...]] | None:
+    """The targets of one word, and the words of each other; nothing where one has none."""
+    words = [frozenset(key(target).split()) for target in targets]
+    single = frozenset().union(*(each for each in words if len(each) == 1))
+    return (single, tuple(each for each in words if len(each) > 1)) if all(words) else None
+
+
+def unsaid(text: str, targets: tuple[str, ...]) -> bool:
+    """Whether a text lacks words of each target.
+
+    Readings take words away and never make any, but for those that marks hold together: no target is read then.
+    """
+    if (words := _words(targets)) is None or _JOINED.search(text) or (not text.isascii() and _CJK.search(text)):
+        return False
+    said = set(key(text).split())
+    return words[0].isdisjoint(said) and not any(target <= said for target in words[1])
 
 
 def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[str, str]]]) -> Scored:
@@ -225,12 +255,9 @@ def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[s
     targets = keys(item.targets)
     if (key(text) or text) in targets:
         return Scored(1.0, text.strip(OUTSIDE), reply.wrapper or "whole")
-    # Readings take words away and never make any, but for those that marks hold together: without its words no target is read.
-    if not _JOINED.search(text) and not _CJK.search(text) and (words := _words(item.targets)) and (bare := text.strip(' "`')):
-        said = set(key(text).split())
-        if not any(target <= said for target in words):
-            one = reply.concluded
-            return Scored(0.0, one.text, "conclusion") if one else Scored(0.0, bare, "whole")
+    if (bare := text.strip(' "`')) and unsaid(text, item.targets):
+        one = reply.concluded
+        return Scored(0.0, one.text, "conclusion") if one else Scored(0.0, bare, "whole")
     first = None
     for reading, rule in readings(reply):
         read = key(reading) or reading

@@ -20,7 +20,7 @@ def letters(reply: Reply, item: Item) -> Scored:
     """Single letters in order, however they are separated."""
     wanted = key(item.targets[0]).split() or None
     for reading, rule in replies.readings(reply):
-        for form in (reading, replies.NUMBERED.sub(" ", reading), replies.bulleted(reading)):
+        for form in (reading, replies.unnumbered(reading, " "), replies.bulleted(reading)):
             if (tokens := key(form).replace("-", " ").split()) == wanted:
                 return Scored(1.0, " ".join(tokens), rule)
         single = [] if denying(reading) else [match.casefold() for match in _ONE_LETTER.findall(reading)]
@@ -53,7 +53,7 @@ def sequence(reply: Reply, item: Item) -> Scored:
     if text.isascii() and not any(said.issuperset(words) for words in wanted):
         return Scored(0.0, text or None, "whole")
     for reading, rule in replies.readings(reply):
-        for form in (reading, replies.NUMBERED.sub(" ", reading), replies.bulleted(reading)):
+        for form in (reading, replies.unnumbered(reading, " "), replies.bulleted(reading)):
             for said_so in (
                 form,
                 *([form.partition(":")[2]] if ":" in form and not replies.other_label(form.partition(":")[0] + ":") else []),
@@ -134,10 +134,17 @@ _SAID = regex(r"\b(?:is|are) (?:both |all |the |an? )?(?:only )?animals?\b")
 """What says outright that the items of a clause belong; those of other clauses do not then."""
 
 
+@lru_cache(maxsize=4096)
+def _item(items: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """The patterns of an item that is named, and of one that is marked."""
+    one = rf"(?<!\w)(?P<item>{'|'.join(re.escape(part) for part in sorted(items, key=len, reverse=True))})s?(?!\w)"
+    return re.compile(one), re.compile(one + _MARKED)
+
+
 def _members(text: str, items: list[str]) -> set[str]:
     """The items that a text says belong: by marks after them, or named outside of what it excludes."""
-    one = re.compile(rf"(?<!\w)(?P<item>{'|'.join(re.escape(part) for part in sorted(items, key=len, reverse=True))})s?(?!\w)")
-    marks = list(re.finditer(one.pattern + _MARKED, text))
+    one, marked = _item(tuple(items))
+    marks = list(marked.finditer(text))
     if len(marks) > 1:
         return {match["item"] for match in marks if match["yes"]}
     text = _LEFT_OUT.sub("", text)
@@ -168,16 +175,21 @@ _ASIDES = regex(r"\([^()]{0,40}\)|\S{1,40}\s?[❌✗✘]|[✅✓✔]")
 
 
 def _set(reply: Reply, wanted: Sequence[set[str]], parts: Callable[[str], set[str]]) -> Scored:
+    tried: set[str] = set()
     for raw, rule in replies.readings(reply):
         plain = replies.bulleted(raw)
-        spans = [raw, plain, plain.replace("\n", ", ")]
-        spans += [replies.NUMBERED.sub(" ", raw), " ".join(replies.QUOTED.findall(raw))]
+        spans = list(dict.fromkeys((raw, plain, plain.replace("\n", ", "))))
+        spans += [replies.unnumbered(raw, " ")] if replies.may_number(raw) else []
+        spans += [" ".join(replies.QUOTED.findall(raw))] if '"' in raw or "'" in raw else []
         spans += [span[match.end() :] for span in spans if (match := replies.PREFIX.match(span)) and not replies.other_label(match[0])]
         spans += [says["tail"] for span in spans if len(span) < 500 and (says := replies.SAYS.match(span))]
         if ":" in raw.split("\n")[0] and not replies.other_label(raw.partition(":")[0] + ":"):
             spans.append(replies.bulleted(raw.partition(":")[2].strip()).replace("\n", ", "))
         for span in spans:
-            read = parts(span.strip(replies.OUTSIDE + ".!"))
+            if (bare := span.strip(replies.OUTSIDE + ".!")) in tried:
+                continue
+            tried.add(bare)
+            read = parts(bare)
             if read in wanted or ("and" in read and read - {"and"} in wanted):
                 return Scored(1.0, span.strip(), rule)
     return Scored(0.0, reply.text or None, "whole")

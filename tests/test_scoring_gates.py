@@ -1,0 +1,131 @@
+"""The cheap checks before the slow patterns of the strict scorer hide nothing: with and without them replies score the same."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from promptlab.nouns import Item, Scored
+from promptlab.scoring.answers import conclusions, places, remarks, text, thoughts, wrappers
+from promptlab.scoring.metrics import bigbench
+from promptlab.scoring.metrics.strict import STRICT, figures, notations, numerals, options, phrases, polarity, replies, series
+from promptlab.sources.tasks import load_task, task_names
+
+MODULES = (
+    conclusions,
+    places,
+    text,
+    thoughts,
+    wrappers,
+    bigbench,
+    figures,
+    notations,
+    numerals,
+    options,
+    phrases,
+    polarity,
+    replies,
+    series,
+)
+MARKS = (
+    ". ",
+    ", ",
+    "; ",
+    ": ",
+    " - ",
+    "\n",
+    "? ",
+    "! ",
+    " = ",
+    " (",
+    ") ",
+    '"',
+    "'",
+    "... ",
+    " → ",
+    "1. ",
+    "- ",
+    "❌",
+    "✅",
+    "5 %",
+    " 12",
+    "-3",
+    "#",
+    "<",
+)
+
+
+class _Everything:
+    """What a check finds in every text."""
+
+    def isdisjoint(self, words: object) -> bool:
+        return False
+
+    def __contains__(self, word: object) -> bool:
+        return True
+
+
+def patterns() -> list[Any]:
+    return [one for module in MODULES for one in vars(module).values() if isinstance(getattr(one, "pattern", None), str)]
+
+
+def replies_made_up(n: int) -> list[tuple[str, str, Item]]:
+    """Texts of the words that the patterns look for, with answers, options and marks; the same ones each time."""
+    rng = random.Random(3)
+    words = sorted({word for one in patterns() for word in re.findall(r"[A-Za-zÀ-ɏ]+(?:'[a-z]+)?|[가-힣ぁ-ヿ一-鿿]+", one.pattern)})
+    items = [(task.strict, item) for task in [load_task(name, "twin") for name in task_names("twin")] for item in task.items[:3]]
+    made = []
+    for _ in range(n):
+        kind, item = rng.choice(items)
+        own = [*item.targets, *item.choices, item.input]
+        parts = [
+            part for _ in range(rng.randint(1, 9)) for part in (
+                rng.choice(own) if rng.random() < 0.35 else rng.choice((str.lower, str.title))(rng.choice(words)),
+                rng.choice(MARKS) if rng.random() < 0.35 else " ",
+            )
+        ]  # fmt: skip
+        made.append((kind, "".join(parts)[:400], item))
+    return made
+
+
+def test_checks_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = replies_made_up(900)
+    fast = [STRICT[kind](reply, item) for kind, reply, item in made]
+    for module, name, value in (
+        (conclusions, "_concluding", conclusions.CONCLUDES.finditer), (conclusions, "_stating", conclusions._STATES.finditer),
+        (remarks, "_PROVOKING", _Everything()), (remarks, "_GREETS", _Everything()), (remarks, "_REMARKING", _Everything()),
+        (conclusions, "_TAKES_BACK", _Everything()), (conclusions, "_OTHERS", ("",)), (conclusions, "western", lambda _: False),
+        (conclusions, "_ENDS_ONE", re.compile("")), (figures, "_BARS", _Everything()), (numerals, "_MAY_LABEL", re.compile("")),
+        (replies, "may_number", lambda _: True), (replies, "_REASONS", ("",)), (polarity, "_may_turn_down", lambda *_: True),
+        (phrases, "_may_say_grammar", lambda _: True), (phrases, "_HEADED", re.compile("")), (phrases, "_LISTS", re.compile("")),
+        (options, "_REMAINS", replace_pattern(options._REMAINS)), (bigbench, "_CONCLUDING", ("",)), (bigbench, "_DENYING", ("",)),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, value)
+    figures.figures.cache_clear()
+    slow = [STRICT[kind](f"{reply} ", item) for kind, reply, item in made]  # another text to what is kept, and no other reply
+    assert [unstripped(one) for one in fast] == [unstripped(one) for one in slow]
+    assert 0.1 < sum(bool(one.score) for one in fast) / len(fast) < 0.9
+
+
+def unstripped(scored: Scored) -> Scored:
+    return replace(scored, extracted=(scored.extracted or "").strip())
+
+
+def replace_pattern(pattern: Any) -> Any:
+    return type("_Always", (), {"pattern": pattern.pattern, "search": lambda *_: True})()
+
+
+def test_keys_as_by_the_patterns_as_they_are_said() -> None:
+    """A hyphen that is no minus and a full stop that is no decimal point are spaces, and so is what is neither a word nor a sign."""
+    told = re.compile(r"(?<=[\w)])-|-(?!\.?\d)|\.(?!\d)|(?<=[^\W\d])\.")
+    for _, reply, _ in replies_made_up(300):
+        folded = text.full(text.fold(reply).casefold()).replace("'", "")
+        said = re.sub(
+            r"(?<=\d),(?=\d{3}(?!\d))", "", text._ARROW.sub(" ", folded) if not folded.isascii() or set("<>") & set(folded) else folded
+        )
+        said = text._NOT_WORD.sub(" ", told.sub(" ", said).replace("&", " and ")).replace("_", " ")
+        assert text.key(reply).split() == text._SIGN.sub(r"\1", said).split()
