@@ -1,4 +1,7 @@
-"""Reading a run folder, finished or not."""
+"""Reading a run folder, finished or not.
+
+Above 400 lines: rows, items, plan and manifest are read in one way, which says what cannot be read and what to do about it.
+"""
 
 from __future__ import annotations
 
