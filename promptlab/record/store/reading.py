@@ -33,10 +33,9 @@ from promptlab.nouns import (
     look_rows,
     readable,
     runs_folder,
-    too_much,
 )
-from promptlab.nouns.places import configuration
 from promptlab.nouns.typed import typed
+from promptlab.record.store.bounds import check_bounds
 from promptlab.record.store.files import (
     REMEDY,
     Row,
@@ -296,24 +295,6 @@ def frozen_plan(folder: Path, *, bounded: bool = True) -> tuple[Plan, str]:
     return plan, digest(found)
 
 
-def _check_bounds(folder: Path, found: Mapping[str, Any]) -> None:
-    """RunProblem for a plan beyond `too_much`, unless its run got answers on this machine, or lies in a trusted folder."""
-    if not too_much(found, 0):
-        return
-    n_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    if (what := too_much(found, n_bytes)) is None:
-        return
-    from promptlab.record import registry
-    from promptlab.sources.spec.user import consent  # of few plans
-
-    known = registry.read().plans.get(folder.name, {}).get("plan")
-    if known != digest(found) and not consent().covers("", folder, folder):
-        raise RunProblem(
-            f"{folder / 'plan.json'}: {what} are more than a run folder of {n_bytes:,} bytes may hold that was not swept on this machine; "
-            f"where you trust it, list the folder that it is in under 'trusted' in {configuration()}"
-        )
-
-
 def _typed(path: Path, kind: type[Whole], bounded: bool = False) -> tuple[Whole, dict[str, Any]]:
     """A file of a run folder as an object, and as it is written."""
     found = _json(path)
@@ -324,7 +305,7 @@ def _typed(path: Path, kind: type[Whole], bounded: bool = False) -> tuple[Whole,
         for name in kind.NEEDED:
             found[name]
         if bounded:
-            _check_bounds(path.parent, found)
+            check_bounds(path.parent, found)
         return kind.read(found), found
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunProblem(f"{path}: has not the fields that it must have ({error}); was it edited? {REMEDY.format(path.parent)}") from None

@@ -1,0 +1,28 @@
+"""Whether the plan of a run folder may be read: one that nobody vouches for holds no more than its folder makes likely."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from promptlab.nouns import RunProblem, digest, too_much
+from promptlab.nouns.places import configuration
+
+
+def check_bounds(folder: Path, found: Mapping[str, Any]) -> None:
+    """RunProblem for a plan beyond `too_much`, unless its run got answers on this machine, or lies in a trusted folder."""
+    if not too_much(found, 0):
+        return
+    n_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    if (what := too_much(found, n_bytes)) is None:
+        return
+    from promptlab.record import registry
+    from promptlab.sources.spec.user import consent  # of few plans
+
+    known = registry.read().plans.get(folder.name, {}).get("plan")
+    if known != digest(found) and not consent().covers("", folder, folder):
+        raise RunProblem(
+            f"{folder / 'plan.json'}: {what} are more than a run folder of {n_bytes:,} bytes may hold that was not swept on this machine; "
+            f"where you trust it, list the folder that it is in under 'trusted' in {configuration()}"
+        )
