@@ -20,6 +20,7 @@ from runs import experiment, run
         (UsageProblem("the page 'costs' is not known; did you mean 'cost'?"), "report r --page=costs", "promptlab report r --page=cost"),
         (RunProblem("runs/big-1: there is no such run; did you mean 'big-12'?"), "report runs/big-1", "promptlab report big-12"),
         (RunProblem("nothing: there is no such run"), "report nothing", "promptlab runs ls"),
+        (UsageProblem("x.yaml: there is no such file; known: 'a.yaml', 'b.yaml'"), "sweep x.yaml", "promptlab sweep --help"),
         (DataMissing("run `promptlab data import DIR` or `promptlab data pull`"), "sweep x.yaml", "promptlab data pull"),
         (UsageProblem("r has 2 arms; name one with --arm: a/b, c"), "gate r", "promptlab gate r --arm a/b"),
         (UsageProblem("port 80 is in use; another with --port, for example --port 81"), "view --port 80", "promptlab view --port 81"),

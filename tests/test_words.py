@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from promptlab.nouns.words import counted, tallied
+from promptlab.reporting.summary_words import axis_words
 
 
 @pytest.mark.parametrize(
@@ -19,3 +20,11 @@ def test_a_number_and_its_noun_agree(thing: str, one: str, many: str) -> None:
 
 def test_a_number_and_its_verdict_agree() -> None:
     assert tallied({"helps": 1, "hurts": 2, "same": 0, "unclear": 1_200}) == ["1 helps", "2 hurt", "1,200 unclear"]
+
+
+@pytest.mark.parametrize(
+    ("axis", "words"),
+    [((-0.25, 0.22), ("-25", "+22")), ((-0.09, 0.65), ("", "+65")), ((-0.65, 0.09), ("-65", ""))],
+)
+def test_the_words_of_an_axis_do_not_run_into_its_zero(axis: tuple[float, float], words: tuple[str, str]) -> None:
+    assert axis_words(axis) == words

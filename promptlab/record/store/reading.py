@@ -1,6 +1,6 @@
 """Reading a run folder, finished or not.
 
-Above 400 lines: all readers of one folder share its parts, its journal and what of it is damaged.
+Above 400 lines: rows, items, plan and manifest are read in one way, which says what cannot be read and what to do about it.
 """
 
 from __future__ import annotations
