@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -24,8 +23,11 @@ from promptlab.nouns.identity import digest
 from promptlab.nouns.plan import Plan, PlannedArm, PlannedLoop
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
+from promptlab.record.store import Run
+from promptlab.reporting.build import build
 from promptlab.reporting.causes import ATTEMPTS, EMOTION, TOKENS, VARIETY, causes, cut, loop_contrasts
 from promptlab.reporting.loops import held, loop_arms, loop_rounds, progress
+from promptlab.reporting.summary import summaries
 from promptlab.running.simulate import World, reply
 from promptlab.scoring.rules import task_metric
 from promptlab.strategies import begun
@@ -218,11 +220,10 @@ def test_the_report_answers_in_one_sentence_and_gives_each_arm_its_colour(tmp_pa
     folder = next((tmp_path / "runs").iterdir())
     report = runs.run("report", str(folder), "--format", "json")
     assert '"loop_causes"' in report.stdout, report.stderr
-    [summary] = json.loads(report.stdout)["summary"]
-    none = next(row["score"] for row in summary["rows"] if row["incumbent"])
-    anger = next(row for row in summary["rows"] if row["arm"].startswith("heart/anger"))
-    base = none if summary["with_its_repeat"] is None else summary["with_its_repeat"]
-    assert anger["diff"] == pytest.approx(anger["score"] - base), "differences are against a score that the screen names"
+    (summary,) = summaries(build(Run(folder)))
+    none = next(row.score for row in summary.rows if row.incumbent)
+    anger = next(row for row in summary.rows if row.arm.startswith("heart/anger"))
+    assert anger.diff == pytest.approx(anger.score - (none if summary.with_its_repeat is None else summary.with_its_repeat))
     shown = runs.run("report", str(folder), "--format", "markdown").stdout
     assert "equal tokens" in shown
     assert NO_ANSWER not in shown
