@@ -6,6 +6,7 @@ import json
 import re
 import time
 from decimal import Decimal
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -524,6 +525,36 @@ def test_signs_carry_meaning(one: str, other: str) -> None:
 )
 def test_forms_of_one_text_are_one(one: str, other: str) -> None:
     assert key(one) == key(other)
+
+
+ONE_INSIDE_THE_OTHER = (
+    "**{}**", '"{}"', "Answer: {}", "The answer is {}.", "Die Antwort lautet: {}", "答案：{}", '{{"answer": "{}"}}', "<answer>{}</answer>",
+    "```\n{}\n```", "Some steps.\n#### {}", "<think>or is it X?</think>{}", "{}\n\nI will do my best for your career.", "{}</s>",
+)  # fmt: skip
+"""Wrappers, the inner ones first."""
+
+
+@pytest.mark.parametrize("name", ["sum", "antonyms", "movie_recommendation", "sentiment", "negation", "larger_animal", "letters_list"])
+def test_an_answer_in_two_wrappers_has_the_score_of_the_answer(name: str) -> None:
+    metric = task_metric(load_task(name, "twin"), "strict")
+    replies = [
+        (item, outer.format(inner.format(x).replace('"', '\\"') if outer.startswith("{{") else inner.format(x)), score)
+        for item, x, _, score in answers(name)
+        for inner, outer in combinations(ONE_INSIDE_THE_OTHER, 2)
+    ]
+    assert [reply for item, reply, score in replies if metric(reply, item).score != score] == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "target", "right", "wrong"),
+    [
+        ("When did it end?", "4 March 2019", "It ended on 4 March 2019.", "It did not end on 4 March 2019."),
+        ("At what time?", "14:30", "The train leaves at 14:30.", "The train leaves at 14:03."),
+    ],
+)
+def test_a_date_is_read_behind_its_preposition(asked: str, target: str, right: str, wrong: str) -> None:
+    item = Item("1", asked, (target,))
+    assert [STRICT["text"](reply, item).score for reply in (target, right, wrong)] == [1, 1, 0]
 
 
 with (Path(__file__).with_name("replies.jsonl")).open(encoding="utf-8") as lines:

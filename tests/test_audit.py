@@ -26,6 +26,7 @@ from promptlab.reporting import audited
 from promptlab.reporting.checked import failures
 from promptlab.reporting.gate import gate
 from promptlab.reporting.history import history
+from promptlab.reporting.remade import unchecked
 from promptlab.running import bundle
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
@@ -131,6 +132,24 @@ def test_answers_left_out_of_a_bundle_are_missed(honest: Path, tmp_path: Path) -
     assert {row.what: row.found for row in rows if row.says == DIFFERS} == {
         "answers to planned trials": "16 of 64 have none; the author's run was complete"
     }
+
+
+def test_a_run_whose_hurting_items_are_dropped_has_no_verdict(honest: Path, tmp_path: Path) -> None:
+    run = copy(honest, tmp_path)
+    next(cheat for cheat in CHEATS if cheat.name.startswith("items where it hurt dropped")).do(run)
+    over = [c for c in api.report(run).comparisons if c.task is None and c.scope == "stimulus"]
+    assert over
+    assert {(c.verdict, c.status) for c in over} == {("refused", "missing_pairs")}
+
+
+def test_the_experiment_is_found_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that checks and bundles of an own task need no particular folder."""
+    monkeypatch.chdir(tmp_path)
+    test_judge.file_of(tmp_path, items=2)
+    run = Run(run_sweep(resolve(Path("small.yaml")), tmp_path / "runs", None, Execution(), lambda _: None).folder)
+    monkeypatch.chdir("/")
+    assert run.experiment_file == tmp_path / "small.yaml"
+    assert unchecked(run) == []
 
 
 def screened(folder: Path) -> Path:

@@ -431,3 +431,15 @@ def test_a_foreign_plan_holds_no_more_than_its_folder_makes_likely(swept: Path, 
     finally:
         (swept.parent / "config.yaml").unlink(missing_ok=True)
         path.write_text(whole)
+
+
+def test_an_item_with_ten_thousand_answers_and_a_file_with_as_many_loops(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps({"q": str(n), "a": list(map(str, range(10_000)))}) + "\n" for n in range(6)))
+    (tmp_path / "t.yaml").write_text("items: t.jsonl\ncolumns: {input: q, target: a}\nmetric: text\nbase_prompts: Add.\n")
+    start = time.process_time()
+    assert len(resolve(experiment(tmp_path, tasks="t", items=5, more="task_files: [t.yaml]\n")).design.tasks) == 1
+    for many, more in (("loops", "loops: [{rounds: 2}" + ", {rounds: 2}" * 4000 + "]\n"), ("models", "")):
+        models = "\n".join(f"  - {{model: sim/null, name: m{n}}}" for n in range(1 if more else 4000))
+        with pytest.raises(FileProblems, match=f"{many}: .* at most"):
+            resolve(experiment(tmp_path, name=many, tasks="sum", models=models, more=more))
+    assert time.process_time() - start < 5

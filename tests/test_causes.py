@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -217,6 +218,11 @@ def test_the_report_answers_in_one_sentence_and_gives_each_arm_its_colour(tmp_pa
     folder = next((tmp_path / "runs").iterdir())
     report = runs.run("report", str(folder), "--format", "json")
     assert '"loop_causes"' in report.stdout, report.stderr
+    [summary] = json.loads(report.stdout)["summary"]
+    none = next(row["score"] for row in summary["rows"] if row["incumbent"])
+    anger = next(row for row in summary["rows"] if row["arm"].startswith("heart/anger"))
+    base = none if summary["with_its_repeat"] is None else summary["with_its_repeat"]
+    assert anger["diff"] == pytest.approx(anger["score"] - base), "differences are against a score that the screen names"
     shown = runs.run("report", str(folder), "--format", "markdown").stdout
     assert "equal tokens" in shown
     assert NO_ANSWER not in shown

@@ -216,6 +216,11 @@ def test_any_text_is_ascii_with_even_braces(text: str) -> None:
         assert not re.search(r"(?<!\\)[$&#%]", bare)
 
 
+def test_long_words_break_at_their_marks_and_else_anywhere() -> None:
+    assert tex("stimulus/sim/planted/emotionprompt/placebo").replace(r"\brk{}", "|") == "stimulus/|sim/|planted/|emotionprompt/|placebo"
+    assert tex(28 * "a").count(r"\brk{}") == 6
+
+
 def test_citation_file_and_references_name_this_version() -> None:
     cff = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert cff["cff-version"] == "1.2.0"

@@ -11,7 +11,6 @@ import typer
 
 from promptlab.cli.common import AllowCode, AsJson, exit_json, print_json, print_rows, say
 from promptlab.nouns import EXIT_ERROR, EXIT_USAGE
-from promptlab.sources.official import files as official
 
 if TYPE_CHECKING:
     from promptlab.nouns import Item, Stimulus, Task
@@ -24,6 +23,8 @@ def import_(
     directory: Annotated[Path, typer.Argument(help="A folder or checkout that holds the official files.", show_default=False)],
 ) -> None:
     """Copy the official files from a folder; each is checked against its SHA-256 first."""
+    from promptlab.sources.official import files as official
+
     done = official.import_from(directory)
     say(f"{len(done.copied)} files imported, {len(done.kept)} were there already, {len(done.missing)} are missing, in {done.folder}")
     for path in done.missing:
@@ -33,6 +34,8 @@ def import_(
 @data.command("pull")
 def pull(names: Annotated[list[str] | None, typer.Argument(help="Tasks or file paths; default: all.")] = None) -> None:
     """Download the official files from their public GitHub addresses at pinned commits; verified files are skipped."""
+    from promptlab.sources.official import files as official
+
     done = official.pull(names or None, lambda path, n, total: say(f"{n}/{total} {path}"))
     say(f"{len(done.copied)} files pulled, {len(done.kept)} were there already, in {done.folder}")
 
@@ -40,6 +43,8 @@ def pull(names: Annotated[list[str] | None, typer.Argument(help="Tasks or file p
 @data.command("ls")
 def ls(as_json: AsJson = False) -> None:
     """Every official file, whether it is here, and where it comes from."""
+    from promptlab.sources.official import files as official
+
     rows = [asdict(state) for state in official.listing()]
     note = f"in {official.data_dir()}; get them with `promptlab data import DIR` or `promptlab data pull`"
     print_rows("Official files", rows, {"path": "file", "state": "state", "bytes": "bytes", "licence": "licence"}, note, as_json=as_json)
@@ -48,6 +53,8 @@ def ls(as_json: AsJson = False) -> None:
 @data.command("verify")
 def verify(as_json: AsJson = False) -> None:
     """Recompute every file's SHA-256; exit code 1 when one is damaged."""
+    from promptlab.sources.official import files as official
+
     rows = [asdict(state) for state in official.verify()]
     damaged = [row for row in rows if row["state"] == "damaged"]
     if as_json:

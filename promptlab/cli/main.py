@@ -8,6 +8,8 @@ import io
 import json
 import os
 import sys
+from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ from promptlab.guard import refuse_poisoned
 from promptlab.nouns import EXIT_ERROR, PromptlabError, RunProblem, UsageProblem
 
 GC_EVERY = 50_000
+HELP = ("-h", "--help")
+COMPLETING = "_PROMPTLAB_COMPLETE"
+"""The variable by which a shell asks for completions."""
 USE: Any = typer.BadParameter.__base__
 """What the parser of the command line raises where a command, a flag or a value is wrong."""
 
@@ -28,7 +33,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 ok, 1 error, 2 a file or flag is wrong, 3 incomplete (run it again), 4 budget reached, 5 gate failed, "
     "130 interrupted.",
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": list(HELP)},
 )
 for before_judging in (init.init, plan.plan, audit.preregister, sweep.sweep, sweep.check, sweep.rescore, calibrate.calibrate):
     app.command()(before_judging)
@@ -67,7 +72,7 @@ def main() -> None:
             stream.reconfigure(errors="as-json")
     try:
         refuse_poisoned()
-        code = app(prog_name="promptlab", standalone_mode=False)
+        code = _needed(sys.argv[1:])(prog_name="promptlab", standalone_mode=False)
     except (PromptlabError, PermissionError, USE) as found_wrong:
         error = _denied(found_wrong) if isinstance(found_wrong, PermissionError) else found_wrong
         from promptlab.cli.remedies import misused, remedy
@@ -89,6 +94,40 @@ def main() -> None:
         sys.stderr.close()
         raise SystemExit(EXIT_ERROR) from None
     raise SystemExit(code if isinstance(code, int) else 0)
+
+
+def _needed(words: Sequence[str]) -> typer.Typer:
+    """The app, with the one command that is asked for: to read what all of them take costs as much as many a command itself."""
+    first = words[0] if words and COMPLETING not in os.environ else ""
+    commands = [one for one in app.registered_commands if first == (one.name or getattr(one.callback, "__name__", "").replace("_", "-"))]
+    groups = [one for one in app.registered_groups if one.typer_instance is not None and first == one.typer_instance.info.name]
+    if first in HELP:  # which shows of each command its name and first line
+        commands, groups = [_named(one) for one in app.registered_commands], [_named_group(one) for one in app.registered_groups]
+    if not commands and not groups:
+        return app
+    few = copy(app)
+    few.registered_commands, few.registered_groups = commands, groups
+    return few
+
+
+def _named(info: Any) -> Any:  # noqa: ANN401 (typer's own type of a command)
+    """A command without its parameters."""
+
+    def shown() -> None:
+        """Do nothing."""
+
+    shown.__name__, shown.__doc__ = info.callback.__name__, info.callback.__doc__
+    bare = copy(info)
+    bare.callback = shown
+    return bare
+
+
+def _named_group(info: Any) -> Any:  # noqa: ANN401
+    """A group without its commands."""
+    bare = copy(info)
+    bare.typer_instance = copy(info.typer_instance)
+    bare.typer_instance.registered_commands = []
+    return bare
 
 
 def _denied(error: PermissionError) -> PromptlabError:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import platformdirs
-
 PACKAGE = Path(__file__).parent.parent
 
 
 def home() -> Path:
     """The user's promptlab folder: the variable PROMPTLAB_HOME, else the platform's place for user data."""
-    chosen = os.environ.get("PROMPTLAB_HOME")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_data_path("promptlab")
+    if chosen := os.environ.get("PROMPTLAB_HOME"):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_data_path("promptlab")
 
 
 def configuration() -> Path:
     """The user's configuration file: the variable PROMPTLAB_CONFIG, else config.yaml in the platform's place for configuration."""
-    chosen = os.environ.get("PROMPTLAB_CONFIG")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_config_path("promptlab") / "config.yaml"
+    if chosen := os.environ.get("PROMPTLAB_CONFIG"):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_config_path("promptlab") / "config.yaml"
 
 
 def shipped(name: str) -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import colorsys
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F", "#E69
 POINTS = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right"]
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4]]
 ROW_PX = 30
+LONGEST_TITLE = 90
 UNCHECKED = debug_mode(False)
 """Altair checks every part of a chart against its schema as it is made, which takes most of the time; the tests check whole charts."""
 HATCH = "\u2571" * 5
@@ -391,9 +393,9 @@ def _words(c: Comparison) -> str:
 
 
 def _title(title: str, simulated: bool, subtitle: str = "") -> alt.TitleParams:
-    return alt.TitleParams(
-        text=f"SIMULATED: {title}" if simulated else title, subtitle=subtitle or alt.Undefined, anchor="start", fontSize=14, offset=12
-    )
+    lines = textwrap.wrap(f"SIMULATED: {title}" if simulated else title, LONGEST_TITLE)  # a wider one would shrink the chart on a page
+    text = lines if len(lines) > 1 else "".join(lines)
+    return alt.TitleParams(text=text, subtitle=subtitle or alt.Undefined, anchor="start", fontSize=14, offset=12)
 
 
 def _layered(layers: Sequence[Any], title: alt.TitleParams, width: int, height: int) -> alt.LayerChart:

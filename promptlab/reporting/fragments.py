@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from promptlab.nouns import VERDICTS, inert
@@ -29,6 +28,9 @@ from promptlab.reporting.summary_words import (
     verdict_words,
 )
 from promptlab.stats import chance, interval, points
+
+if TYPE_CHECKING:
+    from jinja2 import Environment, Template
 
 WIDE, HIGH, EDGE = 200, 22, 6
 """Pixels of the drawing of an interval, and of its free ends."""
@@ -60,6 +62,8 @@ def template(name: str) -> Template:
 @cache
 def _templates() -> Environment:
     """Made once: to compile a template takes longer than to fill it."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     loader = FileSystemLoader(Path(__file__).parent)
     found = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_inert)
     found.globals |= {

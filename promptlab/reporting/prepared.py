@@ -73,7 +73,7 @@ Row = dict[str, Any]
 class _Kept(BaseModel):
     """What is kept of a report: everything but the trials, the plan and the manifest."""
 
-    model_config = ConfigDict(ser_json_inf_nan="constants", arbitrary_types_allowed=False)
+    model_config = ConfigDict(ser_json_inf_nan="constants", arbitrary_types_allowed=False, defer_build=True)
 
     version: int
     stamp: Stamp

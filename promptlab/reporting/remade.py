@@ -9,7 +9,6 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -65,8 +64,8 @@ def study_of(run: Run, consent: Consent | None = None) -> Study:
 
     RunProblem where these files were edited since: they make another experiment, which says nothing about this run.
     """
-    origin = Path(run.manifest.experiment_path or "").parent
-    base = origin if (origin / Path(run.manifest.experiment_path or "x").name).is_file() else run.folder
+    origin = run.experiment_file
+    base = run.folder if origin is None else origin.parent
     plan = run.plan
     study = resolve(run.folder / "experiment.yaml", len(plan.looks) or None, base, plan.scorer, consent=consent)
     study = as_recorded(study, run.folder.parent)

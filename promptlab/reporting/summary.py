@@ -1,6 +1,8 @@
 """The first screen: one table of arms for each model, the best arm corrected for the choice, and what to do.
 
 Terminal, Markdown, HTML, JSON, explorer and notebooks show these rows. Nothing here is a test of its own.
+
+Above 400 lines: the rows of one table, and the sentences about them, belong together.
 """
 
 from __future__ import annotations
@@ -160,7 +162,7 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
 def _with_its_repeat(report: Report, model: str, rows: Sequence[SummaryRow]) -> float | None:
     if of_arms(report.plan):  # differences are against the incumbent's own score
         return None
-    over = [c for c in report.of("stimulus", model) if c.task is None and c.control == "none"]
+    over = [c for c in report.of("stimulus", model) if c.task is None and c.control in ("none", "single")]
     own = [c.mean_control for c in over if AA_ARM in c.control_arms]
     means, scores = ({f"{100 * x:.1f}" for x in of if x is not None} for of in (own, [row.score for row in rows if row.incumbent]))
     return own[0] if len(means) == len(scores) == 1 and means != scores else None

@@ -399,9 +399,11 @@ def study_again(run: Run, experiment: Path | None = None, scorer: Scorer | None 
     plan = run.plan
     if plan.imported:
         raise UsageProblem(f"{run.folder}: an imported run holds no requests, so its answers cannot be scored again")
-    path = experiment or Path(run.manifest.experiment_path or "")
-    if not path.is_file():
-        raise UsageProblem(f"the run comes from {path}, which is not there; name the file with --experiment")
+    path = experiment or run.experiment_file
+    if path is None or not path.is_file():
+        raise UsageProblem(
+            f"the run comes from {path or run.manifest.experiment_path}, which is not there; name the file with --experiment"
+        )
     study = resolve(path, len(plan.looks) or None, scorer=scorer, consent=consent)
     if study.run_id == run.id:
         raise UsageProblem(f"{run.id}: nothing has changed since, neither the metric nor the scorer, so there is nothing to score again")

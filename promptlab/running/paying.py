@@ -103,9 +103,11 @@ class Payer:
     async def _reserved(self, call: Call) -> tuple[float, int]:
         """Reserve the most that a call can take, for all that is known when it is sent."""
         while True:
-            n_output = self._most_output(call)
-            usd, tokens = self.upper_cost(call)
-            await self.budget.reserve(usd, tokens)  # written down when the gateway sends the call
+            usd, tokens, n_output = self._upper(call)
+            if self.budget.fits(usd, tokens):
+                self.budget.take(usd, tokens)  # written down when the gateway sends the call
+                return usd, tokens
+            await self.budget.reserve(usd, tokens)
             if self._most_output(call) <= n_output:
                 return usd, tokens
             self.budget.settle(usd, tokens, 0.0, 0)  # answers got longer while it waited
@@ -151,8 +153,12 @@ class Payer:
 
     def upper_cost(self, call: Call) -> tuple[float, int]:
         """The most that a request can take, in USD and tokens."""
+        return self._upper(call)[:2]
+
+    def _upper(self, call: Call) -> tuple[float, int, int]:
+        """The same, and the most tokens of the answer."""
         n_output = self._most_output(call)
-        return self._most(call, n_output), most_input(call) + n_output
+        return self._most(call, n_output), most_input(call) + n_output, n_output
 
 
 def length_of(completion: Completion) -> int:

@@ -1,4 +1,7 @@
-"""Reading a run folder, finished or not."""
+"""Reading a run folder, finished or not.
+
+Above 400 lines: rows, items, plan and manifest are read in one way, which says what cannot be read and what to do about it.
+"""
 
 from __future__ import annotations
 
@@ -75,6 +78,12 @@ class Run:
     @property
     def id(self) -> str:
         return self.folder.name
+
+    @property
+    def experiment_file(self) -> Path | None:
+        """The file that the run came from, where it still is: as seen from here, or from where the folder of runs is."""
+        path = Path(self.manifest.experiment_path or "")
+        return next((place / path for place in (Path(), self.folder.parent.parent) if (place / path).is_file()), None)
 
     @property
     def plan(self) -> Plan:

@@ -97,10 +97,9 @@ def _breakable(words: str, exact: bool = False) -> str:
     one = _exact if exact else char
     for found in LONG_WORD.finditer(words):
         made += [one(c) for c in words[last : found.start()]]
-        word = found.group()
-        for i, c in enumerate(word):
-            may = i and (word[i - 1] in MARKS or (len(word) >= VERY_LONG and i % BREAK_EVERY == 0))
-            made.append((r"\brk{}" if may else "") + one(c))
+        for n, piece in enumerate(re.split(f"(?<=[{re.escape(MARKS)}])", found.group())):  # between letters only where no mark is near
+            every = BREAK_EVERY if len(piece) >= VERY_LONG else VERY_LONG
+            made += [(r"\brk{}" if i % every == 0 and i + n else "") + one(c) for i, c in enumerate(piece)]
         last = found.end()
     return JOINED.sub(r"\1{}", "".join([*made, *(one(c) for c in words[last:])]))
 

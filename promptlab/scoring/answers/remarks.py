@@ -12,8 +12,10 @@ from promptlab.scoring.compiled import regex
 EXTRA = regex(
     r"(?<=[.!?;\n])\s*(?:by the way|btw|(?:please )?note that|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the"
     r"|me|to|more)"
-    r"|would you like|for comparison|as a check|let me know|(?P<other>otherwise|if (?:it|he|she|they|there|the"
-    r"|you)\b[^.\n]{0,60} (?:were|had)|had))\b",
+    r"|would you like"
+    r"|(?:runner[- ]up|honou?rable mentions?|second (?:choice|best|place)|alternatives?)(?=:)"
+    r"|for comparison|as a check|let me know|(?P<other>otherwise|if (?:it|he|she|they|there|the"
+    r"|you)\b[^.\n]{0,60} (?:were|had)|had(?= \w)))\b",
     re.I,
 )
 """What opens a part that no longer answers."""

@@ -220,6 +220,8 @@ REFLEXIVE = ("ii_em", "ii_exact_set")
 NEED_A_CALL = ("cost", "latency")
 """Assertions on what an answer cost."""
 ROUNDING = 0.005
+MOST_GOLD = 100
+"""Right answers of an item that are checked: each is compared with all of them."""
 AT_ONCE = 32
 """Threads in which a metric of the user's own is checked."""
 
@@ -301,7 +303,7 @@ def check_gold(task: Task) -> Gold:
     """What the task's own metrics make of its right answers. Nothing is sent: answers that only a judge can score are left out."""
     if (task.metric in REFLEXIVE and not task.strict) or task.metric == ASSERTIONS:
         return Gold((), ())
-    pairs = [(target, item) for item in task.items for target in item.targets]
+    pairs = [(target, item) for item in task.items for target in item.targets[:MOST_GOLD]]
     below: dict[tuple[str, str], tuple[Item, str, float]] = {}
     failed: dict[tuple[str, str], tuple[Item, str, str]] = {}
     scorers: tuple[Scorer, ...] = ("reference", "strict") if task.strict else ("reference",)

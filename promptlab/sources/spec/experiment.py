@@ -217,7 +217,9 @@ class Experiment(Part):
         "twin"
     )
     tasks: Annotated[list[str], Field(min_length=1, description="task names or globs, for example [sum, translation_*]")]
-    models: Annotated[list[Annotated[ModelEntry, BeforeValidator(_entry)]], Field(min_length=1, description="at least one model")]
+    models: Annotated[
+        list[Annotated[ModelEntry, BeforeValidator(_entry)]], Field(min_length=1, max_length=1000, description="at least one model")
+    ]
     base_prompts: Annotated[
         list[str] | dict[Benchmark, Annotated[list[str], Field(min_length=1)]],
         Field(min_length=1, description="which prompts ask for the task: human, ape; a list, or one for each benchmark"),
@@ -238,7 +240,9 @@ class Experiment(Part):
         Literal["published", "paraphrased"],
         Field(description="'paraphrased': each item meets one of a stimulus's wordings: the wording as a random factor"),
     ] = "published"
-    loops: Annotated[list[LoopEntry], Field(description="feedback loops (after HEART), each with controls of equal budget")] = []
+    loops: Annotated[
+        list[LoopEntry], Field(max_length=100, description="feedback loops (after HEART), each with controls of equal budget")
+    ] = []
     task_files: Annotated[list[str], Field(description="tasks of your own: task files or BIG-bench task.json, paths from this file")] = []
     stimulus_files: Annotated[list[str], Field(description="stimulus libraries of your own, paths from this file")] = []
     controls: Controls = Controls()

@@ -17,7 +17,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 class Part(BaseModel):
     """A block of a file: unknown keys are errors, values are not converted between types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)  # many commands read few kinds of files
 
 
 def is_unset(value: object) -> bool:

@@ -54,7 +54,7 @@ def _model(key: str, value: object) -> Model:
 class AssertionEntry(BaseModel):
     """One assertion: one key that names its kind, with its parameters, and perhaps `name` and `weight`."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, defer_build=True)
     name: Annotated[str, Field(min_length=1, max_length=60, description="its name in reports; without it its kind")] | None = None
     weight: Annotated[float, Field(ge=0, le=1000, description="in the score; 0: a named outcome alone")] = 1.0
 

@@ -38,6 +38,7 @@ _RELATED = regex(
 """One sentence in full, and the other in words of the reply's own: "The glass broke because he dropped it"."""
 _REASONED = regex(r"\W*(?:because|since|as|when|after) [^,]{3,80}, ([\ue000\ue001])\W*")
 _NUMBERED = regex(r"\W*(?:the )?(?:sentence|statement|option|number|first|second|former|latter|\d)\b")
+_BARE_NUMBER = regex(r"\W*([12])\b(?=[).]?\s*(?:[,;:(]|-\s|because\b|since\b|as\b))(?!\W*(?:or|and|,|/)\W*[12]\b)")
 _BECAUSE = regex(r"^\W*(?:because|since|as|after|once|when|given that|weil|da)\s+(?=\ue000|\ue001)", re.I)
 
 
@@ -98,6 +99,8 @@ def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tu
             named = {re.findall("[\ue000\ue001]", marked)[0]}
         if not named and place.strip(" .()#") in ("1", "2"):
             return int(place.strip(" .()#")) - 1, "whole"
+        if not named and (told := _BARE_NUMBER.match(place)) is not None and not any(c.isdigit() for c in place[told.end() :]):
+            return int(told[1]) - 1, "number"
         if len(named) == 1 and not denies(marked):
             return ord(named.pop()) - 0xE000, "conclusion" if concluded and place == concluded[0] else "whole"
     return None, ""

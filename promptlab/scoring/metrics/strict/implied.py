@@ -16,10 +16,12 @@ _SMALL = frozenset(str.split("a an the i you he she it we they me my your his he
 _UNSURE = regex(r"\b(?:whether|if|unless|may|might|could|would|either|unclear|unsure|unknown|ambiguous|doubt|question)\b|\?", re.I)
 _FAILS = regex(r"\b(?:unable|refus\w+|fail\w*|without)\b", re.I)
 _NTH = regex(
-    r"\W*(?:(?:it(?:'s| is)|i(?:'d)? (?:choose|pick|say)) )?(?:the )?(?P<nth>first|second|third|fourth|fifth)(?: (?!and\b|or\b)\w+)?\W*",
+    r"\W*(?:(?:it(?:'s| is)|i(?:'d)? (?:choose|pick|say)) )?(?:the )?"
+    r"(?P<nth>first|second|third|fourth|fifth|former|latter)(?: (?!and\b|or\b)\w+)?\W*",
     re.I,
 )
-_PLACES = ("first", "second", "third", "fourth", "fifth")
+_PLACES = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4}
+_OF_TWO = {"former": 0, "latter": 1}
 
 
 @lru_cache(maxsize=CACHED)
@@ -48,7 +50,8 @@ def _same(one: str, other: str) -> bool:
     return one == other or (one[:stem] == other[:stem] and abs(len(one) - len(other)) < 4)
 
 
-def placed(reply: Reply) -> int | None:
-    """The number of the option, from 0, that a reply names by its place alone: "the third option"."""
+def placed(reply: Reply, n: int) -> int | None:
+    """The number of the option, from 0 of `n`, that a reply names by its place alone: "the third option", "the latter"."""
     found = _NTH.fullmatch(reply.said)
-    return _PLACES.index(found["nth"].casefold()) if found is not None else None
+    places = _PLACES | _OF_TWO if n == 2 else _PLACES
+    return places.get(found["nth"].casefold()) if found is not None else None

@@ -105,6 +105,7 @@ _HUNDREDS = {"cien": 100, "ciento": 100, "einhundert": 100, "quinientos": 500, "
 }
 _TIMES = {"hundert": 100, "cent": 100, "cents": 100, "tausend": 1000, "eintausend": 1000, "mille": 1000, "mil": 1000}
 _ATOMS = {**_german(), **_french(), **_spanish(), **_HUNDREDS, **_TIMES}
+_ATOMS |= {name.casefold(): n for name, n in _ATOMS.items()}  # "fünfunddreissig"
 _ATOM = regex("|".join(sorted(map(re.escape, _ATOMS), key=len, reverse=True)), re.I)
 _FOREIGN = regex(rf"(?<!\w)(?:{_ATOM.pattern})(?:(?:[ -]|und| y | et )?(?:{_ATOM.pattern}))*(?!\w)", re.I)
 _COMMON = frozenset({"once", "un", "uno", "six", "cent", "cents", "null", "eins", "elf", "mil"})

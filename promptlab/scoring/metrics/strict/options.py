@@ -56,7 +56,7 @@ def label(reply: Reply, item: Item) -> Scored:
 
 def _implied(reply: Reply, item: Item, options: tuple[str, ...]) -> Scored:
     """The option that a reply names by its place, or by saying what a yes-or-no question asks."""
-    if (place := placed(reply)) is not None and place < len(options):
+    if (place := placed(reply, len(options))) is not None and place < len(options):
         lettered = bigbench.choice("abcde"[place], item)
         return replace(lettered if lettered.extracted is not None else bigbench.choice(str(place + 1), item), rule="place")
     if len(options) == 2 and (keys := frozenset(map(key, options))) in _YES_NO and (said := agrees(reply, item.input)) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
@@ -21,11 +21,20 @@ from promptlab.scoring.metrics.strict.notations import spelled_number
 
 def text(reply: Reply, item: Item) -> Scored:
     """A sentence or phrase: equal to a target in case-blind words."""
-    return replies.found(reply, item, _sentences)
+    return replies.found(reply, item, partial(_sentences, item=item))
 
 
-def _sentences(reply: Reply) -> Iterator[tuple[str, str]]:
-    yield from replies.readings(reply)
+_DIGIT = regex(r"\d")
+_WHEN = regex(r"(?:^|\s)(?:at|on|in|am|um|le|à|el|a las)\s+(?P<when>[^,;]{0,30}\d[^,;]{0,30})$", re.I)
+"""A date or a time of day with its preposition: "it ended on 4 March 2019"."""
+
+
+def _sentences(reply: Reply, item: Item) -> Iterator[tuple[str, str]]:
+    dated = any(_DIGIT.search(target) for target in item.targets)
+    for reading, rule in replies.readings(reply):
+        yield reading, rule
+        if dated and (when := _WHEN.search(reading)) is not None and not denying(reading):
+            yield when["when"], rule
     if len(reply.text) < 2000 and reply.concluded is None:
         for quoted in _QUOTES.finditer(reply.unremarked):
             if not denied_before(reply.unremarked[: quoted.start()]):
@@ -161,6 +170,8 @@ _MANY = regex(r"(?:one|an?) .+[,;] (?:two|many|several|three) (.+?)[.!]?", re.I)
 _AFTER_ASKED = regex(r"^(?:par|como|por|as|to|into|mit|als|in \w+)[\s:]+", re.I)
 _IS_OF = regex(r" is (?:the |an? )?(?:opposite|antonym|synonym|singular|contrary) (?:of|to|for) (.+)", re.I)
 _PARENTHESIS = regex(r"\s*\([^()\n]*\)\s*")
+_ALIKE = regex(r"\s*(?:↔|⟷|⇄|<->|≠|\b(?:vs\.?|rhymes with|is the (?:opposite|reverse) of)\s)\s*")
+"""What holds in both directions, so that the answer may come before the input."""
 _BESIDE = regex(r"(?=[\s=>→↔⟷⇄<≠:/|vr-])\s*(?:->|=>|>>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
 
 
@@ -181,6 +192,8 @@ def _told(reading: str, asked: str) -> Iterator[str]:
     if asked and (at := reading.casefold().rfind(asked)) > 0:
         yield _AFTER_ASKED.sub("", reading[at + len(asked) :].strip(replies.OUTSIDE))
     beside = _BESIDE.split(_PARENTHESIS.sub(" ", reading) if "(" in reading else reading, maxsplit=1)
+    if len(both := _ALIKE.split(reading)) == 2 and asked == key(replies.ARTICLE.sub("", both[1].strip(replies.OUTSIDE))):
+        yield both[0].strip(replies.OUTSIDE)
     if len(beside) == 2 and asked in (key(beside[0]), key(replies.ARTICLE.sub("", beside[0]))):
         yield beside[1]
 

@@ -90,6 +90,7 @@ def brackets(reply: Reply, item: Item) -> Scored:
     text = _TALK.sub(" ", text)
     if (box := text.rfind("\\boxed{")) >= 0:  # its brackets need not be balanced
         text = text[box + 7 :].rstrip(" $.").removesuffix("}")
+        text = text.removeprefix("\\text{").removesuffix("}") if text.startswith("\\text{") else text
     wanted = ["".join(_BRACKETS.findall(target)) for target in item.targets]
     asked = "".join(_BRACKETS.findall(item.input))
     lines = text.split("\n")
