@@ -130,7 +130,7 @@ def test_on_a_page_a_chart_fits_a_phone() -> None:
     text = next(layer["encoding"]["text"] for layer in page["layer"] if "text" in layer["encoding"])
     assert text == {"condition": {"test": f"!({NARROW})", "field": "words", "type": "nominal"}, "value": ""}
     limits = {found["expr"] for found in every(page, "labelLimit")}
-    assert limits == {f"{NARROW} ? 120 : 420", f"{NARROW} ? 240 : 420"}
+    assert limits == {f"{NARROW} ? 120 : 420", f"{NARROW} ? 190 : 420"}
     assert set(every(page, "orient")) >= {"top"}
     assert page["datasets"] == whole["datasets"]
 

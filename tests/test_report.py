@@ -586,7 +586,7 @@ def test_the_published_protocol_stands_beside_the_verdicts(planted: Path) -> Non
     assert f"{100 * p.null_best_per_task[1]:+.1f} ({100 * p.null_best_per_task[0]:+.1f} to {100 * p.null_best_per_task[2]:+.1f})" in part
     cells = report.of("cell", control="placebo")
     helps = sum(c.verdict == "helps" for c in cells)
-    assert f"{helps} helps" in part
+    assert f"{helps} {'helps' if helps == 1 else 'help'}" in part
     assert f"of {len(cells)} sentences in tasks" in part
 
 

@@ -112,7 +112,7 @@ def test_a_notebook_shows_the_verdicts_and_one_item(report: reporting.Report) ->
     assert "prefers-color-scheme: dark" in shown
     assert "SIMULATED" in shown
     for row in summaries(report)[0].rows:
-        assert f"<b>{row.arm}</b>" in shown
+        assert f"<b>{row.arm.replace('/', '/<wbr>')}</b>" in shown
     row = report.trials.iloc[0]
     seen = reporting.item(report, f"{row['task']}/{row['item']}", "none", "emotionprompt/EP02")
     assert "<mark>" in seen._repr_html_()

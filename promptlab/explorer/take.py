@@ -139,7 +139,7 @@ def fitted(spec: Any) -> Any:  # noqa: ANN401 (Vega-Lite)
     is_legend, limit = "symbolOpacity" in found, found.get("labelLimit", 0)
     columns = 1 if limit > LONG_NAMES else 2
     if limit:
-        found["labelLimit"] = {"expr": f"{NARROW} ? {240 if is_legend and columns == 1 else 120} : {limit}"}
+        found["labelLimit"] = {"expr": f"{NARROW} ? {190 if is_legend and columns == 1 else 120} : {limit}"}
     if is_legend:
         found |= {"orient": "top", "columns": {"expr": f"{NARROW} ? {columns} : 5"}}
     if found.get("x") == AT_THE_END and "text" in found:

@@ -337,12 +337,8 @@ def _neutral(rows: Sequence[SummaryRow]) -> str:
             found.setdefault(row.against_neutral_verdict, []).append(f"{row.arm} {points(row.against_neutral)}")
     if not found:
         return ""
-    said = [
-        f"{', '.join(names) if verdict in FINDINGS or len(names) <= MOST_NAMED else f'{len(names)} arms'} "
-        + (MANY.get(verdict, verdict) if len(names) > 1 else verdict)
-        for verdict, names in found.items()
-        if verdict not in OPEN
-    ]
+    named = {v: ", ".join(names) if v in FINDINGS or len(names) <= MOST_NAMED else f"{len(names)} arms" for v, names in found.items()}
+    said = [f"{named[v]} {MANY.get(v, v) if len(names) > 1 else v}" for v, names in found.items() if v not in OPEN]
     n_open = sum(len(names) for verdict, names in found.items() if verdict in OPEN)
     said += [f"{n_open} not settled"] if n_open else []
     return f"Against neutral text: {'; '.join(said)}."
@@ -374,12 +370,9 @@ def _best(rows: Sequence[SummaryRow], silent: bool) -> str:
         text += f". Corrected for choosing among {len(judged)}: {points(value)} ({interval(best.corrected_low, best.corrected_high)})"
     tied = [row for row in judged if row is not best and row.ci_high is not None and row.ci_high >= value]
     n = len(judged) - 1
-    rest = f"the other one {'may be' if tied else 'is not'}" if n == 1 else f"{_how_many(len(tied), n)} others may be"
+    few = f"all {n}" if len(tied) == n else f"{len(tied) or 'none'} of {n}"
+    rest = f"the other one {'may be' if tied else 'is not'}" if n == 1 else f"{few} others may be"
     return f"{text}; {rest} as good." if n else f"{text}."
-
-
-def _how_many(few: int, n: int) -> str:
-    return f"all {n}" if few == n else f"{few or 'none'} of {n}"
 
 
 def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
