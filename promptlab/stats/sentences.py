@@ -223,10 +223,12 @@ def lost(c: Comparison, against: Comparison, favour: Comparison) -> str:
     )
 
 
-def not_run(treatment: str, again: str = AGAIN) -> str:
+def not_run(treatment: str, again: str = AGAIN, n_recorded: int = 0) -> str:
     """No pair at all."""
     if not again:
         return f"No pair of {treatment} and its control is in the imported file."
+    if n_recorded:
+        return f"No item has a score under both {treatment} and its control: {n_recorded:,} trials are recorded.{again}"
     return f"No pair of {treatment} and its control is recorded yet. Run the sweep to its end."
 
 
@@ -293,6 +295,14 @@ def uneven_answers(treatment: Mapping[str, float], control: Mapping[str, float],
 def rests_on(share: float, treatment: Mapping[str, float], control: Mapping[str, float]) -> str:
     """That a verdict rests mainly on answers that are not whole."""
     return f" It rests mainly ({_percent(share)}) on answers that are not whole: treatment {ended(treatment)}; control {ended(control)}."
+
+
+def rests_on_unread(share: float, treatment: float, control: float) -> str:
+    """That a verdict rests mainly on answers that the scorer did not understand."""
+    return (
+        f" It rests mainly ({_percent(share)}) on texts in which the scorer found no answer: {_percent(treatment)} of the treatment's, "
+        f"{_percent(control)} of the control's. Read some: if they do answer, the difference is one of form."
+    )
 
 
 def agreement_of_nothing(odd: float, shares: Mapping[str, float]) -> str:
