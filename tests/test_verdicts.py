@@ -16,6 +16,7 @@ from promptlab.nouns.plan import Margins, Plan
 from promptlab.nouns.setting import Setting
 from promptlab.stats import analyse
 from promptlab.stats.multiplicity import hypotheses
+from promptlab.stats.sentences import above_incumbent
 
 SETTING = Setting("paper")
 Scores = Mapping[str, Mapping[str, Sequence[float | None]]]
@@ -169,6 +170,14 @@ def test_a_verdict_on_answers_that_the_scorer_did_not_find_says_so() -> None:
     assert "no answer: 100 % of the treatment's, 0 % of the control's" in c.sentence
     for outcome in ("ok", "parse_failed"):
         assert "found no answer" not in the(analyse(rows.assign(outcome=outcome), plan({"t": 60}, ["s"])), "cell").sentence
+
+
+def test_a_gain_of_every_item_alike_has_no_interval_and_its_sentence_says_so() -> None:
+    c = the(judged([0.5] * 60, [1.0] * 60), "cell")
+    assert (c.verdict, c.ci_low) == ("helps", None)
+    assert "by 50.0 points (the same on every item, so without an interval)" in c.sentence
+    assert above_incumbent(c) == "It scores +50.0 points on every item above the incumbent."
+    assert "points (difference +" in the(judged(half(60), moved(half(60), 20, 0)), "cell").sentence
 
 
 def test_losses_of_one_arm_that_could_turn_a_verdict_are_refused_with_the_bounds() -> None:
