@@ -545,6 +545,11 @@ def test_an_answer_in_two_wrappers_has_the_score_of_the_answer(name: str) -> Non
     assert [reply for item, reply, score in replies if metric(reply, item).score != score] == []
 
 
+def test_a_reply_that_is_nearly_python_warns_nobody(recwarn: pytest.WarningsRecorder) -> None:
+    assert unwrapped("[1and 2]") is None
+    assert list(recwarn) == []
+
+
 @pytest.mark.parametrize(
     ("asked", "target", "right", "wrong"),
     [

@@ -332,6 +332,7 @@ def test_a_report_and_a_comparison_are_usable() -> None:
         promptlab.compare(found)
 
 
+@pytest.mark.long
 def test_in_a_notebook_both_work_and_progress_is_updated_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     new = nbformat.v4

@@ -209,6 +209,7 @@ def test_every_page_of_the_explorer(size: str, scheme: str, address: str, folder
     assert f"run={folder.name}" in page.url
 
 
+@pytest.mark.long
 def test_one_click_shows_the_difference_of_the_prompts(address: str, folder: Path, opened: Any) -> None:
     page, complaints = opened(f"{address}/?run={folder.name}", "wide")
     still(page, READY["results"])
@@ -239,6 +240,7 @@ def test_every_page_where_there_is_no_run(without_runs: list[tuple[str, int, lis
     assert without_runs == [(path, 0, []) for path in ("", "results", "plan", "?page=library")]
 
 
+@pytest.mark.long
 def test_a_click_on_a_row_opens_its_run(folder: Path, address: str, opened: Any) -> None:
     page, complaints = opened(f"{address}/runs", "wide")
     for _ in range(2):  # on return the same row can be clicked again
@@ -285,6 +287,7 @@ def test_another_name_for_this_machine_is_refused(host: str, answer: bytes, addr
         assert connection.recv(100).split()[1] == answer
 
 
+@pytest.mark.long
 def test_hostile_names_and_answers_run_nothing_in_a_browser(browser: Any, address: str, folder: Path) -> None:
     attack = HOSTILE["script"] + "<img src=x onerror=\"document.title='taken'\"> ![x](http://attacker.test/leak.png)"
     run, _ = write_run(folder.parent, "<b>bold ![x](y)", answers={"script": attack, "text": attack})

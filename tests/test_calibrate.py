@@ -95,6 +95,7 @@ def test_the_gate_of_a_file_keeps_its_promises_at_the_items_that_it_says(tmp_pat
     assert found.pass_at_loss.share <= 0.05
 
 
+@pytest.mark.long
 def test_the_command(tmp_path: Path) -> None:
     path = runs.experiment(tmp_path, tasks="sum", items=20)
     done = runs.run("calibrate", str(path), "--sweeps", "20", "--effect", "10")

@@ -64,6 +64,7 @@ def claimed(c: Comparison) -> bool:
     return c.status != "too_few_clusters" and c.verdict != "refused" and c.p_value is not None and c.p_value <= 0.05
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("k", "n"), [(1, 150), (6, 25), (6, 40), (1, 220)] if WHOLE else [(6, 25)])
 def test_few_changes_at_the_margin_are_rarely_called_the_same(k: int, n: int, tmp_path: Path) -> None:
     rng = np.random.default_rng([1, k, n])
@@ -80,6 +81,7 @@ def test_few_changes_at_the_margin_are_rarely_called_the_same(k: int, n: int, tm
     keep(PART, "interval covers +2, all gains", f"{k} x {n}", covers, 0.92, "at least")  # they share baselines
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rate", [0.043, 0.088] if WHOLE else [0.088])
 def test_answers_that_one_side_loses(rate: float, tmp_path: Path) -> None:
     rng = np.random.default_rng([2, int(1000 * rate)])
@@ -114,6 +116,7 @@ def test_clusters(words: str, tmp_path: Path) -> None:
         assert {(c.verdict, c.status) for c in found} == {("unclear", "too_few_clusters")}
 
 
+@pytest.mark.long
 def test_compare_knows_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two arms of a run by `promptlab compare`: no verdict, and a p-value that clusters cannot fool."""
     codes = np.repeat(np.arange(10), SIZES["10 of 2 to 32 items"])
@@ -143,6 +146,7 @@ def test_compare_knows_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     keep(PART, "compare: p at most .05, items in clusters", "2 tasks, 10 of 2 to 32 items", small, 0.05)
 
 
+@pytest.mark.long
 def test_a_sentence_like_its_five_placebos(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
 

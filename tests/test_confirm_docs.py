@@ -6,12 +6,15 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 import runs
 from conftest import ROOT
 
 PAGE = (ROOT / "docs" / "confirm.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.long
 def test_every_command_of_the_page_works(tmp_path: Path) -> None:
     env = {"PROMPTLAB_HOME": str(tmp_path / "home")}
     screened, later = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)

@@ -218,6 +218,7 @@ def test_what_is_no_pattern_is_said(pattern: str) -> None:
         metric(f"regex:{pattern}")
 
 
+@pytest.mark.long
 def test_a_sweep_with_such_a_pattern_goes_on_and_ends_when_it_is_told(here: Path) -> None:
     path = write(here / "sent", PATTERN, "".join(f"{'a' * 40}{n}!,aa\n" for n in range(5)))
     started = time.monotonic()

@@ -430,6 +430,7 @@ def test_a_table_with_two_base_prompts_gives_both_effects_and_no_pooled_advice(t
     assert {"lib/s - none [prompt p]", "(lib/s - none) x (prompt q - p)"} <= named
 
 
+@pytest.mark.long
 @given(
     right=st.fixed_dictionaries({(p, a): st.integers(0, 40) for p in "pq" for a in ("none", "s")}), clusters=st.sampled_from([0, 2, 13]),
     lost=st.sets(st.integers(0, 159), max_size=20),

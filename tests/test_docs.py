@@ -134,6 +134,7 @@ task check small.yaml: report nothing: compare RUN: rate RUN --show: sweep small
 """
 
 
+@pytest.mark.long
 def test_outputs_of_commands_use_plain_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """What about 45 commands print for a small run, errors included, in this process."""
     monkeypatch.chdir(tmp_path)
@@ -179,6 +180,7 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}, f"{page.name}: {target}"
 
 
+@pytest.mark.long(but=33)
 @pytest.mark.parametrize(("page", "line"), COMMANDS, ids=lambda value: str(value)[:40])
 def test_commands_and_flags_exist(page: str, line: str) -> None:
     words = shlex.split(line.removeprefix("$ "), comments=True)[1:]

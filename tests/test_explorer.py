@@ -586,6 +586,7 @@ def test_hostile_text_is_inert_on_every_page(page: str, opened: Any, hostile: Pa
                 assert len(str(value)) < 2 * plain.CELL + 300
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("kind", [kind for kind in HOSTILE if kind != "surrogate"])
 def test_hostile_answers_are_shown_as_text(kind: str, opened: Any, hostile: Path) -> None:
     store = load.open_store(next(hostile.iterdir()))

@@ -218,6 +218,7 @@ def test_a_wrong_key_ends_all_workers_at_once(tmp_path: Path, server: Server) ->
     assert len(server.requests) <= 16
 
 
+@pytest.mark.long
 def test_looks_are_taken_between_the_workers_segments(tmp_path: Path) -> None:
     path = experiment(
         tmp_path, models="  - sim/planted", items=80, more="analysis: {looks: 4}\n", stimuli="emotionprompt/EP02, emotionprompt/EP03"

@@ -77,6 +77,7 @@ def test_a_file_is_run_first_and_costs_count(tmp_path: Path) -> None:
     assert "cost of an answer rises by more than 1 %" in dearer.stdout
 
 
+@pytest.mark.long
 def test_names_that_are_not_one_arm_are_told(tmp_path: Path) -> None:
     folder = promptlab.run("experiments/quickstart.yaml", runs=tmp_path, progress=False).folder
     with pytest.raises(UsageProblem, match="4 arms besides the incumbent"):

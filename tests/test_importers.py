@@ -755,6 +755,7 @@ def test_odd_values_never_crash(tmp_path: Path) -> None:
     assert n > 10
 
 
+@pytest.mark.long
 def test_simulated_answers_stay_labelled_when_they_come_back(tmp_path: Path) -> None:
     path = runs.experiment(tmp_path, items=20, models="  - {model: sim/null, name: renamed}")
     assert runs.run("sweep", str(path), "--runs", str(tmp_path / "runs"), "--no-report").returncode == 0

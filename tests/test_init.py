@@ -604,6 +604,7 @@ def test_a_judge_is_of_another_family_where_one_is_known(
     assert starting.judge_of("sim/essays") == ("sim/reader", [])
 
 
+@pytest.mark.long
 def test_a_judge_by_the_command(tmp_path: Path) -> None:
     (tmp_path / "mails.csv").write_text(csv_of(rows(mail=lambda n: TEXTS[n])))
     wish = ("init", "mails.csv", "--yes", "--rubric", "It is kind.", "--model", "sim/essays", "--judge", "sim/reader_of_length")
@@ -708,6 +709,7 @@ def test_a_dataset_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert starting.dataset("team/tickets", "de", None).where == {"config": "de", "split": "test"}
 
 
+@pytest.mark.long
 def test_questions_only_on_a_terminal(tmp_path: Path) -> None:
     import pty
     import subprocess

@@ -289,6 +289,7 @@ def served(folder: Path, server: servers.Server, items: int, ms: int = 0) -> Pat
     return file_of(folder, metric, items=items, models=runs.served(server.url, f"essay-{ms}", f", {PRICE}"))
 
 
+@pytest.mark.long
 def test_300_pairs_in_both_orders_survive_a_kill_and_nothing_is_paid_twice(tmp_path: Path, server: servers.Server) -> None:
     path = served(tmp_path, server, 150, ms=5)  # a sentence and a placebo; the repeat of the baseline says the same
     env = {"PROMPTLAB_HOME": str(tmp_path / "home"), "OPENAI_API_KEY": "sk-test"}

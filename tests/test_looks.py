@@ -116,6 +116,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Run]:
     return made, Run(done.folder)
 
 
+@pytest.mark.long
 def test_an_arm_that_stops_is_not_asked_again_and_neither_are_its_placebos(swept: tuple[Study, Run]) -> None:
     _, run = swept
     looks = Looks.thawed(run.plan, run.looks)

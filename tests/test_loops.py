@@ -336,6 +336,7 @@ def test_a_conversation_reads_from_top_to_bottom(looped: Path) -> None:
     assert heads[2] == "user, anger"
 
 
+@pytest.mark.long
 def test_over_http_resumed_in_the_middle_without_paying_a_round_twice(tmp_path: Path, server: Server) -> None:
     path = experiment(tmp_path, model=runs.served(server.url, "slow-40"), items=6, policies="[alternate, random]")
     env = {"PROMPTLAB_HOME": str(tmp_path / "home")}

@@ -233,6 +233,7 @@ def test_no_console_is_too_poor(encoding: str, tmp_path: Path) -> None:
     assert (code, "Traceback" in err) == (2, False)
 
 
+@pytest.mark.long
 def test_a_locale_without_letters(tmp_path: Path) -> None:
     env = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PROMPTLAB_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "promptlab", "sweep", str(experiment(tmp_path, items=20)), "--runs", str(tmp_path)]

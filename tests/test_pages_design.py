@@ -174,6 +174,7 @@ LARGE = {
 }
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("kind", LARGE)
 def test_hashes_and_planned_trials_are_those_of_the_study(kind: str, tmp_path: Path) -> None:
     """Through a folder frozen by a sweep's own code, without a call."""
@@ -344,6 +345,7 @@ def test_provenance_has_versions_commit_dates_and_cost() -> None:
     assert "nothing paid" in rows["cost"]
 
 
+@pytest.mark.long
 def test_the_commands_do_what_they_say(copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROMPTLAB_HOME", str(tmp_path / "home"))
     commands = dict(table(of(copied), "How to rerun it").to_numpy().tolist())

@@ -406,6 +406,7 @@ def test_a_wrong_experiment_leaves_no_server(tmp_path: Path) -> None:
     assert run("sweep", str(experiment(tmp_path)), "--view", "--dry-run").returncode == 2
 
 
+@pytest.mark.long
 def test_on_a_terminal_it_serves_on_until_ctrl_c_and_opens_the_browser(tmp_path: Path) -> None:
     browser, told = tmp_path / "browser", tmp_path / "told"
     browser.write_text(f'#!/bin/sh\necho "$1" > "{told}.new" && mv "{told}.new" "{told}"\n')

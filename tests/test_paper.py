@@ -136,6 +136,7 @@ def test_tables_fit_the_page_and_lose_no_row(cell: str, columns: int) -> None:
         assert n <= 30 * share * line + 6, "lines of a cell fit on a page"
 
 
+@pytest.mark.long
 def test_the_kit_is_written_through_no_link(tmp_path: Path) -> None:
     [source] = (ROOT / "tests" / "format1" / "imported").iterdir()
     found = Run(shutil.copytree(source, tmp_path / source.name))

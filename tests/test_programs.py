@@ -228,6 +228,7 @@ def swept(folder: Path) -> Path:
     return next((folder / "runs").glob("swept-*"))
 
 
+@pytest.mark.long
 def test_programs_are_judged_like_any_other_strategy(swept: Path) -> None:
     run = Run(swept)
     trials_, calls = run.trials(), run.calls()

@@ -71,6 +71,7 @@ def test_a_wrong_file_is_checked(tmp_path: Path) -> None:
     assert remedy(error, ["check", str(path)]) is None
 
 
+@pytest.mark.long
 def test_what_is_said_works_when_it_is_typed(tmp_path: Path) -> None:
     path = experiment(tmp_path, items=3)
     assert run("sweep", path.name, "--no-report", cwd=tmp_path).returncode == 0

@@ -130,6 +130,7 @@ def test_every_output_says_that_there_is_no_placebo(swept: tuple[Path, dict[str,
         assert "no placebo arm" in text.lower()
 
 
+@pytest.mark.long
 def test_again_nothing_is_asked_and_elsewhere_the_cache_answers(swept: tuple[Path, dict[str, str], str]) -> None:
     here, env, _ = swept
     again = run("sweep", str(here / "replay.yaml"), "--runs", str(here / "runs"), "--no-report", env=env)

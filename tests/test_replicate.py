@@ -67,6 +67,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next((folder / "runs").iterdir())
 
 
+@pytest.mark.long
 def test_a_simulated_run_is_compared_with_nothing_and_says_why(swept: Path) -> None:
     done = runs.run("replicate", str(swept), "--paper", "emotionprompt")
     assert done.returncode == 0, done.stderr

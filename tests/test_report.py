@@ -252,6 +252,7 @@ def test_simulated_money_is_not_called_paid(planted: Path) -> None:
     assert report.paid in to_html(report)
 
 
+@pytest.mark.long
 def test_the_report_command(planted: Path, tmp_path: Path) -> None:
     shown = run("report", str(planted))
     assert shown.returncode == 0
@@ -589,6 +590,7 @@ def test_the_published_protocol_stands_beside_the_verdicts(planted: Path) -> Non
     assert f"of {len(cells)} sentences in tasks" in part
 
 
+@pytest.mark.long
 def test_the_commands_of_a_report_do_it_again(planted: Path, tmp_path: Path) -> None:
     report = of(planted)
     again, export, replay, *judge = steps(report)

@@ -123,6 +123,7 @@ def test_a_notebook_shows_the_verdicts_and_one_item(report: reporting.Report) ->
             reporting.item(report, *wrong)
 
 
+@pytest.mark.long
 def test_the_page_about_reports_is_right(place: Path) -> None:
     [folder] = (place / "runs").iterdir()
     text = (ROOT / "docs" / "report.md").read_text(encoding="utf-8")

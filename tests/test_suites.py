@@ -62,6 +62,7 @@ def test_without_variation_there_is_no_interval_of_clusters() -> None:
         unpaired_difference([], [1.0])
 
 
+@pytest.mark.long
 def test_two_runs_side_by_side(tmp_path: Path, shared: Path) -> None:
     official.import_from(shared / "data")
     for suite in ("twin", "official"):

@@ -58,6 +58,7 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(inner)
 
 
+@pytest.mark.long
 @pytest.mark.shared
 def test_no_twin_shares_eight_words_with_the_official_files(shared: Path) -> None:
     own: dict[int, str] = {}

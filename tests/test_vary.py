@@ -24,6 +24,7 @@ def only(url: str) -> str:
     return f"  - {{model: openai/ok, name: m, api_base: '{url}'}}"
 
 
+@pytest.mark.long
 def test_each_level_is_sent_recorded_and_judged_within_itself(tmp_path: Path, server: Server) -> None:
     path = experiment(tmp_path, tasks="sum", models=only(server.url), items=20, more=LEVELS)
     done = run_sweep(resolve(path), tmp_path / "runs", None, Execution(8), lambda progress: None)

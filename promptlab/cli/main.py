@@ -97,7 +97,7 @@ def main() -> None:
 
 
 def _needed(words: Sequence[str]) -> typer.Typer:
-    """The app, with the one command that is asked for: to read what all of them take costs as much as many a command itself."""
+    """The app with the one command that a person types: reading the parameters of all costs as much as many a command itself."""
     first = words[0] if words and COMPLETING not in os.environ else ""
     commands = [one for one in app.registered_commands if first == (one.name or getattr(one.callback, "__name__", "").replace("_", "-"))]
     groups = [one for one in app.registered_groups if one.typer_instance is not None and first == one.typer_instance.info.name]

@@ -124,9 +124,9 @@ def chart(drawn: Any, name: str, about: str) -> None:  # noqa: ANN401
 
 NARROW = "windowSize()[0] < 640"
 LONG_NAMES = 400
-"""Pixels that a name may take in a chart of few series: on a phone they stand one below the other."""
+"""Pixels that a name may take in a chart of few series: on a phone one is below the other."""
 AT_THE_END = {"value": "width"}
-"""Where a row's words stand."""
+"""Where a row's words are."""
 
 
 def fitted(spec: Any) -> Any:  # noqa: ANN401 (Vega-Lite)

@@ -1,4 +1,4 @@
-"""How much a plan may hold, beside the bytes of the run folder that it is in: reading and judging take time for each of its parts."""
+"""How much a plan may hold, given the bytes of its run folder: reading and judging take time for each of its parts."""
 
 from __future__ import annotations
 

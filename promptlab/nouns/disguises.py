@@ -1,6 +1,6 @@
-"""Whether a text says a secret in other clothes: it is decoded in every way that is known here, again and again, and then compared.
+"""Whether a text holds a secret in another form: it is decoded in every way that is known here, again and again, and then compared.
 
-So forms may be combined (hex of base64 of UTF-16), and what stands before, between or behind them does not matter. A cipher of
+So forms may be combined (hex of base64 of UTF-16), and text before, between or after them does not matter. A cipher of
 somebody's own is not found: who has a secret can always hide it.
 """
 
@@ -33,7 +33,7 @@ RUN = re.compile(r"\S{12,}|\S{8,}(?:\s+\S{8,})+")
 NUMBER_MARKS = re.compile(r"\\[xuUo]\{?|%(?:25)*|&#[xX]?|\b0[xXbBo]|\bU\+|[=\\]|\bchr\(")
 NUMBERS = {2: (8, re.compile(r"\b[01]+\b")), 8: (3, re.compile(r"\b[0-7]+\b")), 10: (3, re.compile(r"\b\d+\b"))}
 NUMBERS[16] = 2, re.compile(r"\b[0-9A-Fa-f]+\b")
-"""By base: digits of a byte where numbers stand side by side, and what a number looks like."""
+"""By base: digits of a byte where numbers follow each other, and what a number looks like."""
 FROM85 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~"
 TO_Z85 = str.maketrans(FROM85, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#")
 LOOKALIKES = str.maketrans("АаВвЕеКкМмНОоРрСсТтУуХхІіЈјЅѕԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧνοι", "AaBbEeKkMmHOoPpCcTtYyXxIiJjSsdqwABEZHIKMNOPTYXvoi")
@@ -108,7 +108,7 @@ def _core(text: str) -> str:
 
 
 def _spelled(core: str, text: str, counts: Mapping[str, int]) -> bool:
-    """Whether the characters stand in the text in this order or in the opposite one, each near the one before. Positions are bits."""
+    """Whether the text has the characters in this order or in the opposite one, each near the one before. Positions are bits."""
     rates = sum(math.log(counts[c] / len(text)) for c in core) + math.log(len(text) / CHANCE)
     gap = next((gap for gap in GAPS if rates + len(core) * math.log(gap) < 0), 0)
     data = text.encode("latin-1", "replace")

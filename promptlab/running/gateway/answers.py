@@ -44,7 +44,7 @@ def body_of(data: bytes) -> Any:  # noqa: ANN401 (whatever a server sends)
 def in_utf8(data: bytes, kind: str) -> bytes:
     """A body in UTF-8, which JSON is in, whatever charset its Content-Type declares; as it came where that cannot be read.
 
-    Latin-1 and its like are declared by default, and fit any bytes: a body that is UTF-8 all the same stays so.
+    Latin-1 and similar charsets are declared by default, and fit any bytes: a body that is UTF-8 all the same stays so.
     """
     declared = _CHARSET.search(kind)
     if declared is None:

@@ -57,7 +57,7 @@ LONGEST_KEPT = 2_000
 
 
 def western(text: str) -> bool:
-    """Whether all of a text is in Latin, Greek, Cyrillic or the like: no letters of East Asia, no arrows, no crosses."""
+    """Whether all of a text is in Latin, Greek, Cyrillic or similar: no letters of East Asia, no arrows, no crosses."""
     return text.isascii() or max(text) < "\u2000"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import warnings
 from typing import Any
 
 from promptlab.scoring.answers.conclusions import conclusions
@@ -189,7 +190,9 @@ def _parsed(text: str) -> Any:  # noqa: ANN401 (JSON)
         if len(text) > 5000 or text.count("[") + text.count("{") > 50:
             return None
         try:
-            value = ast.literal_eval(text)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of a text that is nearly Python's
+                value = ast.literal_eval(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
             return None
     return value if isinstance(value, dict | list) and value else None

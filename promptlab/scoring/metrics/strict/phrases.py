@@ -256,8 +256,12 @@ _NAMED = regex(r"^(?:word|letter|term|phrase|name|plural(?: form)?|opposite|anto
 
 def rhyme(reply: Reply, item: Item) -> Scored:
     """A word that rhymes; the input itself never does."""
-    targets = tuple(target for target in item.targets if key(target) != key(item.input))
-    return word(reply, replace(item, targets=targets)) if key(reply.text) != key(item.input) else Scored(0.0, None)
+    return word(reply, _without_itself(item)) if key(reply.text) != key(item.input) else Scored(0.0, None)
+
+
+@lru_cache(maxsize=4096)
+def _without_itself(item: Item) -> Item:
+    return replace(item, targets=tuple(target for target in item.targets if key(target) != key(item.input)))
 
 
 _ORDINALS = {"first": "first", "1st": "first", "second": "second", "2nd": "second"}

@@ -191,7 +191,7 @@ _TURNS_DOWN = CUES | words("than over less would could might no so")
 
 
 def _may_turn_down(text: str, options: tuple[str, ...]) -> bool:
-    """Whether it is worth looking for an option that is denied: the text names one, and has a cue beside its name."""
+    """Whether it is worth looking for an option that is denied: the text names one, and has a cue next to its name."""
     if not text.isascii():
         return True
     if _TURNS_DOWN.isdisjoint(words(text)):

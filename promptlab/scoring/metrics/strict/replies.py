@@ -25,7 +25,7 @@ _FILLER = regex(
 )
 PREFIX = regex(r"^[^\W\d][\w '\-]{0,40}\s?:\s+")
 SAYS = regex(
-    r"^(?P<head>.{1,200}?)(?:'s|\s(?:is|are|was|would be|should be|becomes|means|spells?|makes?|forms?|gives?"
+    r"^(?P<head>.{1,200}?)(?:'s|\s(?:is|are|was|would be|should be|becomes|means|spells?|makes?|gives?"
     r"|(?:unscrambles?|rearranges?|(?:can be )?(?:unscrambled|rearranged)) (?:to|into|as)(?: (?:spell|form|make|give))?"
     r"|translates (?:to|as)|se dit|se dice"
     r"|se traduit par|se traduce (?:como|por)|significa|signifie|veut dire|bedeutet|ist"

@@ -107,17 +107,21 @@ def brackets(reply: Reply, item: Item) -> Scored:
 
 def listed(reply: Reply, item: Item) -> Scored:
     """The set of names in a list, in any order."""
-    wanted = [{key(part) for part in target.split(",")} for target in item.targets]
     scored = _set(
         reply,
-        wanted,
+        _named(item.targets),
         lambda reading: {key(replies.ARTICLE.sub("", part.strip(replies.OUTSIDE))) for part in replies.LISTED.split(reading) if key(part)},
     )
     if not scored.score and len(reply.text) < 2000 and "," in item.input:
         named = _members(reply.said.casefold(), [fold(part).strip().casefold() for part in item.input.split(",")])
-        if {key(name) for name in named} in wanted:
+        if {key(name) for name in named} in _named(item.targets):
             return Scored(1.0, ", ".join(sorted(named)), "members")
     return scored
+
+
+@lru_cache(maxsize=4096)
+def _named(targets: tuple[str, ...]) -> tuple[set[str], ...]:
+    return tuple({key(part) for part in target.split(",")} for target in targets)
 
 
 _MARKED = r"(?:\s(?:is|are)\b)?\W{0,4}(?:\([^()]*\)\W*)?(?:(?P<yes>yes|true|✅|✓|✔|(?:an? )?animal)|no|false|❌|✗|✘|not)(?!\w)"
