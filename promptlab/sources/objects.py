@@ -41,6 +41,8 @@ class Experiment(spec.Experiment):
     `folder` is what paths are relative to (`task_files`, `stimulus_files`, cues, programs). FileProblems lists everything that is wrong.
     """
 
+    model_config = ConfigDict(defer_build=False)  # its signature is that of `__init__` once it is built
+
     _folder: Path = PrivateAttr()
     _files: dict[str, str] = PrivateAttr()
     """What was given as objects, as files: text by path from the experiment's file."""
