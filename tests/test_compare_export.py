@@ -115,11 +115,9 @@ def test_a_spreadsheet_runs_nothing_and_an_unknown_ending_is_refused(two: tuple[
 
 
 def test_runs_that_were_sent_different_parameters_are_compared_by_force_alone(two: tuple[Path, Path], tmp_path: Path) -> None:
-    warm = tmp_path / two[1].name
-    shutil.copytree(two[1], warm)
-    manifest = json.loads((warm / "manifest.json").read_text())
-    manifest["effective"]["sim/planted"]["temperature"] = 0.7
-    (warm / "manifest.json").write_text(json.dumps(manifest))
+    path = runs.experiment(tmp_path, name="warm", models="  - {model: sim/planted, sampling: {temperature: 0.7}}", items=40)
+    assert runs.run("sweep", str(path), "--runs", str(tmp_path / "runs"), "--no-cache", "--no-report").returncode == 0
+    [warm] = (tmp_path / "runs").glob("warm-*")
     refused = runs.run("compare", str(two[0]), str(warm))
     assert refused.returncode == 2
     assert "different sampling parameters" in refused.stderr
@@ -127,6 +125,9 @@ def test_runs_that_were_sent_different_parameters_are_compared_by_force_alone(tw
     forced = runs.run("compare", str(two[0]), str(warm), "--force", "--json")
     assert forced.returncode == 0, forced.stderr
     assert any("sampling as sent" in note and "0.7" in note for note in json.loads(forced.stdout)["notes"])
+    warm = tmp_path / two[1].name
+    shutil.copytree(two[1], warm)
+    manifest = json.loads((warm / "manifest.json").read_text())
     manifest["effective"]["sim/planted"] = {**Run(two[1]).manifest.effective["sim/planted"], "seed": 99}
     (warm / "manifest.json").write_text(json.dumps(manifest))
     sides = [(run, side_of(run, None, "none", None)) for run in (Run(two[0]), Run(warm))]

@@ -124,7 +124,7 @@ def test_a_run_opens_and_says_what_it_said(runs: str, folder: Path) -> None:
 def test_no_hash_of_it_is_accused(runs: str, folder: Path) -> None:
     page = json.loads(said(folder, "report", str(only(folder / runs)), "--page", "design", "--format", "json"))
     [audit] = [shown for shown in page if shown["title"].removeprefix("SIMULATED: ") == AUDIT]
-    says = {row["what"]: row["says"].lstrip("■▼● ") for row in audit["rows"]}
+    says = {row["what"]: row["result"].lstrip("■▼● ") for row in audit["rows"]}
     assert says.pop("plan") == "matches"
     if runs == "imported":
         assert says == {"file promptfoo.json": "unknown"}
