@@ -62,7 +62,7 @@ _CONCLUDING = words(
     "resultat respuesta resultado solucion conclusion traduccion resposta risposta risultato correct right choice decision "
     "richtige bonne choose pick"
 )
-_CJK_WORD = regex(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義差和]")
+_CJK_WORD = regex(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義义差和]")
 
 
 _OPENS_ONE = regex(

@@ -44,6 +44,7 @@ _VERB = regex(
     r"|\b(?:that|it|there|which)'s|合わせて|합은|합계는|是|等于|得到|得|为|は|合計|모두|총)"
     r"[\s:,、]*(?:(?:a )?(?:grand )?total of|equal to|exactly|therefore|thus|then|just|only|simply|about"
     r"|approximately|around|roughly|actually|really|in fact|indeed|there (?:is|are)|the number|also|now|(?:us|you|me)(?: with)?|with"
+    r"|das|dies|es|cela|ça|eso|nous|nos"
     r"|to)?[\s:]*$",
     re.I,
 )
@@ -86,10 +87,13 @@ def _before(text: str, one: Figure) -> str:
 _ASIDE = regex(
     r"(?=[(,\s])(?:(?=\()(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\((?!or\b|total\b)"
     r"|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s"
+    r"|,\s(?:after|having|following|nach|nachdem|après|tras|después)\s(?![^.]*(?:,|\b(?:makes?|gives?|is|gets?|becomes?|comes?|leaves?)\b))"
     r"|\s-\s(?=[A-Za-z])(?!or\b)|,\sand\s(?:the"
     r"|its|their)\s(?![^.]*\b(?:makes?|gives?|brings?)\b)|\s[—–]\s)",
     re.I,
 )
+_AFTER = regex(r"(?:After|Having|Although|Nach|Nachdem|Après|Tras|Aunque)\s[^,.;]*\d[^,.;]*,\s+(?=[^\d,.;]{3,}\d)")
+"""A clause that comes before what the sentence says: "After having begun in 1939, it ended in 1945"."""
 _IN_TOTAL = regex(r"^(?:\s[\w-]+){0,2}\s(?:in total|altogether|in all|overall|en tout|insgesamt|en total)\b", re.I)
 
 
@@ -106,6 +110,10 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
     text = _unlabelled(text)
     if (aside := _ASIDE.search(text)) is not None and aside.start() and figures(text[: aside.start()]):
         settled, value = _of_sentence(text[: aside.start()], alone=False)
+        if settled and value is not None:
+            return True, value
+    if text[:1] in "AHNT" and (after := _AFTER.match(text)) is not None:
+        settled, value = _of_sentence(text[after.end() :], alone=False)
         if settled and value is not None:
             return True, value
     every = figures(text)
@@ -196,8 +204,27 @@ def number(reply: Reply, item: Item) -> Scored:
 
 def numbered(reply: Reply) -> tuple[Decimal | None, str, str]:
     """The number that a reply says, the rule that found it, and the text with its numbers in digits."""
-    plain = reply.text if _PLAIN.fullmatch(reply.text) else arabic(reply.text)
+    plain = reply.text if _PLAIN.fullmatch(reply.text) else _undated(arabic(reply.text))
     return *_number(reply if plain == reply.text else located(plain)), plain
+
+
+_MONTH = (
+    r"(?:jan(?:uary?|vier)?|feb(?:ruary?|rero)?|février|mar(?:ch|s|zo)?|märz|apr(?:il)?|avril|abril|may|mai|mayo|jun[ei]?|juin|junio"
+    r"|jul[yi]?|juillet|julio|aug(?:ust)?|août|agosto|sept?(?:ember|embre|iembre)?|o[ck]t(?:ober|obre|ubre)?"
+    r"|nov(?:ember|embre|iembre)?|de[cz](?:ember)?|décembre|diciembre|enero)\b\.?"
+)
+_DATED = regex(
+    rf"\b(?P<month>{_MONTH}) \d{{1,2}}(?:st|nd|rd|th)?,? (?=\d{{4}}\b)"
+    rf"|\b\d{{1,2}}(?:st|nd|rd|th|er|\.)? (?:of |de )?(?P<named>{_MONTH}),? (?:of |de |del )?(?=\d{{4}}\b)"
+    r"|(?<=\d[年년]) ?\d{1,2} ?[月월](?: ?\d{1,2} ?[日일])?",
+    re.I,
+)
+_YEAR = regex(r"\d{4}")
+
+
+def _undated(text: str) -> str:
+    """The text with the year alone of each full date: "September 2, 1945" is one number at most."""
+    return _DATED.sub(lambda date: f"{date['month'] or date['named'] or ''} ", text) if _YEAR.search(text) else text
 
 
 @lru_cache(maxsize=CACHED)
@@ -230,7 +257,13 @@ def _beside_input(text: str, asked: str, value: Decimal | None, rule: str) -> tu
     plain = _unnumbered(text)
     usable = _values(_things([one for one in figures(plain) if not one.barred], plain))
     new = usable - given
+    if rule == "equation" and _CHAIN.search(plain):
+        return value, rule
     return (new.pop(), "new number") if len(new) == 1 and usable & given and (value is None or value in given) else (value, rule)
+
+
+_CHAIN = regex(r"=[^=\n]*[-+*/×÷][^=\n]*=\s?-?[\d.,]*\d\W*$")
+"""A sum that is worked out at the end: "op -17 = -17 + 17 = 0" says 0."""
 
 
 @lru_cache(maxsize=CACHED)

@@ -29,10 +29,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "entailment": (r"entails|entailed|entail", ""),
     "contradiction": (r"contradicts?|contradicted|contradictory", ""),
     "nonentailment": (r"non[ -]?entailment|does not follow|doesn't follow", ""),
-    "valid": ("gültig|valide", "yes|true"),
-    "invalid": ("ungültig", "no|false"),
-    "plausible": ("", "yes|true"),
-    "implausible": ("", "no|false"),
+    "valid": ("gültig|valide|válido|válida|有效|有効|유효", "yes|true"),
+    "invalid": ("ungültig|invalide|inválido|inválida|无效|無効|무효", "no|false"),
+    "plausible": ("plausibel|合理", "yes|true"),
+    "implausible": ("unplausibel|implausibel|inverosímil|invraisemblable|不合理", "no|false"),
 }
 """Other words of an option: those that are clear anywhere, and those that count alone, in front or as a conclusion."""
 _NO_NOUN = regex(
@@ -46,7 +46,7 @@ _CLUES = words(
     "wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue odd entail entails entailed "
     "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
     "negativo negativa pos neg falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
-    "from out negative does doesn valide verdadero cierto non"
+    "from out negative does doesn valide invalide plausibel unplausibel implausibel invraisemblable verdadero cierto non"
 )
 
 
@@ -139,7 +139,7 @@ def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
     return (
         re.compile(
             rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es"
-            rf"|:)) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*\s*\Z)",
+            rf"|means|bedeutet|signifie|significa|:)(?: que)?) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*\s*\Z)",
             re.I,
         )
         if words
