@@ -593,6 +593,11 @@ def test_an_answer_that_repeats_its_question_or_tells_a_date(kind: str, target: 
     assert STRICT[kind](reply, Item("1", _CAPITAL, (target,))).score == expected
 
 
+@pytest.mark.parametrize(("reply", "expected"), [("法国的首都是巴黎。", 1), ("法国的首都不是巴黎。", 0), ("德国的首都是巴黎。", 0)])
+def test_a_question_is_repeated_without_spaces(reply: str, expected: int) -> None:
+    assert STRICT["text"](reply, Item("1", "法国的首都是哪里?", ("巴黎",))).score == expected
+
+
 with (Path(__file__).with_name("replies.jsonl")).open(encoding="utf-8") as lines:
     MARKED = [json.loads(line) for line in lines]
 """Items with replies of many kinds that a reader marked right or wrong."""

@@ -16,8 +16,12 @@ from promptlab.scoring.metrics.strict import phrases
 from promptlab.scoring.metrics.strict.roles import Roles, by_role
 
 _CAUSES = Roles(
-    regex(r"\bcaus(?:e|al)\b|\breason\b|原因|원인|\bhappen(?:s|ed) first\b|\bfirst$|✅", re.I),
-    regex(r"\b(?:effect|results?(?= of\b)|consequence|outcome|caused by)\b|結果|结果|결과|❌", re.I),
+    regex(r"\bcaus(?:e|al)\b|\breason\b|\bcausa\b|\bursache\b|原因|원인|\bhappen(?:s|ed) first\b|\bfirst$|✅", re.I),
+    regex(
+        r"\b(?:effect|results?(?= of\b)|consequence|outcome|caused by"
+        r"|efecto|effet|wirkung|folge|consecuencia|conséquence)\b|結果|结果|결과|❌",
+        re.I,
+    ),
     regex(
         r"\b(?:caus(?:es|ed|ing)(?! by)|(?:led|leads|leading) to|made|makes|so|therefore|thus|hence|precede[sd]?|resulted in|results in"
         r"|brought about|as a (?:result|consequence)(?! of)|consequently"

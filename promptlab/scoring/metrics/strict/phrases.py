@@ -47,6 +47,8 @@ def _sentences(reply: Reply, item: Item) -> Iterator[tuple[str, str]]:
 
 def _of_question(said: str, asked: str) -> Iterator[str]:
     """What a sentence says of the thing that its input asks for: "The capital of France is Paris", "Paris is the capital"."""
+    if not said.isascii() and (eastern := _IS_EASTERN.fullmatch(said)) is not None and eastern["head"] in fold(asked):
+        yield eastern["tail"].strip(replies.OUTSIDE)
     known = {*key(asked).split(), *key(asked.replace("'s", "")).split(), *_SMALL}
     for told in filter(None, map(replies.SAYS.match, dict.fromkeys((said, said.replace("'s ", " "))))):
         for about, rest in ((told["head"], told["tail"]), (told["tail"], told["head"])):
@@ -55,6 +57,7 @@ def _of_question(said: str, asked: str) -> Iterator[str]:
                 yield replies.explains(rest).strip(replies.OUTSIDE)
 
 
+_IS_EASTERN = regex(r"(?P<head>[^。\n]{2,60}?)(?:是|は|[은는])[、,]? ?(?P<tail>[^。\n]{1,60}?)(?:です|である|입니다|이다)?[。.]?")
 _QUOTES = regex(r"(?:\b(?:is|are|would be|as|becomes|to|but)[\s:]+|[=:>]\s*|^)\"(?P<said>[^\"\n]+)\"(?=[.!]?$|[.!]?\s)")
 _LANGUAGE = regex(r"(?:en|auf|in) \w+", re.I)
 _MEANS = regex(r"\s(?:means|bedeutet|significa|signifie|veut dire|translates (?:to|as))\s", re.I)

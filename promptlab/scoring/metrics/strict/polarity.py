@@ -110,6 +110,7 @@ class _Words:
         self.denied = regex(
             rf"(?:{DENIES}|\bthan|\bover|\bless|\b(?:would|could|might) (?:only )?be (?=\w+ if\b)|\b(?:there(?: is|'s)|it's|is|have|has"
             rf"|an?) no "
+            rf"|, (?:no|non|nicht|pas) "
             rf"|^no (?=entail|contrad)|\band so (?:is|are|was) )\s*[\"'(*]*{one}[\"')*]*(?:(?:, (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
             rf",? n?or (?:an? |the )?[\"'(*]*{one}[\"')*]*)?"
             rf"|\b(?:an?|any) [\"']?{one}[\"']?(?: \w+)? would\b(?! be (?:my|the|correct|right|appropriate|best|fitting))"
@@ -138,8 +139,9 @@ def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
     words = "|".join(word for word in words.split("|") if word not in keys)
     return (
         re.compile(
-            rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es"
-            rf"|means|bedeutet|signifie|significa|:)(?: que)?) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*\s*\Z)",
+            rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|を?という|を意味|이?라는|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es"
+            rf"|means|bedeutet|meint|signifie|significa|veut dire|quiere decir|:)(?: que)?) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*"
+            r"\s*(?:\Z|,\s?(?:because|weil|car|porque|因为|因為)))",
             re.I,
         )
         if words
