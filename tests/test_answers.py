@@ -593,6 +593,10 @@ def test_an_answer_that_repeats_its_question_or_tells_a_date(kind: str, target: 
     assert STRICT[kind](reply, Item("1", _CAPITAL, (target,))).score == expected
 
 
+def test_an_empty_option_is_never_named() -> None:
+    assert STRICT["choice"]("positive: 95 %, negative: 5 % (2)", Item("1", "x", ("",))).score == 0
+
+
 @pytest.mark.parametrize(("reply", "expected"), [("法国的首都是巴黎。", 1), ("法国的首都不是巴黎。", 0), ("德国的首都是巴黎。", 0)])
 def test_a_question_is_repeated_without_spaces(reply: str, expected: int) -> None:
     assert STRICT["text"](reply, Item("1", "法国的首都是哪里?", ("巴黎",))).score == expected

@@ -16,7 +16,7 @@ from promptlab.scoring.answers.text import CACHED, fold, key
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
 from promptlab.scoring.metrics.strict.figures import OR, Figure, figures
-from promptlab.scoring.metrics.strict.notations import arabic, spelled_number
+from promptlab.scoring.metrics.strict.notations import arabic, spelled_number, undated
 
 _OPERATOR = regex(r"\s*(?:[-+*/×÷x·]|\bplus\b|\bminus\b|\btimes\b|\bdivided by\b|\bmultiplied by\b)\s*", re.I)
 _LABEL = regex(
@@ -44,8 +44,7 @@ _VERB = regex(
     r"|\b(?:that|it|there|which)'s|合わせて|합은|합계는|是|等于|得到|得|为|は|合計|모두|총)"
     r"[\s:,、]*(?:(?:a )?(?:grand )?total of|equal to|exactly|therefore|thus|then|just|only|simply|about"
     r"|approximately|around|roughly|actually|really|in fact|indeed|there (?:is|are)|the number|also|now|(?:us|you|me)(?: with)?|with"
-    r"|das|dies|es|cela|ça|eso|nous|nos"
-    r"|to)?[\s:]*$",
+    r"|das|dies|es|cela|ça|eso|nous|nos|to)?[\s:]*$",
     re.I,
 )
 _ITEMS = regex(r"\b(?:there (?:is|are)|have|has|total|count|contains?|i see|in all|altogether)\b|[有共总総合計모총]", re.I)
@@ -204,27 +203,8 @@ def number(reply: Reply, item: Item) -> Scored:
 
 def numbered(reply: Reply) -> tuple[Decimal | None, str, str]:
     """The number that a reply says, the rule that found it, and the text with its numbers in digits."""
-    plain = reply.text if _PLAIN.fullmatch(reply.text) else _undated(arabic(reply.text))
+    plain = reply.text if _PLAIN.fullmatch(reply.text) else undated(arabic(reply.text))
     return *_number(reply if plain == reply.text else located(plain)), plain
-
-
-_MONTH = (
-    r"(?:jan(?:uary?|vier)?|feb(?:ruary?|rero)?|février|mar(?:ch|s|zo)?|märz|apr(?:il)?|avril|abril|may|mai|mayo|jun[ei]?|juin|junio"
-    r"|jul[yi]?|juillet|julio|aug(?:ust)?|août|agosto|sept?(?:ember|embre|iembre)?|o[ck]t(?:ober|obre|ubre)?"
-    r"|nov(?:ember|embre|iembre)?|de[cz](?:ember)?|décembre|diciembre|enero)\b\.?"
-)
-_DATED = regex(
-    rf"\b(?P<month>{_MONTH}) \d{{1,2}}(?:st|nd|rd|th)?,? (?=\d{{4}}\b)"
-    rf"|\b\d{{1,2}}(?:st|nd|rd|th|er|\.)? (?:of |de )?(?P<named>{_MONTH}),? (?:of |de |del )?(?=\d{{4}}\b)"
-    r"|(?<=\d[年년]) ?\d{1,2} ?[月월](?: ?\d{1,2} ?[日일])?",
-    re.I,
-)
-_YEAR = regex(r"\d{4}")
-
-
-def _undated(text: str) -> str:
-    """The text with the year alone of each full date: "September 2, 1945" is one number at most."""
-    return _DATED.sub(lambda date: f"{date['month'] or date['named'] or ''} ", text) if _YEAR.search(text) else text
 
 
 @lru_cache(maxsize=CACHED)
@@ -257,9 +237,8 @@ def _beside_input(text: str, asked: str, value: Decimal | None, rule: str) -> tu
     plain = _unnumbered(text)
     usable = _values(_things([one for one in figures(plain) if not one.barred], plain))
     new = usable - given
-    if rule == "equation" and _CHAIN.search(plain):
-        return value, rule
-    return (new.pop(), "new number") if len(new) == 1 and usable & given and (value is None or value in given) else (value, rule)
+    keeps = value is not None and (value not in given or (rule == "equation" and _CHAIN.search(plain) is not None))
+    return (new.pop(), "new number") if len(new) == 1 and usable & given and not keeps else (value, rule)
 
 
 _CHAIN = regex(r"=[^=\n]*[-+*/×÷][^=\n]*=\s?-?[\d.,]*\d\W*$")
@@ -351,7 +330,6 @@ def _checked(parts: list[str]) -> Decimal | None:
     return first if second in asked and first in again and len(asked) > 1 else None
 
 
-_DIGIT = regex(r"\d")
 _PLAIN = regex(r"-?\d+(?:\.\d+)?\.?")
 
 

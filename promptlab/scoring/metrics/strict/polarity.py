@@ -104,7 +104,7 @@ class _Words:
         self.synonyms = [(option, pattern) for option, pattern in synonyms if pattern is not None]
         self.article = "a" in keys
         self.yes_no = "no" in keys or "false" in keys
-        names = "|".join(re.escape(option) for option in sorted(options, key=len, reverse=True))
+        names = "|".join(re.escape(option) for option in sorted(options, key=len, reverse=True) if option) or "(?!)"
         one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
         after = r"\s*(?:is|was) (?:wrong|incorrect|impossible)\b" if {"true", "false", "correct", "incorrect"} & set(keys) else DENIED_AFTER
         self.denied = regex(
