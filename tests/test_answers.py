@@ -562,6 +562,46 @@ def test_a_date_is_read_behind_its_preposition(asked: str, target: str, right: s
     assert [STRICT["text"](reply, item).score for reply in (target, right, wrong)] == [1, 1, 0]
 
 
+_CAPITAL = "What is the capital of Australia?"
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "reply", "expected"),
+    [
+        ("number", "1945", "It ended on September 2, 1945.", 1),
+        ("number", "1945", "Am 2. September 1945 endete er.", 1),
+        ("number", "1945", "El 2 de septiembre de 1945", 1),
+        ("number", "1945", "Le 2 septembre 1945.", 1),
+        ("number", "1945", "1945年9月2日に終わりました。", 1),
+        ("number", "1945", "1945년 9월 2일에 끝났습니다.", 1),
+        ("number", "2", "It ended on September 2, 1945.", 0),
+        ("number", "1945", "It ended in 1945, after having begun in 1939.", 1),
+        ("number", "1939", "It ended in 1945, after having begun in 1939.", 0),
+        ("number", "1945", "Terminó en 1945, tras haber empezado en 1939.", 1),
+        ("number", "1945", "After having begun in 1939, it ended in 1945.", 1),
+        ("number", "113", "We start with 29, after adding 84 we get 113.", 1),
+        ("text", "Canberra", "The capital of Australia is Canberra.", 1),
+        ("text", "Canberra", "Canberra is the capital of Australia.", 1),
+        ("text", "Canberra", "I think the capital of Australia is Canberra.", 1),
+        ("text", "Canberra", "Australia's capital is Canberra.", 1),
+        ("text", "Canberra", "The capital of Australia is not Canberra.", 0),
+        ("text", "Canberra", "The capital of New Zealand is Canberra.", 0),
+        ("text", "Canberra", "The capital of Australia is Sydney or Canberra.", 0),
+    ],
+)
+def test_an_answer_that_repeats_its_question_or_tells_a_date(kind: str, target: str, reply: str, expected: int) -> None:
+    assert STRICT[kind](reply, Item("1", _CAPITAL, (target,))).score == expected
+
+
+def test_an_empty_option_is_never_named() -> None:
+    assert STRICT["choice"]("positive: 95 %, negative: 5 % (2)", Item("1", "x", ("",))).score == 0
+
+
+@pytest.mark.parametrize(("reply", "expected"), [("法国的首都是巴黎。", 1), ("法国的首都不是巴黎。", 0), ("德国的首都是巴黎。", 0)])
+def test_a_question_is_repeated_without_spaces(reply: str, expected: int) -> None:
+    assert STRICT["text"](reply, Item("1", "法国的首都是哪里?", ("巴黎",))).score == expected
+
+
 with (Path(__file__).with_name("replies.jsonl")).open(encoding="utf-8") as lines:
     MARKED = [json.loads(line) for line in lines]
 """Items with replies of many kinds that a reader marked right or wrong."""

@@ -35,10 +35,13 @@ _ES = (
     r"|risultato)\b[^\n:=.]{0,40}?(?:\s*[:=]|\s(?:es|sería|seria|será|é|è)\b(?: entonces)?|\sno es\b)"
 )
 _ZH = (
-    r"(?:最终答案|正确答案|答案|结果|結果|结论|結論|答(?![えこ])|译文|翻译|反义词|同义词|复数)"
+    r"(?:最终答案|正确答案|答案|结果|結果|结论|結論|答(?![えこ])|译文|翻译|反义词|同义词|复数|(?<=的)(?:单词|词语?|字母)(?=是))"
     r"(?:应该|應該|应当)?(?:不?是|为|為|等于|等於)?\s*[:=]?"
 )
-_JA = r"(?:最終的な答え|最終回答|正しい答え|答え|正解|回答|解答|こたえ|訳|対義語|反対語|類義語|合計|差|和)(?:は|が)?\s*[、,:=]?"
+_JA = (
+    r"(?:最終的な答え|最終回答|正しい答え|答え|正解|回答|解答|こたえ|訳|対義語|反対語?|類義語|合計|[差和](?=\s*[はが是为為等:=]))"
+    r"(?:は|が|是|为|為|等于)?\s*[、,:=]?"
+)
 _KO = r"(?:최종 ?답변?|정답|답변|답|결과|결론|해답|번역|합계?|반의어|반대말|유의어|동의어)(?:은|는|이|가)?\s*[:=]?"
 _ANSWER = r"(?:answer|ans|answers|response|solution|conclusion|verdict|final (?:result|choice|decision))"
 _LESSER = r"(?:result|output|total|sum|difference|product|translation|count|value|completion|completed sequence|sorted list)"
@@ -62,7 +65,7 @@ _CONCLUDING = words(
     "resultat respuesta resultado solucion conclusion traduccion resposta risposta risultato correct right choice decision "
     "richtige bonne choose pick"
 )
-_CJK_WORD = regex(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義差和]")
+_CJK_WORD = regex(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義义词单母差和]")
 
 
 _OPENS_ONE = regex(

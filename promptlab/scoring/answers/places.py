@@ -36,9 +36,9 @@ _WORKED = regex(r"<<[^<>]*>>(?=\d)|<<([^<>]*)>>")
 """A calculator's notes in worked solutions: "2+3=<<2+3=5>>5"."""
 _SHOWN = regex(r"(?m)^\s*(?:>>> .*\n|print\(.*\)\s*#\s*)")
 """Code whose output follows it or is below."""
-_CITED = regex(r"(?<=\S)\s?\[\d{1,2}\](?=$|[\s.,;])")
+_CITED = regex(r"(?<=[^\s=:>])\s?\[\d{1,2}\](?=$|[\s.,;])")
 _EXTRA = words(
-    "way btw note if need want would comparison check let otherwise had runner"
+    "way btw note if need want would anything can may could shall comparison check let otherwise had runner"
     " runnerup honorable honourable second alternative alternatives"
 )
 _RULE = regex(r"\n\s*[-_=─—]{3,}\s*\n\s*(?=\S+\s*(?:\n|$))")

@@ -16,8 +16,12 @@ from promptlab.scoring.metrics.strict import phrases
 from promptlab.scoring.metrics.strict.roles import Roles, by_role
 
 _CAUSES = Roles(
-    regex(r"\bcaus(?:e|al)\b|\breason\b|原因|원인|\bhappen(?:s|ed) first\b|\bfirst$|✅", re.I),
-    regex(r"\b(?:effect|results?(?= of\b)|consequence|outcome|caused by)\b|結果|结果|결과|❌", re.I),
+    regex(r"\bcaus(?:e|al)\b|\breason\b|\bcausa\b|\bursache\b|原因|원인|\bhappen(?:s|ed) first\b|\bfirst$|✅", re.I),
+    regex(
+        r"\b(?:effect|results?(?= of\b)|consequence|outcome|caused by"
+        r"|efecto|effet|wirkung|folge|consecuencia|conséquence)\b|結果|结果|결과|❌",
+        re.I,
+    ),
     regex(
         r"\b(?:caus(?:es|ed|ing)(?! by)|(?:led|leads|leading) to|made|makes|so|therefore|thus|hence|precede[sd]?|resulted in|results in"
         r"|brought about|as a (?:result|consequence)(?! of)|consequently"
@@ -62,14 +66,18 @@ def _sentences(asked: str) -> tuple[tuple[str, ...], re.Pattern[str] | None]:
     if found is None:
         return (), None
     numbered = (
-        r"(?:the )?(?:(?:event|action|fact) in )?(?:sentence|statement|number|option|s|文|문장|satz|phrase|oración|frase) ?#?(?:{n}(?!\d)"
+        r"(?:the )?(?:(?:event|action|fact) in )?(?:sentence|statement|number|option|s|文|句子?|문장|satz"
+        r"|phrase|oración|frase) ?#?(?:{n}(?!\d)"
         r"|{word}\b)|(?<=: ){n}(?!\d)"
+        r"|第{east}(?:个|個)?(?:句话?|句子|文)|{east}(?:つ|番)目の文|{korean} ?번째 문장"
         r"|\bthe {place}(?: one| sentence| statement| event)?\b|\b{place} (?:one|sentence|statement|event)\b"
     )
     each = (
         rf"(?P<o{i}>(?:\b(?:sentence|statement) {i + 1}\W*)?[\"'(]*{_loosely(found[i + 1])}[\"')]*"
-        rf"|{numbered.format(n=i + 1, place=place, word=word)})"
-        for i, (place, word) in enumerate((("(?:first|former)", "one"), ("(?:second|latter)", "two")))
+        rf"|{numbered.format(n=i + 1, place=place, word=word, east=east, korean=korean)})"
+        for i, (place, word, east, korean) in enumerate(
+            (("(?:first|former)", "one", "[1一]", "첫"), ("(?:second|latter)", "two", "[2二]", "두"))
+        )
     )
     return found.groups(), regex("|".join(each), re.I)
 

@@ -105,6 +105,8 @@ def figures(text: str) -> tuple[Figure, ...]:
 def _signs(text: str, at: int, digits: int) -> bool:
     """Whether a hyphen before digits is a sign: it touches them, or nothing but a mark precedes it; no bullet, no operator."""
     before = text[:at].rstrip()
+    if before and before[-1] >= "\u3040" and before[-1].isalpha():
+        return digits - at == 1
     if before and (before[-1].isalnum() or before[-1] in ")%") and (text[at - 1] != " " or digits - at > 1):
         return bool(re.search(r"\b(?:is|are|be|equals?|get|gives?|makes?|ist|est|es)$", before, re.I)) and text[at - 1] == " "
     return digits - at == 1 or (digits - at > 1 and bool(before) and before[-1] in ":=($€£") or text[at + 1 : digits].strip() != ""

@@ -14,6 +14,12 @@ from promptlab.scoring.compiled import regex
 _ASKED = regex(r"(?<!\w)(?:do|does|did|will|would|can|could|should|is|are|was|were|has|have|had) (?P<rest>[^?.!\"]{4,150})\?", re.I)
 _SMALL = frozenset(str.split("a an the i you he she it we they me my your his her its our their to of for at on in and or that this"))
 _UNSURE = regex(r"\b(?:whether|if|unless|may|might|could|would|either|unclear|unsure|unknown|ambiguous|doubt|question)\b|\?", re.I)
+_SO = regex(
+    r"(?:^|[\s,;.])(?:so|thus|therefore|hence|which means)(?: that)?,? (?:you|i|he|she|it|we|they) "
+    r"(?P<verb>(?:\w+(?:n't)? ){0,3}\w+)\W*$",
+    re.I,
+)
+"""A reply that ends in the verb of the question alone: "so you do not return"."""
 _FAILS = regex(r"\b(?:unable|refus\w+|fail\w*|without)\b", re.I)
 _NTH = regex(
     r"\W*(?:(?:it(?:'s| is)|i(?:'d)? (?:choose|pick|say)) )?(?:the )?"
@@ -36,6 +42,8 @@ def agrees(reply: Reply, asked: str) -> bool | None:
     wanted = _question(asked) if len(reply.unremarked) < 500 else ()
     if not wanted:
         return None
+    if (so := _SO.search(reply.unremarked)) is not None and any(_same(wanted[0], word) for word in key(so["verb"]).split()):
+        return not denying(so[0]) if _UNSURE.search(so[0]) is None else None
     said = set()
     for sentence in (part for whole in sentences(reply.unremarked) for part in whole.split("; ")):
         words = key(sentence).split()

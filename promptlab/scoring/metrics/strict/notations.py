@@ -206,6 +206,25 @@ def arabic(text: str) -> str:
     return _SCALED.sub(_scaled, text)
 
 
+_MONTH = (
+    r"(?:jan(?:uary?|vier)?|feb(?:ruary?|rero)?|février|mar(?:ch|s|zo)?|märz|apr(?:il)?|avril|abril|may|mai|mayo|jun[ei]?|juin|junio"
+    r"|jul[yi]?|juillet|julio|aug(?:ust)?|août|agosto|sept?(?:ember|embre|iembre)?|o[ck]t(?:ober|obre|ubre)?"
+    r"|nov(?:ember|embre|iembre)?|de[cz](?:ember)?|décembre|diciembre|enero)\b\.?"
+)
+_DATED = regex(
+    rf"\b(?P<month>{_MONTH}) \d{{1,2}}(?:st|nd|rd|th)?,? (?=\d{{4}}\b)"
+    rf"|\b\d{{1,2}}(?:st|nd|rd|th|er|\.)? (?:of |de )?(?P<named>{_MONTH}),? (?:of |de |del )?(?=\d{{4}}\b)"
+    r"|(?<=\d[年년]) ?\d{1,2} ?[月월](?: ?\d{1,2} ?[日일])?",
+    re.I,
+)
+_YEAR = regex(r"\d{4}")
+
+
+def undated(text: str) -> str:
+    """The text with the year alone of each full date: "September 2, 1945" is one number at most."""
+    return _DATED.sub(lambda date: f"{date['month'] or date['named'] or ''} ", text) if _YEAR.search(text) else text
+
+
 _SIX = regex(r"\bsix (?=mille\b|cent\b)", re.I)
 """The French number that begins as an English one."""
 _A_HUNDRED = regex(r"\ban? (?=(?:hundred|thousand|million)\b)", re.I)

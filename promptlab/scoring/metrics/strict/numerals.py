@@ -16,7 +16,7 @@ from promptlab.scoring.answers.text import CACHED, fold, key
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
 from promptlab.scoring.metrics.strict.figures import OR, Figure, figures
-from promptlab.scoring.metrics.strict.notations import arabic, spelled_number
+from promptlab.scoring.metrics.strict.notations import arabic, spelled_number, undated
 
 _OPERATOR = regex(r"\s*(?:[-+*/×÷x·]|\bplus\b|\bminus\b|\btimes\b|\bdivided by\b|\bmultiplied by\b)\s*", re.I)
 _LABEL = regex(
@@ -44,10 +44,10 @@ _VERB = regex(
     r"|\b(?:that|it|there|which)'s|合わせて|합은|합계는|是|等于|得到|得|为|は|合計|모두|총)"
     r"[\s:,、]*(?:(?:a )?(?:grand )?total of|equal to|exactly|therefore|thus|then|just|only|simply|about"
     r"|approximately|around|roughly|actually|really|in fact|indeed|there (?:is|are)|the number|also|now|(?:us|you|me)(?: with)?|with"
-    r"|to)?[\s:]*$",
+    r"|das|dies|es|cela|ça|eso|nous|nos|to)?[\s:]*$",
     re.I,
 )
-_ITEMS = regex(r"\b(?:there (?:is|are)|have|has|total|count|contains?|i see|in all|altogether)\b", re.I)
+_ITEMS = regex(r"\b(?:there (?:is|are)|have|has|total|count|contains?|i see|in all|altogether)\b|[有共总総合計모총]", re.I)
 _ENUMERATED = regex(r"(?m)^[ \t]*\(?(\d{1,3})[.)][ \t]+(?=\S)")
 
 
@@ -86,10 +86,13 @@ def _before(text: str, one: Figure) -> str:
 _ASIDE = regex(
     r"(?=[(,\s])(?:(?=\()(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\((?!or\b|total\b)"
     r"|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s"
+    r"|,\s(?:after|having|following|nach|nachdem|après|tras|después)\s(?![^.]*(?:,|\b(?:makes?|gives?|is|gets?|becomes?|comes?|leaves?)\b))"
     r"|\s-\s(?=[A-Za-z])(?!or\b)|,\sand\s(?:the"
     r"|its|their)\s(?![^.]*\b(?:makes?|gives?|brings?)\b)|\s[—–]\s)",
     re.I,
 )
+_AFTER = regex(r"(?:After|Having|Although|Nach|Nachdem|Après|Tras|Aunque)\s[^,.;]*\d[^,.;]*,\s+(?=[^\d,.;]{3,}\d)")
+"""A clause that comes before what the sentence says: "After having begun in 1939, it ended in 1945"."""
 _IN_TOTAL = regex(r"^(?:\s[\w-]+){0,2}\s(?:in total|altogether|in all|overall|en tout|insgesamt|en total)\b", re.I)
 
 
@@ -106,6 +109,10 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
     text = _unlabelled(text)
     if (aside := _ASIDE.search(text)) is not None and aside.start() and figures(text[: aside.start()]):
         settled, value = _of_sentence(text[: aside.start()], alone=False)
+        if settled and value is not None:
+            return True, value
+    if text[:1] in "AHNT" and (after := _AFTER.match(text)) is not None:
+        settled, value = _of_sentence(text[after.end() :], alone=False)
         if settled and value is not None:
             return True, value
     every = figures(text)
@@ -196,7 +203,7 @@ def number(reply: Reply, item: Item) -> Scored:
 
 def numbered(reply: Reply) -> tuple[Decimal | None, str, str]:
     """The number that a reply says, the rule that found it, and the text with its numbers in digits."""
-    plain = reply.text if _PLAIN.fullmatch(reply.text) else arabic(reply.text)
+    plain = reply.text if _PLAIN.fullmatch(reply.text) else undated(arabic(reply.text))
     return *_number(reply if plain == reply.text else located(plain)), plain
 
 
@@ -230,7 +237,12 @@ def _beside_input(text: str, asked: str, value: Decimal | None, rule: str) -> tu
     plain = _unnumbered(text)
     usable = _values(_things([one for one in figures(plain) if not one.barred], plain))
     new = usable - given
-    return (new.pop(), "new number") if len(new) == 1 and usable & given and (value is None or value in given) else (value, rule)
+    keeps = value is not None and (value not in given or (rule == "equation" and _CHAIN.search(plain) is not None))
+    return (new.pop(), "new number") if len(new) == 1 and usable & given and not keeps else (value, rule)
+
+
+_CHAIN = regex(r"=[^=\n]*[-+*/×÷][^=\n]*=\s?-?[\d.,]*\d\W*$")
+"""A sum that is worked out at the end: "op -17 = -17 + 17 = 0" says 0."""
 
 
 @lru_cache(maxsize=CACHED)
@@ -318,7 +330,6 @@ def _checked(parts: list[str]) -> Decimal | None:
     return first if second in asked and first in again and len(asked) > 1 else None
 
 
-_DIGIT = regex(r"\d")
 _PLAIN = regex(r"-?\d+(?:\.\d+)?\.?")
 
 

@@ -272,27 +272,47 @@ _SIZES = Roles(
         r"\b(?:larger|bigger|greater|taller|heavier|longer|largest|biggest|more massive|large|big|huge|enormous"
         r"|giant|gigantic|massive|colossal|wins|outweighs"
         r"|yes|größer\w*)\b"
-        r"|plus grand|más grande|大き|더 [크큽]|✅",
+        r"|plus gr(?:and|os)|más grande|大き|더 [크큽]|✅",
         re.I,
     ),
     regex(
         r"\b(?:smaller|shorter|lighter|tinier|smallest|small|tiny|minuscule|microscopic|little|dwarfed|no(?! (?:contest|doubt|question"
         r"|comparison"
-        r"|competition))|kleiner\w*)\b|小さ|더 작|❌",
+        r"|competition))|kleiner\w*|plus petite?|más pequeñ[oa])\b"
+        r"|小さ|더 작|❌",
         re.I,
     ),
     regex(
         r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>|\b(?:outweighs?|dwarfs?|exceeds?|beats?|over"
         r"|outsizes?)\b"
-        r"|\bas (?:large|big|tall|heavy|long) as\b|\b(?:towers? over|taller than)\b|より大き|größer als|plus grand|más grande",
+        r"|\bas (?:large|big|tall|heavy|long) as\b|\b(?:towers? over|taller than)\b|größer als"
+        r"|plus (?:grande?|gros|grosse|lourde?) qu|más (?:grande|pesad[oa]) que",
         re.I,
     ),
     regex(
         r"\b(?:smaller|shorter|lighter|tinier)\b[^.]* than\b|<|\b(?:tiny|small|little|dwarfed|outweighed)\b[^.]*\b(?:to|by|with"
-        r"|beside)\b|kleiner als",
+        r"|beside)\b|kleiner als|plus petite? qu|más pequeñ[oa] que",
         re.I,
     ),
 )
+
+
+_THAN = regex("(?:比\\W*(?P<than>[\ue000\ue001])|(?P<than_>[\ue000\ue001])\\W*(?:より|보다))(?P<rest>[^。,.!\n]*)")
+_BIG, _LITTLE, _NOT = regex("大|重|高|[크큽큰큼]|무[거겁]"), regex("[小轻軽矮低]|작|가[벼볍]"), regex("不|没|ない|ません|않")
+"""Comparisons of East Asia, where the relation follows both names: "A比B大", "AはBより大きい", "A가 B보다 크다"."""
+
+
+def _compared(place: str, mentions: re.Pattern[str]) -> int | None:
+    """Which of two names a text in Chinese, Japanese or Korean calls the larger one; None where it compares nothing."""
+    if "比" not in place and "より" not in place and "보다" not in place:
+        return None
+    marked = mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), place)
+    if (told := _THAN.search(marked)) is None:
+        return None
+    big, little = _BIG.search(told["rest"]) is not None, _LITTLE.search(told["rest"]) is not None
+    than = ord(told["than"] or told["than_"]) - 0xE000
+    denied = _NOT.search(told["rest"]) is not None or marked[: told.start()].endswith(("不", "没"))
+    return None if big == little else 1 - than if big != denied else than
 
 
 def larger(reply: Reply, item: Item) -> Scored:
@@ -301,7 +321,8 @@ def larger(reply: Reply, item: Item) -> Scored:
     places = [reply.corrected] if reply.corrected is not None else [reply.concluded.text] if reply.concluded is not None else []
     arrow = re.split(r"\s(?:→|[-=]+>)\s", reply.head)
     for place in dict.fromkeys((*places, *(arrow[-1:] if len(arrow) > 1 else []), reply.unremarked, reply.text)):
-        if mentions is not None and (chosen := by_role(place, mentions, _SIZES)) is not None:
+        told = _compared(place, mentions) if mentions is not None and not place.isascii() else None
+        if mentions is not None and (chosen := by_role(place, mentions, _SIZES) if told is None else told) is not None:
             return replace(bigbench.choice(asked.choices[chosen], asked), rule="role")
         text = in_options(place, asked.choices).casefold()
         scored = bigbench.choice(text, asked)

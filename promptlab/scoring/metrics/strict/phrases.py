@@ -25,6 +25,7 @@ def text(reply: Reply, item: Item) -> Scored:
 
 
 _DIGIT = regex(r"\d")
+_SMALL = ("the", "a", "an", "of", "in", "our", "your")
 _WHEN = regex(r"(?:^|\s)(?:at|on|in|am|um|le|à|el|a las)\s+(?P<when>[^,;]{0,30}\d[^,;]{0,30})$", re.I)
 """A date or a time of day with its preposition: "it ended on 4 March 2019"."""
 
@@ -35,12 +36,28 @@ def _sentences(reply: Reply, item: Item) -> Iterator[tuple[str, str]]:
         yield reading, rule
         if dated and (when := _WHEN.search(reading)) is not None and not denying(reading):
             yield when["when"], rule
+    if len(reply.text) < 300 and not denying(reply.unremarked):
+        for said in filter(None, (reply.unremarked, statement(reply.unremarked))):
+            yield from ((part, "statement") for part in _of_question(said, item.input))
     if len(reply.text) < 2000 and reply.concluded is None:
         for quoted in _QUOTES.finditer(reply.unremarked):
             if not denied_before(reply.unremarked[: quoted.start()]):
                 yield quoted["said"], "quoted"
 
 
+def _of_question(said: str, asked: str) -> Iterator[str]:
+    """What a sentence says of the thing that its input asks for: "The capital of France is Paris", "Paris is the capital"."""
+    if not said.isascii() and (eastern := _IS_EASTERN.fullmatch(said)) is not None and eastern["head"] in fold(asked):
+        yield eastern["tail"].strip(replies.OUTSIDE)
+    known = {*key(asked).split(), *key(asked.replace("'s", "")).split(), *_SMALL}
+    for told in filter(None, map(replies.SAYS.match, dict.fromkeys((said, said.replace("'s ", " "))))):
+        for about, rest in ((told["head"], told["tail"]), (told["tail"], told["head"])):
+            if len(words := key(about).split()) > 1 and known.issuperset(words):
+                yield rest.strip(replies.OUTSIDE)
+                yield replies.explains(rest).strip(replies.OUTSIDE)
+
+
+_IS_EASTERN = regex(r"(?P<head>[^。\n]{2,60}?)(?:是|は|[은는])[、,]? ?(?P<tail>[^。\n]{1,60}?)(?:です|である|입니다|이다)?[。.]?")
 _QUOTES = regex(r"(?:\b(?:is|are|would be|as|becomes|to|but)[\s:]+|[=:>]\s*|^)\"(?P<said>[^\"\n]+)\"(?=[.!]?$|[.!]?\s)")
 _LANGUAGE = regex(r"(?:en|auf|in) \w+", re.I)
 _MEANS = regex(r"\s(?:means|bedeutet|significa|signifie|veut dire|translates (?:to|as))\s", re.I)

@@ -29,10 +29,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "entailment": (r"entails|entailed|entail", ""),
     "contradiction": (r"contradicts?|contradicted|contradictory", ""),
     "nonentailment": (r"non[ -]?entailment|does not follow|doesn't follow", ""),
-    "valid": ("gültig|valide", "yes|true"),
-    "invalid": ("ungültig", "no|false"),
-    "plausible": ("", "yes|true"),
-    "implausible": ("", "no|false"),
+    "valid": ("gültig|valide|válido|válida|有效|有効|유효", "yes|true"),
+    "invalid": ("ungültig|invalide|inválido|inválida|无效|無効|무효", "no|false"),
+    "plausible": ("plausibel|合理", "yes|true"),
+    "implausible": ("unplausibel|implausibel|inverosímil|invraisemblable|不合理", "no|false"),
 }
 """Other words of an option: those that are clear anywhere, and those that count alone, in front or as a conclusion."""
 _NO_NOUN = regex(
@@ -46,7 +46,7 @@ _CLUES = words(
     "wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue odd entail entails entailed "
     "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
     "negativo negativa pos neg falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
-    "from out negative does doesn valide verdadero cierto non"
+    "from out negative does doesn valide invalide plausibel unplausibel implausibel invraisemblable verdadero cierto non"
 )
 
 
@@ -104,12 +104,13 @@ class _Words:
         self.synonyms = [(option, pattern) for option, pattern in synonyms if pattern is not None]
         self.article = "a" in keys
         self.yes_no = "no" in keys or "false" in keys
-        names = "|".join(re.escape(option) for option in sorted(options, key=len, reverse=True))
+        names = "|".join(re.escape(option) for option in sorted(options, key=len, reverse=True) if option) or "(?!)"
         one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
         after = r"\s*(?:is|was) (?:wrong|incorrect|impossible)\b" if {"true", "false", "correct", "incorrect"} & set(keys) else DENIED_AFTER
         self.denied = regex(
             rf"(?:{DENIES}|\bthan|\bover|\bless|\b(?:would|could|might) (?:only )?be (?=\w+ if\b)|\b(?:there(?: is|'s)|it's|is|have|has"
             rf"|an?) no "
+            rf"|, (?:no|non|nicht|pas) "
             rf"|^no (?=entail|contrad)|\band so (?:is|are|was) )\s*[\"'(*]*{one}[\"')*]*(?:(?:, (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
             rf",? n?or (?:an? |the )?[\"'(*]*{one}[\"')*]*)?"
             rf"|\b(?:an?|any) [\"']?{one}[\"']?(?: \w+)? would\b(?! be (?:my|the|correct|right|appropriate|best|fitting))"
@@ -138,8 +139,9 @@ def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
     words = "|".join(word for word in words.split("|") if word not in keys)
     return (
         re.compile(
-            rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es"
-            rf"|:)) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*\s*\Z)",
+            rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|を?という|を意味|이?라는|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es"
+            rf"|means|bedeutet|meint|signifie|significa|veut dire|quiere decir|:)(?: que)?) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*"
+            r"\s*(?:\Z|,\s?(?:because|weil|car|porque|因为|因為)))",
             re.I,
         )
         if words
