@@ -123,6 +123,10 @@ def test_what_the_report_would_not_judge_does_not_pass(tmp_path: Path, monkeypat
     monkeypatch.setattr(gates, "build", lambda _: failed)
     [found] = gate(run_of, None, margin=5)
     assert (found.outcome, found.why) == ("not enough data", "the judge failed a control, so its scores say nothing")
+    monkeypatch.setattr(gates, "build", lambda _: replace(report, standings=tuple(replace(s, score=0.0) for s in report.standings)))
+    [found] = gate(run_of, None, margin=5)
+    assert found.outcome == "not enough data"
+    assert found.why.startswith("all 4,000 answers score 0. That shows no equality")
     monkeypatch.setattr(gates, "build", lambda _: replace(report, standings=(), state="incomplete"))
     [found] = gate(run_of, "new", margin=5)
     assert (found.outcome, found.why) == ("not enough data", "the run is incomplete, and no other arm has an answer")
