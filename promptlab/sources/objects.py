@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, PrivateAttr
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from promptlab.nouns import FileProblems, Problem
 from promptlab.sources.spec import experiment as spec
@@ -40,6 +40,8 @@ class Experiment(spec.Experiment):
 
     `folder` is what paths are relative to (`task_files`, `stimulus_files`, cues, programs). FileProblems lists everything that is wrong.
     """
+
+    model_config = ConfigDict(defer_build=False)  # its signature is that of `__init__` once it is built
 
     _folder: Path = PrivateAttr()
     _files: dict[str, str] = PrivateAttr()
