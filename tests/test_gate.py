@@ -18,6 +18,7 @@ from promptlab.record.store import Run
 from promptlab.reporting import build
 from promptlab.reporting import gate as gates
 from promptlab.reporting.gate import gate, to_junit, to_markdown, worst
+from promptlab.reporting.html import to_html
 from promptlab.stats.core import Pairs, infer
 from promptlab.stats.noninferior import NonInferiority, items_of_gate, non_inferiority, passing
 from runs import run
@@ -203,3 +204,10 @@ def test_outcomes_at_the_planned_size(tmp_path: Path) -> None:
             outcomes.append(found.outcome)
     assert said[0.0].count("pass") >= 5
     assert said[0.05] == ["fail"] * 8
+
+
+def test_the_page_names_the_margin_of_its_grey_band(tmp_path: Path) -> None:
+    report = build(Run(imported(tmp_path, 0.0, 60)))
+    two = replace(report, plan=replace(report.plan, tasks=report.plan.tasks * 2))
+    for of, points in ((report, 5), (two, 2)):
+        assert f"A difference of {points} points counts (grey band)" in to_html(of)
