@@ -256,6 +256,7 @@ class _Session:
         kept = answers_of(self._writer.folder, cache) if self._how.batch else cache
         study = at_batch_prices(self._study) if self._how.batch else self._study
         engine = engine_of(study, kept, budget, progress, self._how)
+        engine.run_id = self._study.run_id  # at the prices of batches a study has another
         engine.own = self._how.own or (own_in(study.path.parent) if self._how.cache == "replay" else {})
         manifest.effective = engine.effective()
         manifest.in_flight(0 if self._how.batch else self._how.concurrency)
