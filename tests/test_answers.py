@@ -684,6 +684,29 @@ ENDLESS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ("- billing: 10%\n- other: 85%\n- bug: 5%", "other"),
+        ("billing (10 %), bug (90 %)", "bug"),
+        ('```json\n{"billing": 0.1, "bug": 0.85}\n```', "bug"),
+        ("1. bug: 80%\n2. billing: 20%", "bug"),
+        ("| bug | 90% |\n| billing | 10% |", "bug"),
+        ("**billing** – 95%\n**bug** – 5%", "billing"),
+        ("billing: 50%\nbug: 50%", None),
+        ("Bug: 90%", "bug"),
+        ("label: other\nrunner_up: billing\nconfidence: high", "other"),
+        ("Category = bug; alternative = billing", "bug"),
+        ("Between billing and bug, the latter.", "bug"),
+        ("Of bug and billing, I'd pick the former.", "bug"),
+        ("Between billing and bug, neither.", None),
+    ],
+)
+def test_shares_runners_up_and_one_of_two_among_options(reply: str, said: str | None) -> None:
+    item = Item("1", "A ticket", ("bug",), ("billing", "bug", "account", "other"))
+    assert STRICT["choice"](reply, item).extracted == said
+
+
 @pytest.mark.long(but=8)
 @pytest.mark.parametrize("part", ENDLESS)
 def test_an_endless_reply_takes_no_time(part: str) -> None:

@@ -172,6 +172,9 @@ def test_what_no_answer_tells_of_equal_lengths_is_not_said() -> None:
     found = length_adjusted(diff, ratio, reach=0.5)
     assert (found.adjusted, found.adjusted_interval, found.slope) == (None, None, None)
     assert found.raw_interval[0] < found.raw < found.raw_interval[1]
+    assert length_adjusted(diff, np.full(60, 1.0), reach=0.5).adjusted is None, "each twice as long or more: it may be the length"
+    with pytest.raises(ValueError, match="equally long"):
+        length_adjusted(diff, np.zeros(60), reach=0.5)
     equal = length_adjusted(diff, rng.normal(0.0, 0.1, 60), reach=0.5)
     assert equal.adjusted == pytest.approx(equal.raw, abs=0.02)
     with pytest.raises(ValueError, match="within"):

@@ -16,6 +16,7 @@ from promptlab.nouns.plan import Margins, Plan
 from promptlab.nouns.setting import Setting
 from promptlab.stats import analyse
 from promptlab.stats.multiplicity import hypotheses
+from promptlab.stats.sentences import above_incumbent
 
 SETTING = Setting("paper")
 Scores = Mapping[str, Mapping[str, Sequence[float | None]]]
@@ -156,6 +157,27 @@ def test_equivalence_follows_the_plans_alpha() -> None:
 def test_no_pair_at_all_is_refused() -> None:
     c = the(judged(half(60), [None] * 60), "cell")
     assert (c.verdict, c.status) == ("refused", "missing_pairs")
+    assert "120 trials are recorded" in c.sentence, "they failed: a run that is at its end is not told to reach it"
+    never = the(analyse(trials({"none_aa": {"t": half(60)}}), plan({"t": 60}, ["s"])), "cell")
+    assert "is recorded yet" in never.sentence
+
+
+def test_a_verdict_on_answers_that_the_scorer_did_not_find_says_so() -> None:
+    rows = trials({"none": {"t": half(60)}, "none_aa": {"t": half(60)}, "s": {"t": [0.0] * 60}})
+    unread = rows.assign(outcome=np.where(rows["arm"] == "s", "parse_failed", "ok"))
+    c = the(analyse(unread, plan({"t": 60}, ["s"])), "cell")
+    assert c.verdict == "hurts"
+    assert "no answer: 100 % of the treatment's, 0 % of the control's" in c.sentence
+    for outcome in ("ok", "parse_failed"):
+        assert "found no answer" not in the(analyse(rows.assign(outcome=outcome), plan({"t": 60}, ["s"])), "cell").sentence
+
+
+def test_a_gain_of_every_item_alike_has_no_interval_and_its_sentence_says_so() -> None:
+    c = the(judged([0.5] * 60, [1.0] * 60), "cell")
+    assert (c.verdict, c.ci_low) == ("helps", None)
+    assert "by 50.0 points (the same on every item, so without an interval)" in c.sentence
+    assert above_incumbent(c) == "It scores +50.0 points on every item above the incumbent."
+    assert "points (difference +" in the(judged(half(60), moved(half(60), 20, 0)), "cell").sentence
 
 
 def test_losses_of_one_arm_that_could_turn_a_verdict_are_refused_with_the_bounds() -> None:
@@ -354,6 +376,9 @@ def test_notes_say_what_is_odd_about_repeats_and_single_items() -> None:
     assert any(note.startswith("unbalanced_repeats") for note in uneven.notes)
     once = the(analyse(frames[0], plan({"t": n}, ["s"])), "cell")
     assert once.notes == ()
+    prompts = pd.concat([frames[0].assign(base_prompt="p"), frames[0][frames[0]["arm"] != "none_aa"].assign(base_prompt="q")])
+    several = dataclasses.replace(plan({"t": n}, ["s"]), base_prompts=("p", "q"))
+    assert the(analyse(prompts, several), "cell").notes == (), "an answer to each of two prompts is no repeat"
     skewed = [0.5] * (n - 1) + [0.0]
     one = the(judged([0.5] * n, skewed), "cell")
     assert any(note.startswith("dominated_by_few_items") for note in one.notes)

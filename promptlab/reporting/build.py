@@ -371,7 +371,8 @@ def unwhole(report: Report) -> list[str]:
         names = [f"{in_prompt(one.arm, one.prompt)}{_apart(report, one.setting)}" for one in many[:MOST_NAMED]]
         named = "; ".join(f"{name} {ended(one.shares)}" for name, one in zip(names, many, strict=False))
         more = f"; and {len(many) - MOST_NAMED} more arms" if len(many) > MOST_NAMED else ""
-        found.append(f"Answers of {model} that are not whole: {named}{more}. {remedy(many[0].shares)}")
+        cure = "" if report.plan.imported else f" {remedy(many[0].shares)}"
+        found.append(f"Answers of {model} that are not whole: {named}{more}.{cure}")
     return found
 
 

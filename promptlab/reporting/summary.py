@@ -22,6 +22,7 @@ from promptlab.reporting.questions import dependences, parts_of
 from promptlab.reporting.questions import verdict_words as words_of
 from promptlab.stats import ArmRow, Standing, error_of, interval, points, shrunken
 from promptlab.stats.contrasts import arm_of, exact, incumbent_of, of_arms
+from promptlab.stats.sentences import above_incumbent
 
 Decision = Literal["incumbent", "ship", "runner-up", "keep the incumbent", "collect more", "depends on the prompt", "do not judge"]
 CONTROL_ROLES = ("aa", "placebo", "loop_control")
@@ -204,7 +205,7 @@ def _arms(report: Report, model: str, own: Sequence[Standing], silent: bool) -> 
         decision: Decision = "do not judge" if silent or c.verdict == "refused" else OF_VERDICT[c.verdict]
         if decision == "ship" and not report.complete:
             decision = "collect more"
-        why = f"It scores {interval(c.ci_low, c.ci_high)} points above the incumbent." if c.verdict == "helps" else reason(report, c)
+        why = above_incumbent(c) if c.verdict == "helps" else reason(report, c)
         rows.append(SummaryRow(**facts, incumbent=False, decision=decision, why=why, more_items=need.more if need else None))
     return rows
 
@@ -364,7 +365,8 @@ def _best(rows: Sequence[SummaryRow], silent: bool) -> str:
         chosen = f"Corrected for choosing among {len(judged)}, no" if value < (best.diff or 0.0) and len(judged) > 1 else "No"
         return f"{chosen} arm has a better estimate than the incumbent."
     which = "" if best.diff == max(row.diff or 0.0 for row in judged) else " once corrected for the choice"
-    figures = f"{points(best.diff)} points (95 % {interval(best.ci_low, best.ci_high)}, {counted(best.items)})"
+    spread = "no interval" if best.ci_low is None else f"95 % {interval(best.ci_low, best.ci_high)}"
+    figures = f"{points(best.diff)} points ({spread}, {counted(best.items)})"
     text = f"{best.arm} has the largest gain{which}: {figures}"
     if len(judged) > 1 and best.corrected is not None:
         text += f". Corrected for choosing among {len(judged)}: {points(value)} ({interval(best.corrected_low, best.corrected_high)})"

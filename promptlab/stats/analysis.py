@@ -116,7 +116,7 @@ class Analysis:
         some = [p for p in pairs if len(p.s)]
         blank = self._blank(h, contrast, found)
         if not some:
-            return refused(blank, "missing_pairs", say.not_run(h.treatment, self.again), rate)
+            return refused(blank, "missing_pairs", say.not_run(h.treatment, self.again, self._n_recorded(tasks, contrast)), rate)
         uneven = any(abs(loss.shares[0] - loss.shares[1]) > 1e-12 for loss in losses)
         these = infer(some, rate, self.family_sizes[h.family], self.exact)
         like = like_these(some) if h.task is None else None
@@ -187,9 +187,12 @@ class Analysis:
         """Whether trials that were never recorded, not failed ones, are what both sides lack."""
         if self.plan.imported or self.favour is not None or all(min(one.loss.shares) <= UNFINISHED for one in found):
             return False
+        return self._n_recorded(tasks, contrast) < (1 - UNFINISHED) * sum(one.n_due for one in found)
+
+    def _n_recorded(self, tasks: Sequence[str], contrast: Contrast) -> int:
+        """How many trials of a contrast are recorded, scored or not."""
         refs = [ref for ref, _ in contrast.weights]
-        here = sum(self.recorded.get((ref.model, ref.setting, task, ref.arm, ref.prompt), 0) for task in tasks for ref in refs)
-        return here < (1 - UNFINISHED) * sum(one.n_due for one in found)
+        return sum(self.recorded.get((ref.model, ref.setting, task, ref.arm, ref.prompt), 0) for task in tasks for ref in refs)
 
     def _blank(self, h: Hypothesis, contrast: Contrast, found: Sequence[Compared]) -> Comparison:
         pairs, losses = [one.pairs for one in found], [one.loss for one in found]

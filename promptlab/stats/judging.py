@@ -206,8 +206,8 @@ def length_adjusted(
     Differences lie within +-`reach` (0.5 for pairs of which a win counts 1 and the baseline 0.5). A logistic curve in the log of the
     lengths' ratio is fitted, because a bounded score flattens where one answer is much longer: a straight line through that part finds
     gains at equal length where there are none. Errors leave out one item, or cluster, at a time (CR3); t with their number less 2.
-    ValueError for fewer than four items or clusters, or lengths that do not vary. Source: Dubois et al. 2024 (arXiv 2404.04475), length
-    term set to 0; MacKinnon and White 1985.
+    ValueError for fewer than four items or clusters, or where all answers are equally long.
+    Source: Dubois et al. 2024 (arXiv 2404.04475), length term set to 0; MacKinnon and White 1985.
     """
     y, x = np.asarray(diff, dtype=np.float64), np.asarray(log_ratio, dtype=np.float64)
     if y.shape != x.shape or y.ndim != 1 or not (np.isfinite(y).all() and np.isfinite(x).all()):
@@ -216,8 +216,8 @@ def length_adjusted(
         raise ValueError(f"differences must lie within {reach:g}, found {np.abs(y).max():g}")
     codes = np.arange(len(y)) if clusters is None else np.unique(np.asarray(clusters, dtype=str), return_inverse=True)[1]
     g = len(set(codes.tolist()))
-    if g < 4 or x.std() < 1e-9:
-        raise ValueError("at least four items or clusters are needed, and answers of more than one ratio of lengths")
+    if g < 4 or (x.std() < 1e-9 and abs(x[0]) <= NEARLY_EQUAL):
+        raise ValueError("at least four items or clusters are needed, and answers that are not all equally long")
     mean, variance, free = _mean(y, None if clusters is None else list(codes))
     half = float(st.t.ppf((1 + conf) / 2, free)) * math.sqrt(variance)
     raw = (mean - half, mean + half)

@@ -18,6 +18,8 @@ __all__ = ["UNEVEN", "Shares", "ends", "shares_of", "weighed"]
 UNEVEN = 0.02
 """Shares that differ by more may make a verdict: it is tried without those answers."""
 MAINLY = 0.5
+UNREAD = "parse_failed"
+"""A whole answer in which the scorer found none: it counts as wrong, and a verdict that rests on it says so."""
 ODD = tuple(end for end in UNWHOLE if end != "error")
 """Ends of an answer that a score counts, and that say nothing about the task. A failed call has no score."""
 
@@ -74,6 +76,7 @@ class Outcomes:
         self.trials = with_prompts(trials)
         self.ends = ends(trials)
         self.odd = self.ends.isin(ODD)
+        self.unread = self.ends == UNREAD
         self._items: dict[tuple[str | None, ...], tuple[pd.DataFrame, pd.DataFrame]] = {}
 
     @cached_property
@@ -82,15 +85,17 @@ class Outcomes:
         by = [self.trials[name].astype(str) for name in ("model", "setting", "arm", "base_prompt", "task")]
         return pd.crosstab(by, self.ends.rename("end"))
 
-    def items(self, ref: ArmRef) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Mean scores and whether any answer is odd, (task, item) x arm, where an arm of a contrast is."""
-        place = (ref.model, ref.setting, ref.prompt)
+    def items(self, ref: ArmRef, kind: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Mean scores and whether any answer is odd (or unread), (task, item) x arm, where an arm of a contrast is."""
+        place = (ref.model, ref.setting, ref.prompt, kind)
         if place not in self._items:
-            frame = self.trials[["model", "setting", "base_prompt", "task", "item", "arm", "score"]].assign(odd=self.odd)
+            frame = self.trials[["model", "setting", "base_prompt", "task", "item", "arm", "score"]].assign(
+                odd=self.odd, unread=self.unread
+            )
             here = (frame["model"] == ref.model) & (frame["setting"] == ref.setting)
             group = frame[here if ref.prompt is None else here & (frame["base_prompt"] == ref.prompt)]
-            wide = group.pivot_table(index=["task", "item"], columns="arm", values=["score", "odd"], aggfunc="mean", observed=True)
-            score, odd = (wide[[name]].droplevel(0, axis=1) if name in wide else pd.DataFrame() for name in ("score", "odd"))
+            wide = group.pivot_table(index=["task", "item"], columns="arm", values=["score", kind], aggfunc="mean", observed=True)
+            score, odd = (wide[[name]].droplevel(0, axis=1) if name in wide else pd.DataFrame() for name in ("score", kind))
             self._items[place] = (score, odd > 0)
         return self._items[place]
 
@@ -108,9 +113,9 @@ class Outcomes:
         total = counts.sum()
         return {str(end): float(n / total) for end, n in counts.items()} if total else {}
 
-    def changed(self, contrast: Contrast, task: str | None) -> float:
-        """Of the items whose score changed, the share in which an answer of either side is odd."""
-        parts = [(weight, ref.arm, self.items(ref)) for ref, weight in contrast.weights]
+    def changed(self, contrast: Contrast, task: str | None, kind: str = "odd") -> float:
+        """Of the items whose score changed, the share in which an answer of either side is odd, or `unread`."""
+        parts = [(weight, ref.arm, self.items(ref, kind)) for ref, weight in contrast.weights]
         some = [(weight, score[arm], odd[arm]) for weight, arm, (score, odd) in parts if arm in score]
         if len({weight > 0 for weight, _, _ in some}) < 2:
             return 0.0
@@ -127,10 +132,11 @@ def weighed(
     """The comparisons with what answers that are not whole mean for them.
 
     Where the arms differ in a share, or in the sum of the shares, by more than two points, and `without` those answers the verdict is
-    another, there is no verdict. A verdict that holds, and that rests mainly on such answers, says so. `without` judges trials in
+    another, there is no verdict. A verdict that holds, and that rests mainly on such answers, or on those without
+    an answer that the scorer found, says so. `without` judges trials in
     which none is missing.
     """
-    if not ends(trials).isin(ODD).any():
+    if not ends(trials).isin((*ODD, UNREAD)).any():
         return [replace(c, unwhole_control=0.0, unwhole_treatment=0.0) if c.scope != "aa" else c for c in found]
     outcomes = Outcomes(trials, plan)
     others: list[Comparison] | None = None
@@ -153,7 +159,11 @@ def weighed(
                 result.append(replace(c, status="uneven_answers", verdict="refused", sentence=reason))
                 continue
         mainly = max(outcomes.changed(contrast, c.task), min(shares) if c.verdict == "same" else 0.0)
-        result.append(replace(c, sentence=c.sentence + say.rests_on(mainly, treated, control)) if mainly > MAINLY else c)
+        c = replace(c, sentence=c.sentence + say.rests_on(mainly, treated, control)) if mainly > MAINLY else c  # noqa: PLW2901
+        unread = [side.get(UNREAD, 0.0) for side in (treated, control)]
+        if abs(unread[0] - unread[1]) > UNEVEN and (share := outcomes.changed(contrast, c.task, "unread")) > MAINLY:
+            c = replace(c, sentence=c.sentence + say.rests_on_unread(share, *unread))  # noqa: PLW2901
+        result.append(c)
     return result
 
 

@@ -59,6 +59,12 @@ def interval(low: float | None, high: float | None) -> str:
     return "no interval" if low is None or high is None else f"{points(low)} to {points(high)}"
 
 
+def above_incumbent(c: Comparison) -> str:
+    """By how much an arm that helps is better; where every item gained as much there is no interval."""
+    figure = f"{points(c.diff or 0.0)} points on every item" if c.ci_low is None else f"{interval(c.ci_low, c.ci_high)} points"
+    return f"It scores {figure} above the incumbent."
+
+
 def flipped(c: Comparison) -> str:
     """How many items went each way."""
     return f"{c.gained} {'item' if c.gained == 1 else 'items'} gained, {c.lost} lost of {c.n_pairs}"
@@ -80,6 +86,7 @@ def change(f: Figures) -> str:
 def _change(f: Figures) -> str:
     what = "raised" if f.diff > 0 else "lowered"
     differs = f"difference{' of differences' if is_interaction(f.c) else ''} {interval(f.c.ci_low, f.c.ci_high)}, 95 % CI"
+    differs = "the same on every item, so without an interval" if f.c.ci_low is None else differs
     by = f"{100 * abs(f.diff):.1f} points ({differs})"
     against = f"against {_control(f.c)}"
     tail = f"adjusted {p_text(f.c.p_adjusted)}; {f.c.method}, {ADJUSTMENTS[f.c.adjustment].name} over {f.c.n_family}"
@@ -223,10 +230,12 @@ def lost(c: Comparison, against: Comparison, favour: Comparison) -> str:
     )
 
 
-def not_run(treatment: str, again: str = AGAIN) -> str:
+def not_run(treatment: str, again: str = AGAIN, n_recorded: int = 0) -> str:
     """No pair at all."""
     if not again:
         return f"No pair of {treatment} and its control is in the imported file."
+    if n_recorded:
+        return f"No item has a score under both {treatment} and its control: {n_recorded:,} trials are recorded.{again}"
     return f"No pair of {treatment} and its control is recorded yet. Run the sweep to its end."
 
 
@@ -293,6 +302,14 @@ def uneven_answers(treatment: Mapping[str, float], control: Mapping[str, float],
 def rests_on(share: float, treatment: Mapping[str, float], control: Mapping[str, float]) -> str:
     """That a verdict rests mainly on answers that are not whole."""
     return f" It rests mainly ({_percent(share)}) on answers that are not whole: treatment {ended(treatment)}; control {ended(control)}."
+
+
+def rests_on_unread(share: float, treatment: float, control: float) -> str:
+    """That a verdict rests mainly on answers that the scorer did not understand."""
+    return (
+        f" It rests mainly ({_percent(share)}) on texts in which the scorer found no answer: {_percent(treatment)} of the treatment's, "
+        f"{_percent(control)} of the control's. Read some: if they do answer, the difference is one of form."
+    )
 
 
 def agreement_of_nothing(odd: float, shares: Mapping[str, float]) -> str:

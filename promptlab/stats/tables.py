@@ -92,7 +92,7 @@ def _tables(averages: Iterable[Averaged], clusters: Mapping[str, Mapping[str, st
             pooled = means[:, here[0]] if len(here) == 1 else np.nansum(means * counts, axis=1) / n
         whole = ItemTable(
             task=task, items=items, arms={str(name): i for i, name in enumerate(arms)}, scores=pooled, counts=n, clusters=named,
-            notes=_about_repeats(pooled, n, squares.sum(axis=1)),
+            notes=_about_repeats(means, counts, squares),
         )  # fmt: skip
         parts = {str(prompts[i]): replace(whole, scores=means[:, i], counts=counts[:, i]) for i in here}
         found.setdefault(place, {})[task] = replace(whole, by_prompt=parts)
@@ -115,7 +115,7 @@ def clusters_of(trials: pd.DataFrame) -> dict[str, dict[str, str]]:
 
 
 def _about_repeats(means: np.ndarray, counts: np.ndarray, squares: np.ndarray) -> tuple[str, ...]:
-    """Notes where items were answered unequally often, or where sending again changed nothing."""
+    """Notes where items were answered unequally often in one prompt and arm, or where sending again changed nothing."""
     here = counts > 0
     if not here.any() or counts.max() == 1:
         return ()

@@ -38,7 +38,8 @@ _SHOWN = regex(r"(?m)^\s*(?:>>> .*\n|print\(.*\)\s*#\s*)")
 """Code whose output follows it or is below."""
 _CITED = regex(r"(?<=\S)\s?\[\d{1,2}\](?=$|[\s.,;])")
 _EXTRA = words(
-    "way btw note if need want would comparison check let otherwise had runner honorable honourable second alternative alternatives"
+    "way btw note if need want would comparison check let otherwise had runner"
+    " runnerup honorable honourable second alternative alternatives"
 )
 _RULE = regex(r"\n\s*[-_=─—]{3,}\s*\n\s*(?=\S+\s*(?:\n|$))")
 """The line under a sum that is written in columns."""

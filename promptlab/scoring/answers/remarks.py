@@ -13,7 +13,7 @@ EXTRA = regex(
     r"(?<=[.!?;\n])\s*(?:by the way|btw|(?:please )?note that|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the"
     r"|me|to|more)"
     r"|would you like"
-    r"|(?:runner[- ]up|honou?rable mentions?|second (?:choice|best|place)|alternatives?)(?=:)"
+    r"|(?:runner[-_ ]?up|honou?rable mentions?|second[_ ](?:choice|best|place)|alternatives?)(?=\s?[:=])"
     r"|for comparison|as a check|let me know|(?P<other>otherwise|if (?:it|he|she|they|there|the"
     r"|you)\b[^.\n]{0,60} (?:were|had)|had(?= \w)))\b",
     re.I,

@@ -59,12 +59,22 @@ def _implied(reply: Reply, item: Item, options: tuple[str, ...]) -> Scored:
     if (place := placed(reply, len(options))) is not None and place < len(options):
         lettered = bigbench.choice("abcde"[place], item)
         return replace(lettered if lettered.extracted is not None else bigbench.choice(str(place + 1), item), rule="place")
+    if (pair := _OF_BOTH.fullmatch(reply.said)) is not None:
+        names = [_names(options).get(key(pair[which])) for which in ("former", "latter")]
+        if all(names) and names[0] != names[1]:
+            return replace(bigbench.choice(names[pair["nth"].casefold() == "latter"] or "", item), rule="place")
     if len(options) == 2 and (keys := frozenset(map(key, options))) in _YES_NO and (said := agrees(reply, item.input)) is not None:
         word = keys & (_YES if said else _NO)
         return replace(bigbench.choice(next(iter(word)), item), rule="what it says")
     return Scored(0.0, None)
 
 
+_OF_BOTH = regex(
+    r"\W*(?:between|of|out of|from) (?P<former>[^\n]{1,80}?) and (?P<latter>[^\n]{1,80}?)[,:;]? "
+    r"(?:(?:it's|it is|the answer is|i(?:'d| would)? (?:choose|pick|say|go with)) )?the (?P<nth>former|latter)(?: fits(?: better)?)?\W*",
+    re.I,
+)
+"""Two options, and which of them: "Between billing and bug, the latter." """
 _YES, _NO = frozenset({"yes", "true"}), frozenset({"no", "false"})
 _YES_NO = (frozenset({"yes", "no"}), frozenset({"true", "false"}))
 
@@ -105,11 +115,33 @@ _LETTERED = regex(
 _AB = regex(r"\(a\)\s*(?P<o0>.+?)\s*\(b\)\s*(?P<o1>.+)", re.S)
 
 
+_SHARE = regex(
+    r"[\W_]*(?:\d+[.)]\s+)?(?P<name>[^\n:=%|]*[^\W_])[*\"'\s]*(?:[:=(|]|\s[-–—])[*\s]*"
+    r"(?:(?P<percent>\d+(?:\.\d+)?) ?%|(?P<part>0?\.\d+|1\.0+))[\W_]*"
+)
+"""An option with how probable it is: "- billing: 10 %", '"bug": 0.85'."""
+
+
+def _likeliest(text: str, options: tuple[str, ...]) -> str | None:
+    """The likeliest option of a reply that only lists options with shares; '' where two are; None of any other reply."""
+    if "%" not in text and "0." not in text:
+        return None
+    found = [_SHARE.fullmatch(part) for part in re.split(r"[\n;,]", text) if key(part)]
+    names = _names(options)
+    shares = {names.get(key(one["name"])): float(one["percent"] or 100 * float(one["part"])) for one in found if one is not None}
+    if len(shares) < 2 or None in shares or len(shares) < len(found):
+        return None
+    first, second = sorted(shares, key=lambda name: -shares[name])[:2]
+    return first if shares[first] > shares[second] else ""
+
+
 def choice(reply: Reply, item: Item) -> Scored:
     """The option that a reply settles on; its own grade where options are graded in fractions."""
     options = item.choices or item.targets
     if reply.text in options:
         return bigbench.choice(reply.text, item)
+    if (likeliest := _likeliest(reply.whole, options)) is not None:
+        return replace(bigbench.choice(likeliest, item), rule="likeliest")
     if reply.concluded is None and sorted(map(key, options)) == ["a", "b"] and (chosen := _of_statements(reply, item)) is not None:
         return replace(bigbench.choice("(a)" if chosen == 0 else "(b)", item), rule="role")
     if (by_number := valued(reply, options)) is not None:
