@@ -18,6 +18,7 @@ from promptlab.record.store import Run
 from promptlab.reporting import build
 from promptlab.reporting import gate as gates
 from promptlab.reporting.gate import gate, to_junit, to_markdown, worst
+from promptlab.reporting.html import to_html
 from promptlab.stats.core import Pairs, infer
 from promptlab.stats.noninferior import NonInferiority, items_of_gate, non_inferiority, passing
 from runs import run
@@ -123,6 +124,10 @@ def test_what_the_report_would_not_judge_does_not_pass(tmp_path: Path, monkeypat
     monkeypatch.setattr(gates, "build", lambda _: failed)
     [found] = gate(run_of, None, margin=5)
     assert (found.outcome, found.why) == ("not enough data", "the judge failed a control, so its scores say nothing")
+    monkeypatch.setattr(gates, "build", lambda _: replace(report, standings=tuple(replace(s, score=0.0) for s in report.standings)))
+    [found] = gate(run_of, None, margin=5)
+    assert found.outcome == "not enough data"
+    assert found.why.startswith("all 4,000 answers score 0. That shows no equality")
     monkeypatch.setattr(gates, "build", lambda _: replace(report, standings=(), state="incomplete"))
     [found] = gate(run_of, "new", margin=5)
     assert (found.outcome, found.why) == ("not enough data", "the run is incomplete, and no other arm has an answer")
@@ -199,3 +204,10 @@ def test_outcomes_at_the_planned_size(tmp_path: Path) -> None:
             outcomes.append(found.outcome)
     assert said[0.0].count("pass") >= 5
     assert said[0.05] == ["fail"] * 8
+
+
+def test_the_page_names_the_margin_of_its_grey_band(tmp_path: Path) -> None:
+    report = build(Run(imported(tmp_path, 0.0, 60)))
+    two = replace(report, plan=replace(report.plan, tasks=report.plan.tasks * 2))
+    for of, points in ((report, 5), (two, 2)):
+        assert f"A difference of {points} points counts (grey band)" in to_html(of)

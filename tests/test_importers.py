@@ -529,7 +529,7 @@ def test_command_line(tmp_path: Path) -> None:
         ([{"item": 1, "score": 1}], {}, r"no column for the arm"),
         (rows(), {"columns": {"item": "itm"}}, r"no column 'itm'; did you mean 'item'"),
         ([r for r in rows() if r["arm"] == "none"], {}, r"only one arm \('none'\); the column 'arm' holds one value only"),
-        ([{**r, "arm": {"none": "plain"}.get(str(r["arm"]), r["arm"])} for r in rows()], {}, r"--baseline ARM. The arms are:\n  plain"),
+        ([{**r, "arm": {"none": "plain"}.get(str(r["arm"]), r["arm"])} for r in rows()], {}, r"--baseline 'plain'. The arms are:\n  plain"),
         (rows(), {"baseline": "non"}, r"no such arm; did you mean 'none'"),
         (rows(), {"placebos": ("kindly",)}, r"no such arm; did you mean 'kind'"),
         (rows(), {"placebos": ("none",)}, r"this arm is the baseline"),

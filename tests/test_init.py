@@ -18,7 +18,7 @@ from promptlab.nouns import FileProblems, PromptlabError, UsageProblem
 from promptlab.planning.resolve import resolve
 from promptlab.sources import starting
 from promptlab.sources.own import check_task, load_own
-from promptlab.sources.starting import Wishes, looking
+from promptlab.sources.starting import Given, Wishes, looking
 from runs import run
 
 N = 60
@@ -677,6 +677,19 @@ def test_prompts_and_sentences_of_ones_own(tmp_path: Path) -> None:
     assert (list(study.prompts), study.experiment.incumbent) == (["today", "expert_v2"], "today")
     texts = {arm.stimulus.text for arm in study.design.arms if arm.stimulus and arm.stimulus.role == "stimulus"}
     assert texts == {"Take care.", "It matters to me.", "Think: {message}"}
+
+
+@pytest.mark.parametrize(("sentences", "prompts"), [(True, ["plain"]), (False, ["plain", "plain-2"])])
+def test_one_prompt_is_the_one_in_use(sentences: bool, prompts: list[str], tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(csv_of(TICKETS), encoding="utf-8")
+    (tmp_path / "plain.txt").write_text("Team of {message}? One of {labels}", encoding="utf-8")
+    (tmp_path / "lines.txt").write_text("Take care.\n", encoding="utf-8")
+    given = Given(prompts=[tmp_path / "plain.txt"], sentences=tmp_path / "lines.txt" if sentences else None)
+    found = starting.start(starting.propose(starting.look(tmp_path / "t.csv")), "sim/factors", tmp_path, given)
+    for file, text in found.files.items():
+        (tmp_path / file).write_text(text, encoding="utf-8")
+    study = resolve(tmp_path / found.experiment)
+    assert (list(study.prompts), study.experiment.incumbent) == (prompts, "plain")
 
 
 def test_the_page_is_short_and_its_files_work(tmp_path: Path) -> None:

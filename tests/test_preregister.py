@@ -61,7 +61,10 @@ def test_a_report_repeats_the_hash_and_both_times(tmp_path: Path) -> None:
     assert hashlib.sha256(done.document.read_bytes()).hexdigest() == done.sha256
     page = done.page.read_text()
     assert done.sha256 in page
-    assert all(text in page for text in ("stimulus/sim/null/emotionprompt/none", study.text.splitlines()[1], "## Power"))
+    assert all(
+        text in page
+        for text in ("stimulus/sim/null/emotionprompt/none", study.text.splitlines()[1], "## Power", "\n| no added text | 10 % |")
+    )
     run = Run(run_sweep(study, tmp_path / "runs", None, Execution(), lambda _: None).folder)
     assert json.loads(done.document.read_bytes())["plan_sha256"] == run.manifest.hashes["plan"]
     said = next(sentence for sentence in headline(build(run)) if sentence.startswith("Registered"))

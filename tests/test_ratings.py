@@ -258,6 +258,7 @@ def test_40_ratings_by_keyboard_and_none_is_lost_when_the_server_is_killed(own: 
     def press(page: Any, until: int) -> None:
         """One key for each rating; a key that comes before the page listens is pressed again."""
         page.get_by_role("button", name="Cannot judge").wait_for(timeout=90_000)
+        assert page.get_by_text("1: worst, 5: best").count() == (keys == "12345")
         while (n := len(ratings_of(own.folder, "r1"))) < until:
             page.get_by_text(f"{n} of ", exact=False).first.wait_for(timeout=90_000)
             page.keyboard.press(keys[n % len(keys)])

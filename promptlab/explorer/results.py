@@ -171,7 +171,7 @@ def _table(store: Store, filters: Filters, chosen: tuple[str, str, str]) -> None
         st.caption("No arm.")
         st.button("Clear filters", on_click=go, kwargs={"show": None})
         return
-    if control == "none" and "placebo" not in store.controls:
+    if control == "none" and "placebo" not in store.controls and _has_texts(store, model):
         st.caption("This run has no neutral sentences, so a change may come from any added text, not from what it says.")
 
     def choose(number: int) -> None:

@@ -124,6 +124,11 @@ def control_name(control: str) -> str:
     return CONTROLS[control].name if control in CONTROLS else control
 
 
+def planned_control(control: str) -> str:
+    """A control in a table of power. Without added texts it is the incumbent, or a loop's control."""
+    return "the control" if control == "neutral_paraphrase" else control_name(control)
+
+
 ROLES: Mapping[Role, str] = {
     "baseline": "control: no added text",
     "aa": "control: the baseline again",

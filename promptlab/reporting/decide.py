@@ -167,7 +167,23 @@ def cautions(report: Report) -> list[str]:
         "and make the difference."
     ] = n > 0
     alone = unvalidated(report.comparisons, report.plan)
-    return [*failed_words(report), *(caution for caution, stands in against.items() if stands), *alone, *longer(report.by_judge)]
+    floor = [f"{model}: {words}" for model in report.models if (words := nothing_right(report, model))]
+    return [*failed_words(report), *floor, *(caution for caution, stands in against.items() if stands), *alone, *longer(report.by_judge)]
+
+
+def nothing_right(report: Report, model: str) -> str:
+    """Why the scores of a model show nothing: no answer of it earned a point, so none could get worse. Empty where one did.
+
+    Source: ICH E10 (assay sensitivity).
+    """
+    scored = [s for s in report.standings if s.model == model and s.score is not None]
+    if not scored or any(s.score for s in scored):
+        return ""
+    base = report.baselines
+    declined = base.loc[base["model"] == model, "declined"].mean() if "declined" in base else 0.0
+    refusing = f", and {100 * declined:.0f} % of the baseline's refuse in words" if declined > 0 else ""
+    n = sum(s.answers for s in scored)
+    return f"all {n:,} answers score 0{refusing}. That shows no equality; read some, then change prompt, scorer or model."
 
 
 def _says(c: Comparison) -> str:

@@ -11,6 +11,7 @@ from promptlab.nouns import ArmRef, UsageProblem, did_you_mean, inert
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report, build
 from promptlab.reporting.checked import LISTS, checked
+from promptlab.reporting.decide import nothing_right
 from promptlab.reporting.formats import escaped
 from promptlab.reporting.summary import SummaryRow, summaries
 from promptlab.stats import interval, points
@@ -96,6 +97,8 @@ def _gated(report: Report, model: str, arm: str | None, margin: float | None, mo
         outcome, why = OPEN, "the baseline differs from its own repeat"
     elif any(c.status == "judge_failed" for c in report.comparisons if c.model == model):
         outcome, why = OPEN, "the judge failed a control, so its scores say nothing"
+    elif floor := nothing_right(report, model):
+        outcome, why = OPEN, floor.removesuffix(".")
     now, then = row.usd_per_1000, incumbent.usd_per_1000
     increase = None if now is None or not then else now / then - 1
     if most is not None and outcome == PASS:

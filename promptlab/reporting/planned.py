@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from promptlab.nouns import CONTROLS, Counts, Estimate, OutlookRow, Plan, PlannedConfirm, PowerRow
+from promptlab.nouns import Counts, Estimate, OutlookRow, Plan, PlannedConfirm, PowerRow, planned_control
 from promptlab.planning.draft import Choices, Draft, more_items
 from promptlab.planning.plan import TAU
 from promptlab.planning.price import counts
@@ -69,8 +69,8 @@ def confirm_lines(made: Plan, confirm: PlannedConfirm) -> list[str]:
 
 
 def against_words(row: PowerRow) -> str:
-    """What arms are compared with, and of how many arms it is the mean. Without added texts it is the incumbent, or a loop's control."""
-    return f"{'the control' if row.control == 'neutral_paraphrase' else CONTROLS[row.control].name} ({row.n_controls})"
+    """What arms are compared with, and of how many arms it is the mean."""
+    return f"{planned_control(row.control)} ({row.n_controls})"
 
 
 def power_table(rows: Sequence[PowerRow]) -> Table:

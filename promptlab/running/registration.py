@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import promptlab
 from promptlab.design.cross import trials
-from promptlab.nouns import UsageProblem, canonical_json, digest, inert
+from promptlab.nouns import UsageProblem, canonical_json, digest, inert, planned_control
 from promptlab.planning.plan import make_plan
 from promptlab.planning.study import Study
 from promptlab.record import registry
@@ -113,7 +113,7 @@ def _lines(content: Mapping[str, Any], sha: str, stamps: list[str]) -> Iterator[
     yield from ("| against | answers that change | one task | over the tasks |", "|---|---|---|---|")
     for row in plan["power"]:
         seen = [f"{100 * row[name]:.1f}" if row[name] is not None else "none" for name in ("cell_alone", "mean")]
-        yield f"| {inert(row['control'])} | {100 * row['discordance']:g} % | {' | '.join(seen)} |"
+        yield f"| {planned_control(row['control'])} | {100 * row['discordance']:g} % | {' | '.join(seen)} |"
     yield from ("", "## Prompts", "", "Each arm on the first item of each task; the hash of all first requests is above.", "")
     for where, messages in content["prompts_of_the_first_item"].items():
         yield f"### {inert(where)}"

@@ -119,7 +119,11 @@ def start(made: Proposal, model: str, folder: Path, given: Given = Given()) -> S
         label = next(n for n in _numbered(plain_name(path.stem, "prompt")) if n not in prompts)
         prompts[label] = {"file": os.path.relpath(path, folder)}
     if len(prompts) < 2:
-        prompts = {"current": prompt(made, ask), **prompts} if prompts else {"current": prompt(made, ask), "expert": _expert(made, ask)}
+        plain = prompt(made, ask)
+        if not prompts:
+            prompts = {"current": plain, "expert": _expert(made, ask)}
+        elif not given.sentences:  # with sentences, one prompt is enough to compare
+            prompts[next(n for n in _numbered("plain") if n not in prompts)] = plain
     started.files[started.experiment] = experiment_text(
         name,
         [f"{name}_task.yaml"],
@@ -229,7 +233,7 @@ def experiment_text(
     models = [model] if isinstance(model, str) else list(model)
     simulated = all(isinstance(one, str) and one.startswith("sim/") for one in models)
     current, *others = prompts
-    question = f"Is {' or '.join(others[:3])} better than {current}, the prompt in use?" if others else "Does a sentence help?"
+    question = f"Is {' or '.join(others[:3])} better than {current}, the prompt in use?" if others else f"Does a sentence help {current}?"
     parts = [
         f"# promptlab plan {name}.yaml shows calls, price and what can be found; promptlab sweep {name}.yaml asks and judges.",
         written({"name": name, "question": question, "task_files": list(tasks), "tasks": [Path(t).stem for t in tasks]}).rstrip(),
