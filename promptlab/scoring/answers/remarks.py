@@ -12,13 +12,8 @@ from promptlab.scoring.compiled import regex
 EXTRA = regex(
     r"(?<=[.!?;\n])\s*(?:by the way|btw|(?:please )?note that|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the"
     r"|me|to|more)"
-<<<<<<< HEAD
-    r"|would you like"
-    r"|(?:runner[-_ ]?up|honou?rable mentions?|second[_ ](?:choice|best|place)|alternatives?)(?=\s?[:=])"
-=======
     r"|would you like|(?:is there )?anything else|(?:can|may|could|shall) i (?:also )?(?:help|assist|do)"
-    r"|(?:runner[- ]up|honou?rable mentions?|second (?:choice|best|place)|alternatives?)(?=:)"
->>>>>>> refs/heads/stranger
+    r"|(?:runner[-_ ]?up|honou?rable mentions?|second[_ ](?:choice|best|place)|alternatives?)(?=\s?[:=])"
     r"|for comparison|as a check|let me know|(?P<other>otherwise|if (?:it|he|she|they|there|the"
     r"|you)\b[^.\n]{0,60} (?:were|had)|had(?= \w)))\b",
     re.I,
