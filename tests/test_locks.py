@@ -108,7 +108,7 @@ def test_a_folder_of_another_user_is_one_sentence(monkeypatch: pytest.MonkeyPatc
         raise DENIED
 
     cli = importlib.import_module("promptlab.cli.main")
-    monkeypatch.setattr(cli, "app", refused)
+    monkeypatch.setattr(cli, "_needed", lambda words: refused)
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 1

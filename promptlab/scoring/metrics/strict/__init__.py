@@ -13,9 +13,10 @@ from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.metrics.strict.causes import cause
 from promptlab.scoring.metrics.strict.numerals import level, number
-from promptlab.scoring.metrics.strict.options import choice, label, larger, sense
+from promptlab.scoring.metrics.strict.options import choice, label, larger
 from promptlab.scoring.metrics.strict.phrases import f1, letter, rhyme, spelled, text, word
 from promptlab.scoring.metrics.strict.replies import read
+from promptlab.scoring.metrics.strict.senses import sense
 from promptlab.scoring.metrics.strict.series import brackets, letters, listed, sequence, words
 
 _CHOOSES = (cause, choice, label, larger, level, sense)

@@ -1,0 +1,67 @@
+"""Answers that say whether a word has the same sense twice."""
+
+from __future__ import annotations
+
+import re
+
+from promptlab.nouns.call import Scored
+from promptlab.nouns.item import Item
+from promptlab.scoring.answers.denials import DENIES, may_deny
+from promptlab.scoring.answers.places import Reply
+from promptlab.scoring.answers.text import full, key
+from promptlab.scoring.compiled import regex
+
+_SAME = regex(
+    r"\b(?:same|identical(?:ly)?|similar|alike|no (?:real |\w+ )?difference|nothing differs|gleich\w*|dasselbe|dieselbe|même|mismo"
+    r"|misma)\b|相同|一样|同じ|같[은다아]"
+)
+_DIFFERENT = regex(
+    r"\b(?:different(?:ly)?|differs?|distinct|unrelated|two (?:meanings|senses)|unterschiedlich\w*|verschieden\w*|différent\w*"
+    r"|diferente\w*|distinto)\b"
+    r"|不同|不一样|不相同|違[うい]|異なる|다르|다른|같지 않"
+)
+_ELSEWHERE = regex(
+    r"\b(?:the )?same (?:word|form|spelling|care)\b|\bword(?: itself)? is the same\b|\b(?:\w+ )?(?:contexts?|sentences|examples"
+    r"|situations)(?: are| is)?(?: \w+)?"
+    r" different\b|\bdifferent (?:\w+ )?(?:contexts?|sentences|examples|situations|opinions?|objects?)\b|\bif it\b.*"
+    r"|\bno different (?:sense|meaning)\b|\b(?:an?|any|the) (?:different|distinct|same|second) \w+ would\b(?! be\b).*"
+)
+"""What may be the same or differ besides the meaning."""
+_NOT_SAME = regex(rf"(?:{DENIES}|\bno|\bdo(?:es)? not|\bnot)\s+(?:\w+ ){{0,3}}(?:{_SAME.pattern})")
+_NOT_DIFFERENT = regex(rf"{DENIES}\s+(?:\w+ )?(?:{_DIFFERENT.pattern})")
+_TRUTH = {"yes": True, "true": True, "t": True, "y": True, "no": False, "false": False, "f": False, "n": False}
+
+
+def sense(reply: Reply, item: Item) -> Scored:
+    """Same or not the same, in the words that models use for it."""
+    corrected = [(reply.corrected, "correction")] if reply.corrected else []
+    places = [*corrected, *((last.text or "".join(last.raw[:1]), "conclusion") for last in reply.conclusions[-1:])]
+    for place, rule in (*places, (reply.unremarked, "without remarks"), (reply.text, "whole")):
+        if (same := _same(_PUNCTUATION.sub(" ", full(place.casefold().rpartition("→")[2])).strip())) is not None:
+            right = any(key(target) == ("same" if same else "not the same") for target in item.targets)
+            return Scored(float(right), "same" if same else "not the same", rule)
+    return Scored(0.0, None)
+
+
+_PUNCTUATION = regex(r"(?:[^\w':]|_)+")
+
+
+def _same(read: str) -> bool | None:
+    """What a text says about two senses: the same, not, or None where it says both or nothing. A leading yes or no counts."""
+    if (told := re.search(r"\b(same|different)[\w ]{0,20}: ?(true|yes|false|no)\b", read)) is not None:
+        return (told[1] == "same") == _TRUTH[told[2]]
+    read = _ELSEWHERE.sub(" ", read)
+    may = may_deny(read)
+    says_not = may and _NOT_SAME.search(read) is not None
+    not_different = may and _NOT_DIFFERENT.search(read) is not None
+    says_same = _SAME.search(_DIFFERENT.sub(" ", _NOT_SAME.sub(" ", read) if may else read)) is not None
+    differs = _DIFFERENT.search(_NOT_DIFFERENT.sub(" ", read) if may else read) is not None
+    first = next(iter(read.split()), "")
+    if first in _TRUTH and not _SAME.match(read) and (len(first) > 1 or read.strip() == first):
+        same = _TRUTH[first]
+        return None if (same and says_not) or (not same and says_same and not differs and not not_different) else same
+    if (says_same and (says_not or differs)) or len(_SAME.findall(read)) > 2:
+        return None
+    if says_not or differs:
+        return False
+    return True if says_same or not_different else None
