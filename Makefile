@@ -13,10 +13,10 @@ test: $(READY)  ## lint, types and the tests, of the longest some of their cases
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --form short
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --form short
 
 test-long: $(READY)  ## the other cases of the longest tests: more seeds, pages, kills and programs
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --form long
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --form long
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -234,6 +234,7 @@ def test_the_page_holds_the_table() -> None:
     assert len(CHEATS) >= 15
 
 
+@pytest.mark.long
 def test_commands_refuse_and_force_says_why(honest: Path, tmp_path: Path) -> None:
     folder = copy(honest, tmp_path / "runs")
     asked = runs.run("audit", str(folder), "--ask", "5")

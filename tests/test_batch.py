@@ -523,6 +523,7 @@ def test_files_have_limits_and_one_model_each(tmp_path: Path, server: Server, mo
     assert all(len(data) <= 5_000 for name, data in server.batches.files.items() if int(name[5:]) > 12)
 
 
+@pytest.mark.long
 def test_looks_are_taken_between_waves(tmp_path: Path, server: Server) -> None:
     lab = Lab(tmp_path, tasks="sum, sentiment", models=served(server.url), items=40)
     first = lab.sweep(looks=2)
@@ -672,6 +673,7 @@ def test_nobody_gives_a_request_the_answer_of_another(lab: Lab) -> None:
         lab.sweep()
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:coroutine 'AzureOpenAIFilesAPI:RuntimeWarning")  # LiteLLM's own
 def test_litellm_translates_and_makes_the_same_batches(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     import asyncio

@@ -321,6 +321,7 @@ SAME = {"overview": "results", "matrix": "tasks", "compare": "answers"}
 """Earlier names of whole pages."""
 
 
+@pytest.mark.long
 def test_many_tabs_and_a_run_that_is_deleted_while_it_is_viewed(folder: Path, address: str, browser: Any) -> None:
     """Four at once; test_explorer.py has every page of a run that is deleted."""
     run = folder.with_name("doomed")

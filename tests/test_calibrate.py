@@ -67,6 +67,7 @@ items: 60
 """
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("more", ["", "vary: {temperature: [0, 1]}\n", "confirm: 0.5\n"])
 def test_prompts_and_factors_keep_their_promises_too(tmp_path: Path, more: str) -> None:
     path = tmp_path / "p.yaml"
@@ -80,6 +81,7 @@ def test_prompts_and_factors_keep_their_promises_too(tmp_path: Path, more: str) 
     assert all(f.false.low <= 0.05 for f in found.families)
 
 
+@pytest.mark.long
 def test_the_gate_of_a_file_keeps_its_promises_at_the_items_that_it_says(tmp_path: Path) -> None:
     rows = "".join(json.dumps({"id": f"i{n}", "text": f"ticket {n}", "label": "ab"[n % 2]}) + "\n" for n in range(274))
     (tmp_path / "tickets.jsonl").write_text(rows, encoding="utf-8")
@@ -139,6 +141,7 @@ def test_a_judge_that_prefers_the_treatment_is_corrected_by_labels_of_people(tmp
         judged_by(study, 1, 0.3, Answers(0.6, 0.1), n_labels=60, errors=0.1, bias=0.4)
 
 
+@pytest.mark.long
 def test_calibrate_shows_the_judge_and_refuses_what_is_no_share(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     path.write_text(PROMPTS, encoding="utf-8")
@@ -161,6 +164,7 @@ def test_a_pilot_plans_for_the_model_whose_answers_change_most() -> None:
     assert {model: own["changed"] for model, own in shown["models"].items()} == {"calm": 1, "wild": 9}
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(
     ("more", "when", "found_in", "blameless"),
     [

@@ -134,6 +134,7 @@ def family_wise(effects: np.ndarray, decide: Callable[[np.ndarray], np.ndarray],
     return bad / runs
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("n_true", [0, 3])
 def test_stepdown_maxt_keeps_the_family_wise_error(n_true: int) -> None:
     effects = np.zeros(21)
@@ -142,6 +143,7 @@ def test_stepdown_maxt_keeps_the_family_wise_error(n_true: int) -> None:
     keep(FAMILY, "any false finding, step-down maxT", f"21 sentences, {n_true} of them work", ran(rate), 0.05)
 
 
+@pytest.mark.long
 def test_a_sweep_of_945_null_cells_reports_hardly_ever_anything() -> None:
     rng = np.random.default_rng(2)
     any_bh = any_holm = 0
@@ -157,6 +159,7 @@ def test_a_sweep_of_945_null_cells_reports_hardly_ever_anything() -> None:
     keep(FAMILY, "any finding after Holm", "945 cells, nothing works", ran(any_holm / R), 0.05)
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("tau", [0.0, 0.02])
 @pytest.mark.parametrize("n", SIZES)
 def test_the_mean_over_45_tasks_keeps_its_level(tau: float, n: int) -> None:
@@ -228,6 +231,7 @@ def test_the_largest_change_of_a_question_passes_its_chance_bound_in_5_percent(i
     assert np.mean(passed) <= MOST
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("k", [1, 3, 5, 12] if WHOLE else [3, 12])
 def test_shrunken_effects_cover(k: int) -> None:
     rng, own = np.random.default_rng([8, k]), 0.02

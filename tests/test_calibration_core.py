@@ -77,6 +77,7 @@ def test_few_changes_over_tasks_keep_level_and_coverage(k: int, sizes: Sequence[
     keep(FEW, "interval covers 0", words, covered, 0.935, "at least")
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(("k", "n", "gain"), [(1, 150, 0.02), (6, 40, 0.05), (1, 400, 0.05), (6, 60, 0.1)])
 def test_the_interval_over_tasks_covers_what_is_there(k: int, n: int, gain: float) -> None:
     rng = np.random.default_rng([k, n, int(100 * gain)])
@@ -338,6 +339,7 @@ SPREAD = (0.1 / 0.42) / (1 - 0.1 / 0.42)
 """Of the beta law of items whose two runs disagree on 10 % where 70 % are right."""
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(("repeats", "n_controls"), [(3, 1), (3, 5), (10, 1), (10, 5)])
 def test_power_with_repeats_is_what_the_plan_says(repeats: int, n_controls: int) -> None:
     rng, k, n, effect = np.random.default_rng([repeats, n_controls]), 6, 60, 0.03 if repeats == 3 else 0.02
@@ -359,6 +361,7 @@ def test_power_with_repeats_is_what_the_plan_says(repeats: int, n_controls: int)
 # --- interactions, screening, the gate -----------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("k", "n"), [(1, 100), (6, 40)])
 def test_an_interaction_is_none_where_both_effects_are_alike(k: int, n: int) -> None:
     rng = np.random.default_rng([8, k, n])

@@ -210,6 +210,7 @@ def test_an_arm_is_cut_where_it_has_cost_as_much_as_the_other() -> None:
     assert cut(arm, "rounds", 0).tolist() == [1.0, 1.0, 0.0]
 
 
+@pytest.mark.long
 def test_the_report_answers_in_one_sentence_and_gives_each_arm_its_colour(tmp_path: Path) -> None:
     from promptlab.reporting.charts import GREY, series_colours
 

@@ -88,6 +88,7 @@ def test_a_run_with_an_earlier_one_passes_its_audit_and_is_resumed(tmp_path: Pat
     assert swept(tmp_path, text).state == "complete"
 
 
+@pytest.mark.long
 def test_arms_that_were_known_on_both_sides_have_no_verdict_unless_the_earlier_plan_held_it(tmp_path: Path) -> None:
     third = 'third: "Third. {instruction}\\n{input}"'
     first = swept(tmp_path, FIRST.replace('{input}"}', '{input}", ' + third + "}")).folder

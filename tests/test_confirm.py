@@ -220,6 +220,7 @@ def test_another_seed_between_the_parts_is_another_run(tmp_path: Path) -> None:
     assert any("experiment" in said for said in problems(Run(short.folder)))
 
 
+@pytest.mark.long
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     path = runs.experiment(tmp_path, items=50, stimuli="emotionprompt/EP02, emotionprompt/EP03", more="confirm: 0.5\n")
     env = {"PROMPTLAB_HOME": str(tmp_path / "home")}

@@ -197,6 +197,7 @@ def test_the_callers_own_functions_need_no_consent_and_names_do(here: Path, monk
     assert set(promptlab.run(given("evil:score"), runs="mine", progress=False, allow_code=True).trials()["score"]) == {1.0}
 
 
+@pytest.mark.long
 def test_a_pattern_without_end_is_over_in_time(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patterns, "_matcher", patterns._Matcher())
     rule = metric("regex:^(a+)+$")

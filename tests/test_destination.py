@@ -155,6 +155,7 @@ SWITCHES = {
 }
 
 
+@pytest.mark.long
 def test_litellm_reads_no_env_file_and_hears_no_switch(tmp_path: Path) -> None:
     text = "OPENAI_API_KEY=sk-planted-by-a-file\nOPENAI_BASE_URL=http://127.0.0.1:9/v1\nODD=1\n"
     (tmp_path / ".env").write_text(text, encoding="utf-8")

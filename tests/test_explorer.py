@@ -239,6 +239,7 @@ def test_a_broken_run_is_told_and_the_others_still_open(damage: str, opened: Any
         assert all(f"`{code.value.strip()}`" in texts(app) for code in app.code), "a command of the message can be copied"
 
 
+@pytest.mark.long
 def test_calls_that_cannot_be_read_leave_the_rest(opened: Any, tmp_path: Path) -> None:
     folder, _ = write_run(tmp_path)
     cut(folder / "calls" / "part-00000.parquet")

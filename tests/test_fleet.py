@@ -103,6 +103,7 @@ def test_a_pause_and_a_stopped_provider_are_told_to_everybody() -> None:
 # --- sweeps ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.fresh
 def test_two_workers_give_the_frame_of_one_process(tmp_path: Path) -> None:
     study = resolve(experiment(tmp_path, items=40))
@@ -133,6 +134,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(tmp_path: Path, server: S
     assert planned <= len(server.requests) - planned <= planned + 4 + 64 // 8  # under way, or answered and on its way to the record
 
 
+@pytest.mark.long
 def test_when_all_are_killed_the_same_command_goes_on(tmp_path: Path, server: Server) -> None:
     path = experiment(tmp_path, models=served(server.url, "slow-20"), items=40)
     arguments = ("sweep", str(path), "--runs", str(tmp_path / "runs"), "-w", "2", "-c", "8", "--no-report")

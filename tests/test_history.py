@@ -52,6 +52,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Entry]]:
     return folder / "runs", history("watched", folder / "runs")
 
 
+@pytest.mark.long
 def test_runs_are_listed_in_their_order_and_only_an_interval_beside_0_is_drift(past: tuple[Path, list[Entry]]) -> None:
     where, found = past
     assert [entry.best for entry in found] == ["one", "two", "three", "four"]
@@ -77,6 +78,7 @@ def test_runs_are_listed_in_their_order_and_only_an_interval_beside_0_is_drift(p
         history("nothing", where)
 
 
+@pytest.mark.long
 def test_the_command_prints_draws_and_writes(past: tuple[Path, list[Entry]]) -> None:
     where, found = past
     chart = where.parent / "scores.svg"

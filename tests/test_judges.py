@@ -194,6 +194,7 @@ def verdict_of(run: Run, arm: str = "emotionprompt/EP02", control: str = "none")
     return next(c for c in build(run).comparisons if (c.scope, c.treatment, c.control) == ("stimulus", arm, control))
 
 
+@pytest.mark.long
 def test_pairs_from_plan_to_report_with_the_baseline_paid_once(tmp_path: Path) -> None:
     study = resolve(file_of(tmp_path, judge_of("pairwise", "reader"), items=120))
     plan = make_plan(study)

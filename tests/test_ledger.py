@@ -405,6 +405,7 @@ def test_where_the_provider_tells_the_truth_the_cost_is_right(tmp_path: Path, sc
     assert "at most" not in manifest.paid
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("hurried")
 def test_a_failed_attempt_is_booked_as_at_most_in_its_row(tmp_path: Path, scripted: Serve) -> None:
     failed: list[int] = []

@@ -83,6 +83,7 @@ def answer_of(url: str, wire: WireChoice) -> Completion:
     return asyncio.run(ask())
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize(
     ("name", "value"),

@@ -163,6 +163,7 @@ def test_the_chart_has_both_sides_with_their_ranges(swept: Path) -> None:
     assert {row["kind"] for row in replicated.chart_rows(plain.cells)} == set(replicated.KINDS), "the paper's average is the nearest"
 
 
+@pytest.mark.long
 def test_the_page_of_a_whole_run(opened: Any, swept: Path) -> None:
     app = opened("--runs", swept.parent, page="replication")
     assert not app.exception

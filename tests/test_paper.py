@@ -159,6 +159,7 @@ def test_the_kit_is_written_through_no_link(tmp_path: Path) -> None:
     assert [path.read_text() for path in away.iterdir()] == ["mine"]
 
 
+@pytest.mark.long
 @needs_latex
 def test_the_worst_texts_compile_and_stay_what_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = hostile_run(tmp_path)

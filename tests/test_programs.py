@@ -270,6 +270,7 @@ def test_the_stimulus_is_the_only_difference_in_the_prompts_of_a_program(swept: 
     assert n >= 200
 
 
+@pytest.mark.long
 def test_a_cached_program_asks_nobody(folder: Path, server: Server) -> None:
     path = with_program(
         folder, 'factory: "lab_programs:chain"', model=f'{{model: openai/ok, name: m, api_base: "{server.url}"}}', name="cached"
@@ -542,6 +543,7 @@ def test_a_file_that_is_no_program(text: str, expected: str, tmp_path: Path) -> 
         load_program(tmp_path / "missing.json")
 
 
+@pytest.mark.long
 def test_nothing_won_leaves_the_plain_prompt(folder: Path, tmp_path: Path) -> None:
     path = runs.experiment(tmp_path, models="  - sim/null", items=20)
     assert runs.run("sweep", str(path), "--allow-code", "--runs", str(tmp_path / "runs"), "--no-report").returncode == 0

@@ -303,6 +303,7 @@ def test_40_ratings_by_keyboard_and_none_is_lost_when_the_server_is_killed(own: 
     assert time.monotonic() - started < 120
 
 
+@pytest.mark.long
 @pytest.mark.browser
 @in_chromium
 def test_a_sheet_in_a_browser(own: Run, browser: Any, tmp_path: Path) -> None:
@@ -328,6 +329,7 @@ def test_a_sheet_in_a_browser(own: Run, browser: Any, tmp_path: Path) -> None:
     assert not complaints
 
 
+@pytest.mark.long
 @pytest.mark.browser
 @in_chromium
 def test_hostile_answers_on_a_sheet_are_text_and_leave_the_keys_in_sight(browser: Any, both: dict[str, Run], tmp_path: Path) -> None:

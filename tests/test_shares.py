@@ -168,6 +168,7 @@ def test_spoiled_answers_of_one_arm_make_no_verdict(
     assert printed.count("that are not whole") >= 2, "terminal and Markdown"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "spoil",
     [

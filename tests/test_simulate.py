@@ -143,6 +143,7 @@ def test_messy_has_every_outcome(tmp_path: Path) -> None:
     assert frame["simulated"].all()
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_frame(tmp_path: Path) -> None:
     path = experiment(tmp_path, models="  - sim/messy", items=20)
     frames = [

@@ -274,6 +274,7 @@ def test_the_order_of_comparisons_does_not_matter(method: str) -> None:
         assert list(stats.adjust(shuffled, method)) == pytest.approx([expected[x] for x in shuffled])
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("method", ["holm", "fdr_bh"])
 def test_our_own_steps_are_those_of_statsmodels(method: str) -> None:
     from statsmodels.stats.multitest import multipletests

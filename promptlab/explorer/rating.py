@@ -69,7 +69,7 @@ def _unit(unit: Unit, run: Path, rater: str) -> None:
             plain.line(f"{name}{': ' + str(state['values'][name]) if name in state['values'] else ''}")
         plain.line(words)
         if not unit.is_pair:
-            st.caption(f"{unit.judging.low}: worst, {unit.judging.high}: best")
+            plain.line(f"{unit.judging.low}: worst, {unit.judging.high}: best")
         with st.container(horizontal=True):
             for choice in choices:
                 key = KEYS.get(choice, str(choice)) if name == open_ else None
