@@ -183,7 +183,7 @@ def moved_to_the_first_part(run: Path) -> None:
     rechained(run)
 
 
-@pytest.mark.long(but=2)
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("made", [screened, looked])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_choices_on_the_way_are_made_again(tmp_path: Path, made: Callable[[Path], Path], workers: int) -> None:

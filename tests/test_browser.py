@@ -180,7 +180,7 @@ def broken_rules(page: Any) -> list[str]:
     return [f"{v['id']} {len(v['nodes'])}: {v['nodes'][0]['html'][:200]}" for v in found if v["id"] not in STREAMLITS_OWN]
 
 
-@pytest.mark.long(but=1)
+@pytest.mark.long
 @pytest.mark.parametrize(("size", "scheme"), [("wide", "light"), ("narrow", "dark")])
 def test_every_page_of_the_explorer(size: str, scheme: str, address: str, folder: Path, opened: Any) -> None:
     """Drawn at one size, and looked at in both."""

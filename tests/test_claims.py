@@ -135,6 +135,7 @@ def test_two_sweeps_side_by_side_pay_once(tmp_path: Path, server: Server, more: 
         assert len(Run(folder).trials()) == n
 
 
+@pytest.mark.long
 def test_a_killed_sweep_frees_what_it_claimed(tmp_path: Path, server: Server) -> None:
     path = experiment(tmp_path, items=20, models=served(server.url, "slow-300"))
     n = resolve(path).design.n_trials

@@ -183,6 +183,7 @@ def test_a_budget_and_a_kill_stop_it_anywhere_and_the_choice_stays(tmp_path: Pat
     assert {row.treatment for row in build(Run(whole.folder)).screening if row.chosen} == {"fourth"}
 
 
+@pytest.mark.long
 def test_a_sweep_that_ends_between_the_parts_confirms_the_same_items_and_sends_nothing_twice(tmp_path: Path) -> None:
     few = PROMPTS.replace("items: 60", "items: 40")
     whole = swept(tmp_path, few, cache="off")

@@ -120,6 +120,7 @@ def test_two_workers_give_the_frame_of_one_process(tmp_path: Path) -> None:
     assert run_sweep(study, tmp_path / "two", None, Execution(8, workers=2), told).progress.n_sent == 0
 
 
+@pytest.mark.long
 def test_a_worker_killed_in_the_middle_changes_nothing(tmp_path: Path, server: Server) -> None:
     path = experiment(tmp_path, models=served(server.url, "slow-15"), items=50)
     one = run_sweep(resolve(path), tmp_path / "one", None, Execution(8), told)

@@ -237,6 +237,7 @@ vary: {temperature: [0.5]}
 """
 
 
+@pytest.mark.long
 def test_an_unused_field_in_every_noun_renames_no_run(tmp_path: Path) -> None:
     """In a copy of the package every dataclass of `nouns` gets one more field."""
     (tmp_path / "identity.yaml").write_text(WITH_EVERYTHING, encoding="utf-8")

@@ -87,6 +87,7 @@ INTERFACES: dict[str, Interface] = {
 TEXTS = ("model", "messages", "contents", "prompt", "system", "tools", "options.tools")
 
 
+@pytest.mark.long(but=3)
 @pytest.mark.parametrize("name", INTERFACES)
 def test_each_interface_is_asked_and_read_as_the_page_says(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     one = INTERFACES[name]

@@ -167,6 +167,7 @@ ARMS = """\
     """
 
 
+@pytest.mark.long
 def test_every_arm_is_a_program_that_sends_the_same_bytes(folder: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     path = experiment(folder, ARMS.format(url=server.url, model="ok"), "arms")

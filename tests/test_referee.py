@@ -124,6 +124,7 @@ def test_a_harsh_and_a_mild_rater_make_no_difference_between_arms(run: Run) -> N
     assert "not validated" in found.sentence
 
 
+@pytest.mark.long
 def test_labels_of_one_arm_alone_say_nothing_of_a_difference(run: Run) -> None:
     for unit in units(run, 60, [ARM]):
         if run.trials().set_index("trial").loc[unit.trials[0], "arm"] == ARM:

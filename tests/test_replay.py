@@ -19,7 +19,7 @@ from conftest import ROOT, SHARED
 from promptlab.record.store import Run, runs_in
 from runs import run
 
-pytestmark = pytest.mark.shared
+pytestmark = [pytest.mark.shared, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,6 @@ def cell(report: dict[str, Any], model: str, task: str, stimulus: str) -> dict[s
     return dict(found)
 
 
-@pytest.mark.long
 def test_two_thousand_trials_and_as_many_calls(swept: tuple[Path, dict[str, str], str], report: dict[str, Any]) -> None:
     assert report["manifest"]["counts"] == {
         "planned": 2000,
@@ -130,7 +129,6 @@ def test_every_output_says_that_there_is_no_placebo(swept: tuple[Path, dict[str,
         assert "no placebo arm" in text.lower()
 
 
-@pytest.mark.long
 def test_again_nothing_is_asked_and_elsewhere_the_cache_answers(swept: tuple[Path, dict[str, str], str]) -> None:
     here, env, _ = swept
     again = run("sweep", str(here / "replay.yaml"), "--runs", str(here / "runs"), "--no-report", env=env)

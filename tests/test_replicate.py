@@ -88,6 +88,7 @@ def test_a_simulated_run_is_compared_with_nothing_and_says_why(swept: Path) -> N
     assert first["check"]["published"] == pytest.approx((first["published_average"] - first["original"]) / 100)
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -15,7 +15,7 @@ from conftest import ROOT
 TASKS = {"heart": "sum, antonyms", "table1": "sum, snarks", "fewshot": "sum"}
 
 
-@pytest.mark.long(but=1)
+@pytest.mark.long
 @pytest.mark.parametrize("page", ["heart", "replicate"])
 def test_the_commands_of_the_page_work(page: str, tmp_path: Path) -> None:
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
