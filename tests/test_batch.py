@@ -371,6 +371,7 @@ def test_a_batch_that_failed_says_why_and_costs_nothing(lab: Lab, server: Server
     lab.finish()
 
 
+@pytest.mark.long
 def test_whatever_a_model_does_is_recorded_as_in_an_ordinary_sweep(tmp_path: Path, server: Server) -> None:
     names = ["context", "policy", "filter", "length", "null", "nousage", "think", "nochoices", "refusal", "unicode", "othermodel"]
     names.append("facts-openrouter")

@@ -75,6 +75,7 @@ def hostile_run(folder: Path) -> Path:
     return promptlab.run(folder / "experiment.yaml", runs=folder / "runs", progress=False, cache="off").folder
 
 
+@pytest.mark.long
 @needs_latex
 def test_the_demo_run_compiles_and_says_what_it_is(tmp_path: Path) -> None:
     done = run("paper", str(DEMO), "--to", str(tmp_path / "kit"))

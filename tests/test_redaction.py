@@ -158,6 +158,7 @@ def test_a_disguised_key_is_redacted(form: str) -> None:
     assert len(shown) < 60
 
 
+@pytest.mark.long
 def test_what_is_no_key_stays_as_it_is() -> None:
     rng = random.Random(1)
     secrets = (SECRET, "0123456789abcdef" * 2, "hunter2hunter2")

@@ -145,6 +145,7 @@ def test_labels_of_items_that_somebody_chose_by_the_judge_do_not_count(run: Run)
     assert not set(drawn(run.plan, "t", trials["item"])[:10]).issubset(best)
 
 
+@pytest.mark.long
 def test_rows_that_occur_twice_count_once(run: Run) -> None:
     rate(run, lambda arm, value, item: round(value))
     once = verdict_of(run)

@@ -27,6 +27,7 @@ def test_killed_runs_end_as_undisturbed_ones_do(mode: str) -> None:
     assert found[mode].n_runs
 
 
+@pytest.mark.long
 def test_damaged_files_are_told_and_mended() -> None:
     found = tortured(0, 4, seed=3, only=["mutations"])
     assert [fault for figures in found.values() for fault in figures.faults] == []
