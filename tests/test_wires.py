@@ -27,7 +27,7 @@ from promptlab.nouns.redact import redact
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.running.gateway import Gateway, Reply, RetryPolicy, WireChoice, wire
-from promptlab.running.gateway.answers import Said
+from promptlab.running.gateway.answers import Said, in_utf8
 from promptlab.running.gateway.direct import DirectWire
 from promptlab.running.gateway.failures import read_retry_after
 from promptlab.running.gateway.limiter import Limiter
@@ -136,6 +136,15 @@ def test_what_a_provider_says_beside_its_answer_is_kept_and_its_own_price_holds(
 @pytest.mark.parametrize("charset", ["latin1-latin1", "cp1252-iso8859", "utf8-latin1", "utf16-utf16", "utf8-unheard", "latin1-utf8"])
 def test_a_body_is_read_by_the_charset_that_it_declares_and_then_as_utf_8(server: Server, charset: str) -> None:
     assert asked(server, f"charset-{charset}", "direct")["text"] == ("Zoë" if charset != "latin1-utf8" else "")
+
+
+@pytest.mark.parametrize("codec", ["punycode", "idna", "unicode_escape", "raw_unicode_escape", "rot13", "zlib", "undefined"])
+def test_a_server_chooses_no_codec_that_is_no_charset(codec: str) -> None:
+    """Of some of them half a megabyte takes seconds."""
+    body = b"a" * 400_000 + b"-" + b"9" * 200_000 + rb"\u0022"
+    started = time.process_time()
+    assert in_utf8(body, f"application/json; charset={codec}") == body
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("odd", ["1", -1, True, 1.5, [], 10**12, float("nan")], ids=str)

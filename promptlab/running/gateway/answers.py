@@ -47,7 +47,7 @@ def in_utf8(data: bytes, kind: str) -> bytes:
     Latin-1 and similar charsets are declared by default, and fit any bytes: a body that is UTF-8 all the same stays so.
     """
     declared = _CHARSET.search(kind)
-    if declared is None:
+    if declared is None or not _OF_TEXT.match(declared[1]):
         return data
     by_default = declared[1].lower().startswith(("iso-8859", "iso8859", "latin", "windows-125", "cp125", "us-ascii"))
     for name in ("utf-8", declared[1]) if by_default else (declared[1], "utf-8"):
@@ -56,6 +56,8 @@ def in_utf8(data: bytes, kind: str) -> bytes:
     return data
 
 
+_OF_TEXT = re.compile(r"utf|iso|latin|windows-|cp\d|us-ascii|gb|big5|shift|sjis|euc|koi8", re.IGNORECASE)
+"""Charsets of bodies. Python knows other codecs, some of which take the square of a body's length: a server does not choose one."""
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 
 
