@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import io
 import json
+import shutil
 import sqlite3
 import time
 import zipfile
@@ -431,6 +432,20 @@ def test_a_foreign_plan_holds_no_more_than_its_folder_makes_likely(swept: Path, 
     finally:
         (swept.parent / "config.yaml").unlink(missing_ok=True)
         path.write_text(whole)
+
+
+def test_a_file_of_nothing_but_a_hole_makes_no_larger_plan_likely(swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPTLAB_REGISTRY", str(tmp_path / "registry"))
+    run = tmp_path / swept.name
+    shutil.copytree(swept, run)
+    plan = json.loads((run / "plan.json").read_text())
+    said = next(iter(PLANS))
+    PLANS[said](plan)
+    (run / "plan.json").write_text(json.dumps(plan))
+    with (run / "hole").open("wb") as file:
+        file.truncate(10**12)
+    with pytest.raises(RunProblem, match=said):
+        Run(run).plan  # noqa: B018
 
 
 def test_an_item_with_ten_thousand_answers_and_a_file_with_as_many_loops(tmp_path: Path) -> None:
