@@ -25,9 +25,13 @@ _ARROW = regex(r"[-=]+>|<(?:-+|==+)(?=\s)|[⇒⟹➜➔→]")
 _SEPARATOR = regex(r",(?<=\d,)(?=\d{3}(?!\d))")
 _SIGNS = "*+<>=^%¬±×÷≤≥≠≈∧∨√∞∪∩⊂⊆∈∉∀∃#"
 """What a text may not lose: C++ is not C, x < y is not x > y, 5 % is not 5."""
-_NO_SIGN = regex(r"-(?:(?<=[\w)]-)|(?!\.?\d))|\.(?:(?!\d)|(?<=[^\W\d]\.))")
+_NO_SIGN = regex(r"[-.](?:(?<=[\w)]-)|(?<=-)(?!\.?\d)|(?<=\.)(?!\d)|(?<=[^\W\d]\.))")
 """A hyphen that is no minus, a full stop that is no decimal point."""
 _NOT_WORD = regex(rf"[^\w.{re.escape(_SIGNS)}-]+|(?<!\w)#+")
+_DIGIT = regex(r"\d")
+_BEFORE_DIGIT = regex(r"[-.,]\d")
+_OTHER_SIGN = regex(r"['`&#_*+<>=^%]")
+_ONLY_WORDS = {n: " " for n in range(128) if not chr(n).isalnum()}
 _SPACED = {n: " " for n in range(128) if chr(n) not in f"{_SIGNS}.-" and not chr(n).isalnum()}
 _SIGN = regex(rf"\s*([{re.escape(_SIGNS.replace('*', ''))}]+)\s*")
 _HAS_SIGN = regex(rf"[{re.escape(_SIGNS.replace('*', ''))}]")
@@ -64,8 +68,12 @@ def western(text: str) -> bool:
 @lru_cache(maxsize=CACHED)
 def fold(text: str) -> str:
     """Compatibility forms, kinds of quotes, dashes and spaces made one; case kept; lines stay lines."""
-    text = text.replace("`", "'")
-    if not text.isascii():
+    if text.isascii():
+        if _BROKEN.search(text) is None:
+            return " ".join(text.split())
+        text = text.replace("`", "'")
+    else:
+        text = text.replace("`", "'")
         text = _DASHED.sub("-", text) if "–" in text or "—" in text or "―" in text else text
         text = _GUILLEMETS.sub("", text) if "«" in text else text
         text = text.translate(_TRANSLATED) if _SPECIAL.search(text) else text
@@ -77,6 +85,8 @@ def fold(text: str) -> str:
     return "\n".join(line for raw in lines if (line := " ".join(raw.split())))
 
 
+_BROKEN = regex("[`\n\r\x0b\x0c\x1c-\x1e]")
+"""What is not only white space to join, in a text of ASCII."""
 _WORDS = regex(r"[^\W_]+")
 
 
@@ -97,6 +107,10 @@ def full(text: str) -> str:
 @lru_cache(maxsize=CACHED)
 def key(text: str) -> str:
     """What two texts are compared by: folded, without case, contractions and punctuation, with the signs that carry meaning."""
+    if text.isascii() and _OTHER_SIGN.search(text) is None and (_DIGIT.search(text) is None or _BEFORE_DIGIT.search(text) is None):
+        said = text.lower().translate(_ONLY_WORDS).split()
+        if "can" not in said or "not" not in said:
+            return " ".join(said)
     text = full(fold(text).casefold()).replace("'", "")
     bare = text.strip(' .!?,;:()"')
     if bare.replace(" ", "").isalnum():
