@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from collections.abc import Callable
+from typing import TypeVar
 
 from promptlab.scoring.compiled import regex
 
+T = TypeVar("T")
 _TRANSLATED = str.maketrans(
     {
         **dict.fromkeys("‘’‛′´ʼ", "'"),
@@ -65,7 +67,27 @@ def western(text: str) -> bool:
     return text.isascii() or max(text) < "\u2000"
 
 
-@lru_cache(maxsize=CACHED)
+class _Kept(dict[str, T]):
+    """What a function gives for the last texts: the texts and what they become are nothing that the garbage collector walks through."""
+
+    def __init__(self, compute: Callable[[str], T], most: int) -> None:
+        super().__init__()
+        self.compute, self.most = compute, most
+
+    def __missing__(self, text: str) -> T:
+        value = self.compute(text)
+        if len(self) >= self.most:
+            self.clear()
+        self[text] = value
+        return value
+
+
+def kept(most: int) -> Callable[[Callable[[str], T]], Callable[[str], T]]:
+    """As functools.lru_cache for a function of one text; all are dropped where there are more than `most`."""
+    return lambda compute: _Kept(compute, most).__getitem__
+
+
+@kept(CACHED)
 def fold(text: str) -> str:
     """Compatibility forms, kinds of quotes, dashes and spaces made one; case kept; lines stay lines."""
     if text.isascii():
@@ -90,7 +112,7 @@ _BROKEN = regex("[`\n\r\x0b\x0c\x1c-\x1e]")
 _WORDS = regex(r"[^\W_]+")
 
 
-@lru_cache(maxsize=CACHED)
+@kept(1024)
 def words(text: str) -> frozenset[str]:
     """The words of a text, to see at once whether a slow pattern is worth a search: "isn't" is two, "isn" and "t"."""
     return frozenset(_WORDS.findall(text.casefold()))
@@ -104,7 +126,7 @@ def full(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=CACHED)
+@kept(CACHED)
 def key(text: str) -> str:
     """What two texts are compared by: folded, without case, contractions and punctuation, with the signs that carry meaning."""
     if text.isascii() and _OTHER_SIGN.search(text) is None and (_DIGIT.search(text) is None or _BEFORE_DIGIT.search(text) is None):

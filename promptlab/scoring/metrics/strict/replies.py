@@ -17,6 +17,9 @@ from promptlab.scoring.compiled import regex
 Kind = Callable[[Reply, Item], Scored]
 """A kind of answer: scores what a reply says."""
 
+SCORES_KEPT = 65_536
+"""Scores of a kind that are kept."""
+
 _FILLER = regex(
     r"^(?:sure|okay|ok|certainly|of course|absolutely|let me think|let's see"
     r"|let's think step by step|here (?:is|are) [^\n]{0,80}|here's [^\n]{0,80})"
@@ -123,11 +126,21 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             return scored
         return Scored(scored.score, answer.strip() if scored.score else None, scored.rule)
 
-    known = lru_cache(maxsize=CACHED)(fresh)
+    known: dict[Item, dict[str, Scored]] = {}  # arms often get one answer to an item
+    count = 0
 
     @wraps(kind)
     def score(answer: str, item: Item) -> Scored:
-        return known(answer, item) if len(answer) <= LONGEST_KEPT else fresh(answer, item)  # arms often get one answer to an item
+        nonlocal count
+        if (of_item := known.get(item)) is not None and (scored := of_item.get(answer)) is not None:
+            return scored
+        scored = fresh(answer, item)
+        if len(answer) <= LONGEST_KEPT:
+            count += 1
+            if count % SCORES_KEPT == 0:
+                known.clear()
+            known.setdefault(item, {})[answer] = scored
+        return scored
 
     return score
 
