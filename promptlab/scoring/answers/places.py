@@ -29,6 +29,20 @@ _MARKED_UP = regex("[^ !\"'(),./0-9:;?A-Za-zÀ-ÖØ-öø-ÿ-]")
 _HTML = regex(r"</?(?:b|i|em|strong|u|p|span|div|mark|h[1-6]|ul|ol|li|code|pre|sup|sub|center)\b[^<>]{0,60}>|<br\s*/?>", re.I)
 _HEADING = regex(r"(?m)^#{1,6}\s+|^>\s+|^[-*_]{3,}\s*$")
 _NEXT_TURN = regex(r"\n\s*(?:#+ *)?(?:input|question|user|human|instruction|example \d+|problem|exercise|q)\s*:", re.I)
+_ANSWERED = r"(?:Output|OUTPUT|Answer|ANSWER|Response|Assistant|ASSISTANT|AI|A)\s?:"
+_NEXT_IN_LINE = regex(
+    r"(?<=\S)(?<![Tt]he)(?<![Tt]his)(?<!iven)(?<!our)\s+(?:Input|INPUT|Question|User|USER|Human|Instruction|Q)\s?:\s[^\n]{1,400}?\s"
+    + _ANSWERED
+)
+ANSWERED = regex(rf"(?<!\w){_ANSWERED}")
+INSTRUCTS = regex(
+    r"[\W_]*(?:(?:instructions?|task|prompt|input|question|problem|q|user|human|system|example)\b|(?:sum|subtract|add|write|determine|decide"
+    r"|find|extract|translate|convert|change|break|sort|order|put|list|identify|classify|choose|select|pick|answer|respond|rate|give|tell"
+    r"|unscramble|rearrange|use|make|negate|read|given|consider|count|for (?:each|the)|how|which|what|who|whose|does|do|is|are|compare|complete"
+    r"|you (?:will (?:be|get|see|receive)|are (?:given|an?|to)|get|must|should))\b(?! ?[:=]))",
+    re.I,
+)
+"""How a prompt begins that a reply says again."""
 _FENCES = regex(r"(?m)^\s*```[\w+-]*\s*$|```")
 _STRUCK = regex(r"~~[^~\n]{1,200}~~")
 _EMPHASIS = regex(r"(?<![\w*])\*(?=[^\s*])([^*\n]{1,300}?)(?<=[^\s*])\*(?![\w*])")
@@ -40,7 +54,8 @@ _SHOWN = regex(r"(?m)^\s*(?:>>> .*\n|print\(.*\)\s*#\s*)")
 _CITED = regex(r"(?<=[^\s=:>])\s?\[\d{1,2}\](?=$|[\s.,;])")
 _EXTRA = words(
     "way btw note if need want would anything can may could shall comparison check let otherwise had runner"
-    " runnerup honorable honourable second alternative alternatives"
+    " runnerup honorable honourable second alternative alternatives probe kontrolle verify verification vérification verificación"
+    " comprobación comprobar verificar vérifier prueba preuve gegenprobe 验算 验证 検算 검산"
 )
 _RULE = regex(r"\n\s*[-_=─—]{3,}\s*\n\s*(?=\S+\s*(?:\n|$))")
 """The line under a sum that is written in columns."""
@@ -120,6 +135,8 @@ class Reply:
     def head(self) -> str:
         """The text before a next item of the model's own."""
         turn = _NEXT_TURN.search(self.text) if "\n" in self.text else None
+        if turn is None and self.text.count(":") > 1 and (turn := _NEXT_IN_LINE.search(self.text)) is not None:
+            turn = None if INSTRUCTS.match(self.text) and ANSWERED.search(self.text, 0, turn.start()) is None else turn
         head = self.text[: turn.start()].strip() if turn else ""
         head = self.text if not head or head.endswith(":") else head
         head = _ASKS.sub("", head, count=1) if "?" in head else head

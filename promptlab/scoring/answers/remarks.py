@@ -14,13 +14,16 @@ EXTRA = regex(
     r"|me|to|more)"
     r"|would you like|(?:is there )?anything else|(?:can|may|could|shall) i (?:also )?(?:help|assist|do)"
     r"|(?:runner[-_ ]?up|honou?rable mentions?|second[_ ](?:choice|best|place)|alternatives?)(?=\s?[:=])"
-    r"|for comparison|as a check|let me know|(?P<other>otherwise|if (?:it|he|she|they|there|the"
+    r"|for comparison|as a check|(?:(?:double[- ]?|quick |sanity )?check|probe|kontrolle|verif(?:y|ication)|vérification|verificación|comprobación"
+    r"|prueba|preuve|gegenprobe|验算|验证|検算|검산)(?=\s?[:：])|(?:to (?:double[- ])?(?:check|verify)|zur (?:kontrolle|probe)|pour vérifier"
+    r"|para (?:comprobar|verificar))(?=[:,])|let me know|(?P<other>otherwise|if (?:it|he|she|they|there|the"
     r"|you)\b[^.\n]{0,60} (?:were|had)|had(?= \w)))\b",
     re.I,
 )
 """What opens a part that no longer answers."""
 EXPLANATION = regex(
-    r"(?:^|\n)\s*[(*_#]*(?:explanation|reason(?:ing|s)?|rationale|justification|note(?: that)?|here(?:'s"
+    r"(?:^|\n)\s*[(*_#]*(?:explanation|reason(?:ing|s)?|rationale|justification|note(?: that)?|hinweis|anmerkung"
+    r"|bemerkung|remarque|nota|注意?|备注|補足|참고|here(?:'s"
     r"| is) why|why|because|this is because|since|check|to check|verification"
     r"|verify|to verify|let me verify|proof|erklärung|begründung|explication|explicación|解释|说明|理由|説明|설명|이유|p\.?s)\b[\s:,.]",
     re.I,

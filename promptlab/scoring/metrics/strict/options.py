@@ -217,6 +217,10 @@ def _of_statements(reply: Reply, item: Item) -> int | None:
         quotes = [i for i in (0, 1) if key(both[f"o{i}"]) and key(both[f"o{i}"]) in said]
         if len(quotes) == 1 and not said.startswith(("a ", "b ")):
             return quotes[0]
+        head = reply.head
+        for i in quotes:
+            head = re.sub(rf"[\"'(]*{re.escape(both[f'o{i}'].strip(' .!?'))}[.!?]*[\"')]*", f" ({'ab'[i]}) ", head, flags=re.I)
+        return by_role(head, _LETTERED, _SARCASM)
     return by_role(reply.head, _LETTERED, _SARCASM)
 
 
@@ -324,7 +328,7 @@ def larger(reply: Reply, item: Item) -> Scored:
         told = _compared(place, mentions) if mentions is not None and not place.isascii() else None
         if mentions is not None and (chosen := by_role(place, mentions, _SIZES) if told is None else told) is not None:
             return replace(bigbench.choice(asked.choices[chosen], asked), rule="role")
-        text = in_options(place, asked.choices).casefold()
+        text = _OR_A.sub(r"\1", in_options(place, asked.choices).casefold())
         scored = bigbench.choice(text, asked)
         if scored.extracted is None:
             for head, _ in _opening(text, asked.choices):
@@ -333,6 +337,10 @@ def larger(reply: Reply, item: Item) -> Scored:
         if scored.extracted is not None:
             return replace(scored, rule="conclusion" if places and place is places[0] else "whole")
     return _implied(reply, asked, asked.choices)
+
+
+_OR_A = regex(r"(\b(?:or|and|oder|ou|und|et|o|y|e) )(?:(?:maybe|perhaps|possibly|even|also) )?(?:an?|the|une?|eine?|die|der|das|l[ae]|el) ")
+"""What hides that a text lists: "a warthog or a wasp"."""
 
 
 @lru_cache(maxsize=4096)

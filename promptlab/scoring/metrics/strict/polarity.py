@@ -11,16 +11,16 @@ from promptlab.scoring.compiled import regex
 
 _YES = (
     r"yep|yeah|yup|yea|affirmative|(?:absolutely|definitely|certainly|of course)(?! (?:not|(?:an? )?[\"']?(?:no|yes))\b)",
-    r"y|true|ja|oui|sí|si|是的?|对|はい|네|예",
+    r"y|true|ja|oui|sí|sì|si|sim|是的?|对|はい|ええ|네|예",
 )
 _NO = (
     r"nope|nah|(?:definitely|certainly|absolutely|of course) not(?! (?:an? )?(?:yes|no|true|false)\b)|not at all",
-    r"n|false|nein|non|negative|いいえ|아니요|아니오|不是?|否|没有",
+    r"n|false|nein|non|não|nao|negative|いいえ|아니요|아니오|不是?|否|没有",
 )
 _WORDS: dict[str, tuple[str, str]] = {
     "yes": _YES,
     "no": _NO,
-    "true": (_YES[0], rf"{_YES[1]}|yes|t|wahr|richtig|vrai|verdadero|cierto|真|正确|正しい|참"),
+    "true": (_YES[0], rf"{_YES[1]}|yes|t|wahr|richtig|vrai|verdadero|verdadeiro|vero|cierto|certo|真|正确|正しい|참"),
     "false": (rf"untrue|{_NO[0]}", rf"{_NO[1]}|no|f|falsch|faux|falso|假|错误|不正确|間違い|거짓"),
     "positive": (r"positiv|positif|positivo|positiva|正面|积极|ポジティブ|긍정적?", r"pos|肯定的?"),
     "negative": (r"negativ|négatif|négative|negativo|negativa|负面|消极|ネガティブ|부정적?", r"neg|否定的?"),
@@ -29,10 +29,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "entailment": (r"entails|entailed|entail", ""),
     "contradiction": (r"contradicts?|contradicted|contradictory", ""),
     "nonentailment": (r"non[ -]?entailment|does not follow|doesn't follow", ""),
-    "valid": ("gültig|valide|válido|válida|有效|有効|유효", "yes|true"),
-    "invalid": ("ungültig|invalide|inválido|inválida|无效|無効|무효", "no|false"),
-    "plausible": ("plausibel|合理", "yes|true"),
-    "implausible": ("unplausibel|implausibel|inverosímil|invraisemblable|不合理", "no|false"),
+    "valid": ("gültig|valide|valido|válido|válida|有效|有効|유효", "yes|true"),
+    "invalid": ("ungültig|invalide|invalido|inválido|inválida|无效|無効|무효", "no|false"),
+    "plausible": ("plausibel|plausibile|plausível|合理", "yes|true"),
+    "implausible": ("unplausibel|implausibel|inverosímil|invraisemblable|implausível|不合理", "no|false"),
 }
 """Other words of an option: those that are clear anywhere, and those that count alone, in front or as a conclusion."""
 _NO_NOUN = regex(
@@ -46,7 +46,7 @@ _CLUES = words(
     "wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue odd entail entails entailed "
     "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
     "negativo negativa pos neg falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
-    "from out negative does doesn valide invalide plausibel unplausibel implausibel invraisemblable verdadero cierto non"
+    "from out negative does doesn sim nao vero verdadeiro certo valido invalido plausibile valide invalide plausibel unplausibel implausibel invraisemblable verdadero cierto non"
 )
 
 
@@ -108,7 +108,9 @@ class _Words:
         one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
         after = r"\s*(?:is|was) (?:wrong|incorrect|impossible)\b" if {"true", "false", "correct", "incorrect"} & set(keys) else DENIED_AFTER
         self.denied = regex(
-            rf"(?:{DENIES}|\bthan|\bover|\bless|\b(?:would|could|might) (?:only )?be (?=\w+ if\b)|\b(?:there(?: is|'s)|it's|is|have|has"
+            rf"(?:{DENIES}|\bthan|\bover|\bless|\b(?:would|could|might) (?:only )?be (?=[\"'(]?\w+[\"')]? (?:only )?(?:if|when|were)\b)"
+            rf"|\b(?:wäre|würde|serait|sería|sarebbe|seria)\b(?: (?:nur|erst|dann|solo|sólo|so|só|soltanto))?(?=\s+[\"'(]?\w+[\"')]?,?"
+            rf" (?:(?:nur|dann|solo|sólo|só|soltanto|seulement|uniquement|dann)[ ,]+)?(?:que si|wenn|falls|si|se)\b)|\b(?:there(?: is|'s)|it's|is|have|has"
             rf"|an?) no "
             rf"|, (?:no|non|nicht|pas) "
             rf"|^no (?=entail|contrad)|\band so (?:is|are|was) )\s*[\"'(*]*{one}[\"')*]*(?:(?:, (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
@@ -135,13 +137,21 @@ def _pattern(words: str, keys: list[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(each), re.I) if each else None
 
 
+_MEANS = "|".join(
+    rf"(?<={verb})" for verb in ("[是はが은는이가]", *str.split("means mean bedeutet heißt signifie significa dire decir dizer"))
+)
+"""A word that means a yes or no in quotes: what denies it stays."""
+
+
 def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
     words = "|".join(word for word in words.split("|") if word not in keys)
     return (
         re.compile(
             rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|を?という|を意味|이?라는|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es"
             rf"|means|bedeutet|meint|signifie|significa|veut dire|quiere decir|:)(?: que)?) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*"
-            r"\s*(?:\Z|,\s?(?:because|weil|car|porque|因为|因為)))",
+            r"\s*(?:\Z|,\s?(?:because|weil|car|porque|因为|因為)))"
+            rf"|(?:{_MEANS}) ?[\"'](?:{words})"
+            r"[\"'](?=\s*(?:[,.;。、]|입니다|です|이|を意味|という|$))",
             re.I,
         )
         if words

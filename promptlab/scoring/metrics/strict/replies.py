@@ -10,8 +10,8 @@ from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import NEGATED
 from promptlab.scoring.answers.denials import denies
-from promptlab.scoring.answers.places import Place, Reply, located
-from promptlab.scoring.answers.text import CACHED, LONGEST_KEPT, fold, key, words
+from promptlab.scoring.answers.places import ANSWERED, INSTRUCTS, Place, Reply, located
+from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, key, words
 from promptlab.scoring.compiled import regex
 
 Kind = Callable[[Reply, Item], Scored]
@@ -94,9 +94,9 @@ _BULLETS = regex(r"(?:^|(?<=\s))[-*•·]\s+(?=\S)")
 _JOINED = regex(r"['*_<>=+^-]")
 _DIGIT = regex(r"\d")
 _JOINED_DIGITS = regex(r"\d[.,]\d")
-QUOTED = regex(r"(?<!\w)[\"']([^\"'\n]{1,60})[\"'](?!\w)")
+QUOTED = regex(rf"(?<![^\W{CJK}])[\"']([^\"'\n]{{1,60}})[\"'](?![^\W{CJK}])")
 OUTSIDE = " \"'*_`¡¿"
-_CJK = regex(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
+_CJK = regex(f"[{CJK}]")
 
 
 def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
@@ -117,8 +117,9 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             and not _MARKS.search(reply.whole)
         ):
             return Scored(0.0, None, "echo")
+        reply = _own_item(reply, item.input) if ":" in reply.text else reply
         scored = kind(reply, item)
-        if not scored.score and (rest := _behind(reply.text, item.input)):
+        if not scored.score and (rest := _behind(reply.text, item.input) or _repeated(reply.text)):
             scored = kind(located(rest), item)
         if scored.score and not chooses and (said not in keys(item.targets) or _MARKS.search(reply.text)) and reply.denied:
             return scored if _denying(item.targets) else Scored(0.0, None, "denied")
@@ -152,6 +153,37 @@ _MARKS = regex("[❌✗✘✖✅✓✔]")
 def _denying(targets: tuple[str, ...]) -> bool:
     """Whether an answer itself is a denial."""
     return any(NEGATED.match(fold(text)) or denies(fold(text)) for target in targets for text in (target, f"X is {target}", f"{target} X"))
+
+
+def _own_item(reply: Reply, asked: str) -> Reply:
+    """The reply without the prompt that it says again, and without a next item in the form of this one."""
+    text, asked = reply.text, fold(asked)
+    at = text.find(asked) if asked else -1
+    if at > 0 and (named := _INPUT.search(text, max(0, at - 20), at)) is not None and INSTRUCTS.match(text[: named.start()]):
+        if (rest := text[at + len(asked) :].lstrip("\"'.* ")).startswith("\n") or ANSWERED.match(rest):
+            return located(rest.strip()) if rest.strip() else reply
+    if "\n" in text and (form := _FORM.match(asked)) is not None and (at := text.find(f"\n{form[0]}")) > 0:
+        if not text.startswith(asked, at + 1) and not text[:at].endswith(":") and ANSWERED.search(text, at) is not None:
+            return located(text[:at])
+    return reply
+
+
+_INPUT = regex(r"(?<!\w)(?:input|question|q|text|sentences?|words?|review|numbers?|user|human|problem|query|prompt)\s?:[\s\"'*]*\Z", re.I)
+_FORM = regex(r"[A-Z]\w{0,20}(?: \w{1,10})?:")
+
+
+def _repeated(text: str) -> str:
+    """The words that a text says three times or more and nothing else, but for the start of them at its end."""
+    first = text.split(" ", 1)[0]
+    if not first or text.count(f" {first}") < 2:
+        return ""
+    said = text.casefold().split()
+    if said[0] != said[-1] and said[0].startswith(said[-1]):
+        said.pop()
+    for n in range(1, 2 if any(c.isdigit() for c in text) else 5):
+        if len(said) > 2 * n + (n > 1) and said[n:] == said[:-n]:
+            return " ".join(text.split()[:n])
+    return ""
 
 
 def _behind(text: str, asked: str) -> str:
