@@ -46,7 +46,7 @@ DENIED_AFTER = (
     rf"|obviously) )?{_WRONG}\b"
     r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:be )?(?:it|right|correct|true|possible|the (?:\w+ )?(?:answer|one|case"
     r"|sum|result|total))\b"
-    r"|ではありません|ではない|じゃない|じゃなく|でなく|ではなく|이 아니|가 아니|이 아닙|가 아닙|是错|不对)"
+    r"|ではありません|ではない|じゃない|じゃなく|でなく|ではなく|[이가은는] 아(?:닙니다|니(?:다|에요|야|라)?)|是错|不对)"
 )
 """What denies the thing before it: "is wrong", "isn't the answer", a cross."""
 _DENIED_BEFORE = regex(rf"{DENIES}\s*[\"'(]*$", re.I)

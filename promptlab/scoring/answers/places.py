@@ -38,8 +38,8 @@ ANSWERED = regex(rf"(?<!\w){_ANSWERED}")
 INSTRUCTS = regex(
     r"[\W_]*(?:(?:instructions?|task|prompt|input|question|problem|q|user|human|system|example)\b|(?:sum|subtract|add|write|determine|decide"
     r"|find|extract|translate|convert|change|break|sort|order|put|list|identify|classify|choose|select|pick|answer|respond|rate|give|tell"
-    r"|unscramble|rearrange|use|make|negate|read|given|consider|count|for (?:each|the)|how|which|what|who|whose|does|do|is|are|compare|complete"
-    r"|you (?:will (?:be|get|see|receive)|are (?:given|an?|to)|get|must|should))\b(?! ?[:=]))",
+    r"|unscramble|rearrange|use|make|negate|read|given|consider|count|for (?:each|the)|how|which|what|who|whose|does|do|is|are|compare"
+    r"|complete|you (?:will (?:be|get|see|receive)|are (?:given|an?|to)|get|must|should))\b(?! ?[:=]))",
     re.I,
 )
 """How a prompt begins that a reply says again."""
@@ -180,6 +180,7 @@ class Reply:
     def unremarked(self) -> str:
         """The text without remarks around it and without an explanation below it; the same object where it has none."""
         text = remarks.without_remarks(self.head)
+        text = self.head if text is not self.head and remarks.NOTE.match(text) else text
         cut = remarks.EXPLANATION.search(text, 1) if "\n" in text else None
         return text[: cut.start()].strip() or text if cut else text
 

@@ -10,13 +10,14 @@ from promptlab.scoring.answers.text import words
 from promptlab.scoring.compiled import regex
 
 EXTRA = regex(
-    r"(?<=[.!?;\n])\s*(?:by the way|btw|(?:please )?note that|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the"
+    r"(?<=[.!?;\n。])\s*(?:by the way|btw|(?:please )?note that|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the"
     r"|me|to|more)"
     r"|would you like|(?:is there )?anything else|(?:can|may|could|shall) i (?:also )?(?:help|assist|do)"
     r"|(?:runner[-_ ]?up|honou?rable mentions?|second[_ ](?:choice|best|place)|alternatives?)(?=\s?[:=])"
-    r"|for comparison|as a check|(?:(?:double[- ]?|quick |sanity )?check|probe|kontrolle|verif(?:y|ication)|vérification|verificación|comprobación"
-    r"|prueba|preuve|gegenprobe|验算|验证|検算|검산)(?=\s?[:：])|(?:to (?:double[- ])?(?:check|verify)|zur (?:kontrolle|probe)|pour vérifier"
-    r"|para (?:comprobar|verificar))(?=[:,])|let me know|(?P<other>otherwise|if (?:it|he|she|they|there|the"
+    r"|for comparison|as a check|(?:(?:let me |let's |a )?(?:double[- ]?|quick |sanity )?check(?:ing)?|probe|kontrolle"
+    r"|verif(?:y|ication)|vérification|verificación|comprobación|prueba|preuve|gegenprobe|验算|验证|検算|검산)(?=\s?[:：])"
+    r"|(?:to (?:double[- ])?(?:check|verify)|zur (?:kontrolle|probe)|pour vérifier|para (?:comprobar|verificar))(?=[:,])"
+    r"|let me know|(?P<other>otherwise|if (?:it|he|she|they|there|the"
     r"|you)\b[^.\n]{0,60} (?:were|had)|had(?= \w)))\b",
     re.I,
 )
@@ -28,6 +29,8 @@ EXPLANATION = regex(
     r"|verify|to verify|let me verify|proof|erklärung|begründung|explication|explicación|解释|说明|理由|説明|설명|이유|p\.?s)\b[\s:,.]",
     re.I,
 )
+NOTE = regex(r"[\W_]*(?:note|hinweis|anmerkung|bemerkung|remarque|nota|注|备注|補足|참고)\b", re.I)
+"""What opens a note: a reply of one sentence before it may look like a remark, and is the answer."""
 _SAID = (
     r"(?:sure thing|sure|okay|ok|certainly|of course|absolutely|alright|all right|great|good|sure thing|no problem|thanks|thank you"
     r"|you're welcome|hello|hi|hey|got it|understood|perfect|no worries|my pleasure)"

@@ -53,6 +53,13 @@ OR = regex(
     r"|maybe)?\s*$",
     re.I,
 )
+DOTTED = regex(
+    r"€|,-|\b(?:antwort|ergebnis|lösung|summe|differenz|beträgt|ergibt|ergeben|ist|sind|macht|zusammen|insgesamt|zahlen|und|lautet|wir"
+    r"|es|son|suman?|diferencia|respuesta|resultado|total de|los|las|números|numeri|entonces|soma|diferença|resposta|são|é|dos|os|dá"
+    r"|somma|differenza|risposta|risultato|sono|è|fa|fanno|somme|différence|réponse|résultat|est|font|donne|égale?|nombres?|vaut)\b",
+    re.I,
+)
+"""What tells that a full stop separates thousands."""
 _DIGIT = regex(r"\d")
 MOST = 200
 """Numbers of a text that are looked at, the first and the last: an endless reply is not read for minutes."""

@@ -15,7 +15,7 @@ from promptlab.scoring.answers.remarks import EXPLANATION, sentences
 from promptlab.scoring.answers.text import CACHED, fold, key
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
-from promptlab.scoring.metrics.strict.figures import OR, Figure, figures
+from promptlab.scoring.metrics.strict.figures import DOTTED, OR, Figure, figures
 from promptlab.scoring.metrics.strict.notations import arabic, spelled_number, undated
 
 _OPERATOR = regex(r"\s*(?:[-+*/×÷x·]|\bplus\b|\bminus\b|\btimes\b|\bdivided by\b|\bmultiplied by\b)\s*", re.I)
@@ -38,8 +38,9 @@ _VERB = regex(
     r"|becomes?|comes? (?:out )?to|computed?|calculated?|determined?|leads? to|brings? (?:us |me |you )?to|works? out (?:to|at|as)"
     r"|totals?|adds? up to|sums? to|returns?|obtain|find|count(?:ed)?|reach"
     r"|results? in|amounts? to|ist|sind|ergibt|macht|gibt|bleiben|beträgt|est|sont|font|fait|donne|égale? à"
-    r"|igual a|zusammen|insgesamt|au total|en total|in totale?|erhält man|erhalten wir|bekommt man|kommt man auf|ergeben|(?:on|nous) obt(?:ient|enons)"
-    r"|obtenemos|se obtiene|si ottiene|obtém-se|dá|dà|fa|fanno|è|é|são|sono|or rather|giving|making|should be|es|son"
+    r"|igual a|zusammen|insgesamt|au total|en total|in totale?|erhält man|erhalten wir|bekommt man|kommt man auf|ergeben"
+    r"|(?:on|nous) obt(?:ient|enons)|obtenemos"
+    r"|se obtiene|si ottiene|obtém-se|dá|dà|fa|fanno|è|é|são|sono|or rather|giving|making|should be|es|son"
     r"|da|hay|therefore|so|thus|hence|(?:for|in) (?:a )?total(?: of)?)\b(?:\s+(?:is|are|it is|we have|we get))?"
     r"|\btotal|[すくる]と|->|→|⇒|=>|\bi\.e\.|[이으]므로|ので|共|有|总共"
     r"|\b(?:that|it|there|which)'s|合わせて|합은|합계는|是|等于|得到|得|为|は|合計|모두|총)"
@@ -228,15 +229,6 @@ def _numbers_of(options: tuple[str, ...]) -> dict[Decimal, str]:
     return values if len(values) == len(options) else {}
 
 
-_DOTTED = regex(
-    r"€|,-|\b(?:antwort|ergebnis|lösung|summe|differenz|beträgt|ergibt|ergeben|ist|sind|macht|zusammen|insgesamt|zahlen|und|lautet|wir"
-    r"|es|son|suman?|diferencia|respuesta|resultado|total de|los|las|números|numeri|entonces|soma|diferença|resposta|são|é|dos|os|dá"
-    r"|somma|differenza|risposta|risultato|sono|è|fa|fanno|somme|différence|réponse|résultat|est|font|donne|égale?|nombres?|vaut)\b",
-    re.I,
-)
-"""What tells that a full stop separates thousands."""
-
-
 def _beside_input(text: str, asked: str, value: Decimal | None, rule: str) -> tuple[Decimal | None, str]:
     """The only number of a text that its input does not hold, where the text says those of the input again."""
     given = _given(asked)
@@ -260,7 +252,7 @@ def _given(asked: str) -> frozenset[Decimal]:
 
 def _also(value: Decimal, text: str) -> Iterator[Decimal]:
     """What else the same figure means: a full stop between thousands, a percentage, a separate minus."""
-    if value.as_tuple().exponent == -3 and 1 <= abs(value) < 1000 and (_DOTTED.search(text) or 1000 * value in _values(figures(text))):
+    if value.as_tuple().exponent == -3 and 1 <= abs(value) < 1000 and (DOTTED.search(text) or 1000 * value in _values(figures(text))):
         yield 1000 * value
     if "%" in text:
         yield value / 100
@@ -366,8 +358,8 @@ _NOT_LEVEL = regex(
     re.I,
 )
 _NO_LEVEL = regex(
-    r"\bsentences? \d\b(?: and \d)?|\b(?:two|zwei|one|first|second) (?:\w+ )?(?:sentences?|statements?|texts?|phrases?|descriptions?|people|men"
-    r"|women|dogs|children)\b|\b[0-5] (?:=|means|would be|is) (?:identical|unrelated)\w*|\band [0-5] (?:identical|unrelated)"
+    r"\bsentences? \d\b(?: and \d)?|\b(?:two|zwei|one|first|second) (?:\w+ )?(?:sentences?|statements?|texts?|phrases?|descriptions?|people"
+    r"|men|women|dogs|children)\b|\b[0-5] (?:=|means|would be|is) (?:identical|unrelated)\w*|\band [0-5] (?:identical|unrelated)"
     r"|\([a-z][^()\n]*\)|\bscale (?:of|from) [^.\n]*?\d\s*(?:to|-)\s*\d|/ ?5\b|\bout of (?:5|five)\b|\bfrom \d to \d\b",
     re.I,
 )

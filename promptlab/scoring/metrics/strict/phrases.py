@@ -345,7 +345,7 @@ def f1(reply: Reply, item: Item) -> Scored:
         main, others, rule = reply.concluded.text, reply.concluded.raw, "conclusion"
     else:
         main, rule = reply.unremarked, "whole"
-        others = (main.split("\n", 1)[0], reply.head.split("\n", 1)[0], reply.text, *([states] if (states := statement(main)) else []))
+        others = (main.split("\n", 1)[0], reply.text, *([states] if (states := statement(main)) else []))
     if (prefix := replies.PREFIX.match(main)) is not None:
         main = main[prefix.end() :]
     if cut := replies.explains(main):

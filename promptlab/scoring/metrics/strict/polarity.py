@@ -45,8 +45,9 @@ _TRUTHS = regex(r"\s*[:=]\s*(?:(?P<yes>true|yes)|false|no)\b(?! (?!\w+[\"']?\s?[
 _CLUES = words(
     "wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue odd entail entails entailed "
     "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
-    "negativo negativa pos neg falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
-    "from out negative does doesn sim nao vero verdadeiro certo valido invalido plausibile valide invalide plausibel unplausibel implausibel invraisemblable verdadero cierto non"
+    "negativo negativa pos neg when falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
+    "from out negative does doesn sim nao vero verdadeiro certo valido invalido plausibile valide "
+    "invalide plausibel unplausibel implausibel invraisemblable verdadero cierto non"
 )
 
 
@@ -91,6 +92,14 @@ _ARTICLE_A = regex(
 """The article "a" in an English text whose options are letters."""
 
 
+_ONLY_IF = (
+    r"\b(?:would|could|might) (?:only )?be (?=[\"'(]?[\w-]+[\"')]? (?:only )?(?:if|when|were)\b)"
+    r"|\b(?:wäre|würde|serait|sería|sarebbe|seria)\b(?: (?:nur|erst|dann|solo|sólo|so|só|soltanto))?(?=\s+[\"'(]?[\w-]+[\"')]?,?"
+    r" (?:(?:nur|dann|solo|sólo|só|soltanto|seulement|uniquement)[ ,]+)?(?:que si|wenn|falls|si|se)\b)"
+)
+"""What an option would need: "it would be valid only if", "wäre nur gültig, wenn"."""
+
+
 class _Words:
     """The patterns of one set of options."""
 
@@ -108,15 +117,16 @@ class _Words:
         one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
         after = r"\s*(?:is|was) (?:wrong|incorrect|impossible)\b" if {"true", "false", "correct", "incorrect"} & set(keys) else DENIED_AFTER
         self.denied = regex(
-            rf"(?:{DENIES}|\bthan|\bover|\bless|\b(?:would|could|might) (?:only )?be (?=[\"'(]?\w+[\"')]? (?:only )?(?:if|when|were)\b)"
-            rf"|\b(?:wäre|würde|serait|sería|sarebbe|seria)\b(?: (?:nur|erst|dann|solo|sólo|so|só|soltanto))?(?=\s+[\"'(]?\w+[\"')]?,?"
-            rf" (?:(?:nur|dann|solo|sólo|só|soltanto|seulement|uniquement|dann)[ ,]+)?(?:que si|wenn|falls|si|se)\b)|\b(?:there(?: is|'s)|it's|is|have|has"
+            rf"(?:{DENIES}|\bthan|\bover|\bless|{_ONLY_IF}"
+            rf"|\b(?:there(?: is|'s)|it's|is|have|has"
             rf"|an?) no "
             rf"|, (?:no|non|nicht|pas) "
-            rf"|^no (?=entail|contrad)|\band so (?:is|are|was) )\s*[\"'(*]*{one}[\"')*]*(?:(?:, (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
+            rf"|^no (?=entail|contrad)|^\W*(?:non|nicht|pas|não) |\band so (?:is|are|was) )"
+            rf"\s*[\"'(*]*{one}[\"')*]*(?:(?:, (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
             rf",? n?or (?:an? |the )?[\"'(*]*{one}[\"')*]*)?"
             rf"|\b(?:an?|any) [\"']?{one}[\"']?(?: \w+)? would\b(?! be (?:my|the|correct|right|appropriate|best|fitting))"
-            rf"|{one}(?:{after}|[\"')]* would be (?:wrong|odd|strange|unusual|incorrect|unlikely)\b)",
+            rf"|{one}(?:{after}|[\"')]* would (?:only )?(?:hold|follow|apply|require|need)\b"
+            rf"|[\"')]* would be (?:wrong|odd|strange|unusual|incorrect|unlikely)\b)",
             re.I,
         )
         self.truths = None if self.yes_no or "true" in keys else regex(rf"[\"']?(?P<one>{one})[\"']?{_TRUTHS.pattern}", re.I)
@@ -147,7 +157,7 @@ def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
     words = "|".join(word for word in words.split("|") if word not in keys)
     return (
         re.compile(
-            rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|を?という|を意味|이?라는|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es"
+            rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|を?という|を意味|이?라는|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es|è|é"
             rf"|means|bedeutet|meint|signifie|significa|veut dire|quiere decir|:)(?: que)?) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*"
             r"\s*(?:\Z|,\s?(?:because|weil|car|porque|因为|因為)))"
             rf"|(?:{_MEANS}) ?[\"'](?:{words})"

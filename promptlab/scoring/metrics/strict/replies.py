@@ -160,12 +160,12 @@ def _own_item(reply: Reply, asked: str) -> Reply:
     text, asked = reply.text, fold(asked)
     at = text.find(asked) if asked else -1
     if at > 0 and (named := _INPUT.search(text, max(0, at - 20), at)) is not None and INSTRUCTS.match(text[: named.start()]):
-        if (rest := text[at + len(asked) :].lstrip("\"'.* ")).startswith("\n") or ANSWERED.match(rest):
-            return located(rest.strip()) if rest.strip() else reply
-    if "\n" in text and (form := _FORM.match(asked)) is not None and (at := text.find(f"\n{form[0]}")) > 0:
-        if not text.startswith(asked, at + 1) and not text[:at].endswith(":") and ANSWERED.search(text, at) is not None:
-            return located(text[:at])
-    return reply
+        rest = text[at + len(asked) :].lstrip("\"'.* ")
+        return located(rest.strip()) if rest.strip() and (rest[0] == "\n" or ANSWERED.match(rest)) else reply
+    form = _FORM.match(asked) if "\n" in text else None
+    at = text.find(f"\n{form[0]}") if form is not None else -1
+    follows = at > 0 and text[at - 1] != ":" and not text.startswith(asked, at + 1) and ANSWERED.search(text, at) is not None
+    return located(text[:at]) if follows else reply
 
 
 _INPUT = regex(r"(?<!\w)(?:input|question|q|text|sentences?|words?|review|numbers?|user|human|problem|query|prompt)\s?:[\s\"'*]*\Z", re.I)
@@ -174,10 +174,10 @@ _FORM = regex(r"[A-Z]\w{0,20}(?: \w{1,10})?:")
 
 def _repeated(text: str) -> str:
     """The words that a text says three times or more and nothing else, but for the start of them at its end."""
-    first = text.split(" ", 1)[0]
-    if not first or text.count(f" {first}") < 2:
+    first = text.split(" ", 1)[0].casefold()
+    if not first or (low := text.casefold()).count(f" {first}") < 2:
         return ""
-    said = text.casefold().split()
+    said = low.split()
     if said[0] != said[-1] and said[0].startswith(said[-1]):
         said.pop()
     for n in range(1, 2 if any(c.isdigit() for c in text) else 5):
