@@ -150,10 +150,15 @@ _LABEL_IN_TEXT = regex(
 )
 
 
+_BREAK = regex("[\n\r\x0b\x0c\x1c-\x1e]")
+
+
 def _fold(text: str) -> str:
     """Case, compatibility forms, kinds of quotes, dashes and spaces made one; lines stay lines."""
     if text.isascii():
-        text = text.replace("`", "'").casefold()
+        text = text.replace("`", "'").lower()
+        if text.count(".") < 2 and _BREAK.search(text) is None:
+            return " ".join(text.split())
     else:
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.translate(_PUNCTUATION)).casefold())
         text = _PRIVATE.sub(" ", text.translate(_PUNCTUATION))
@@ -240,7 +245,7 @@ class _Choices:
             return self._at(alone[1])
         if (label := _LABEL_ALONE.fullmatch(text)) is not None:
             return self.labels.get(label["label"])
-        ends = _CONCLUSION.finditer(text) if any(word in text for word in _CONCLUDING) else ()
+        ends = _CONCLUSION.finditer(text) if any(map(text.__contains__, _CONCLUDING)) else ()
         concluded = [(match["final"] is not None, self._concluded(text[match.end() : match.end() + _REACH])) for match in ends]
         settled = [(final, index) for final, index in concluded if index is not None]
         if settled:
@@ -257,7 +262,7 @@ class _Choices:
     def _marked(self, folded: str) -> str:
         """The reply with mentions as private characters, and those that it turns down as mere mentions."""
         text = self._mentions(folded)
-        if text.isascii() or not any(word in text for word in _DENYING):
+        if text.isascii() or not any(map(text.__contains__, _DENYING)):
             return text
         for pattern in _TURNED_DOWN:
             text = pattern.sub(lambda match: re.sub(_OPTION, _NAME, match[0]), text)

@@ -12,7 +12,7 @@ from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.denials import denied_before
 from promptlab.scoring.answers.places import Reply, located
-from promptlab.scoring.answers.text import fold, key
+from promptlab.scoring.answers.text import fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import replies
@@ -24,12 +24,12 @@ from promptlab.scoring.metrics.strict.roles import Roles, by_role
 
 def _settled(reply: Reply, item: Item) -> Scored:
     """The option that the clearest place of a reply settles on."""
-    scored = Scored(0.0, None)
+    rule = ""
     for text, rule in _places(reply, item.choices or item.targets):
-        scored = replace(bigbench.choice(text, item), rule=rule)
+        scored = bigbench.choice(text, item)
         if scored.extracted is not None:
-            return scored
-    return scored
+            return Scored(scored.score, scored.extracted, rule)
+    return Scored(0.0, None, rule)
 
 
 def _places(reply: Reply, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -90,6 +90,9 @@ _RULED_OUT = regex(
     r"|instead of|rather than)\s+(?:the )?[\w-]+(?:\s+(?:and|or)\s+(?:the )?[\w-]+)?",
     re.I,
 )
+_RULING = words(
+    "rule rules ruled ruling exclude excludes excluded excluding eliminate eliminates eliminated eliminating no be instead rather"
+)
 _PLACED = regex(
     r"\W*(?:the )?(?:(?P<first>first|former|1st|1)|(?P<second>second|latter|2nd|2))(?: one| statement| option| sentence)?\W*"
     r"|\W*(?:statement|option|sentence|choice) \(?(?:(?P<a>a|1)|b|2)\)?\W*",
@@ -142,13 +145,14 @@ def choice(reply: Reply, item: Item) -> Scored:
         return bigbench.choice(reply.text, item)
     if (likeliest := _likeliest(reply.whole, options)) is not None:
         return replace(bigbench.choice(likeliest, item), rule="likeliest")
-    if reply.concluded is None and sorted(map(key, options)) == ["a", "b"] and (chosen := _of_statements(reply, item)) is not None:
+    if reply.concluded is None and _are_a_and_b(options) and (chosen := _of_statements(reply, item)) is not None:
         return replace(bigbench.choice("(a)" if chosen == 0 else "(b)", item), rule="role")
     if (by_number := valued(reply, options)) is not None:
         return replace(bigbench.choice(by_number, item), rule="number")
     if (
         "," in reply.head
         and reply.concluded is None
+        and not _OTHERS.isdisjoint(words(reply.head))
         and (granted := _OTHERS_SAY.match(reply.head)) is not None
         and granted["others"]
         and granted["turn"]
@@ -169,6 +173,11 @@ def choice(reply: Reply, item: Item) -> Scored:
                 return replace(opened, rule=rule)
         return _implied(reply, item, options)
     return scored
+
+
+@lru_cache(maxsize=4096)
+def _are_a_and_b(options: tuple[str, ...]) -> bool:
+    return sorted(map(key, options)) == ["a", "b"]
 
 
 @lru_cache(maxsize=4096)
@@ -236,6 +245,7 @@ _OTHERS_SAY = regex(
     re.I,
 )
 """What a reply grants before it says its own: "Many think that it is X, but ...", "X is the largest, but ..."."""
+_OTHERS = words("many most some people one you")
 _SO = regex(r"[,;.:\n]\s+(?:and )?(?:so|thus|therefore|hence|consequently|which leaves|that (?:only )?leaves|leaving)\b[\s,]+", re.I)
 _REMAINS = regex(r" (?:remains|is left|is the only)\b", re.I)
 _CLAUSE_ENDS = regex(
@@ -247,7 +257,7 @@ _CLAUSE_ENDS = regex(
 
 def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """The text without what it rules out, and its first clause where more than options follows it: the rest explains."""
-    without = _RULED_OUT.sub(" ", text)
+    without = text if _RULING.isdisjoint(words(text)) else _RULED_OUT.sub(" ", text)
     if without != text:
         yield without, "not ruled out"
     if (granted := _OTHERS_SAY.match(text)) is not None and granted.end() < len(text):

@@ -110,6 +110,7 @@ class _Words:
         synonyms = [(option, _pattern(clear, keys)) for option, (clear, _) in named]
         synonyms += [(option, _in_words(option)) for option in options]
         synonyms += [(option, _loose(loose, keys)) for option, (_, loose) in named]
+        self.in_signs = any(_SIGN.search(option) for option in options)
         self.synonyms = [(option, pattern) for option, pattern in synonyms if pattern is not None]
         self.article = "a" in keys
         self.yes_no = "no" in keys or "false" in keys
@@ -178,9 +179,12 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
     """The text with options in place of their synonyms and, where one is denied, of what is left of them."""
     if (" a " in text or text[:2] == "A ") and _patterns(options).article:
         text = _ARTICLE_A.sub("", text)
-    if len(text) > 4000 or not (may_deny(text) or not _CLUES.isdisjoint(words(text)) or _OTHER_CLUE.search(text)):
+    worded = len(text) <= 4000 and (may_deny(text) or not _CLUES.isdisjoint(words(text)))
+    if len(text) > 4000 or not (worded or _OTHER_CLUE.search(text)):
         return text
     known = _patterns(options)
+    if not worded and not known.in_signs and not _SHARES.search(text) and _TURNS_DOWN.isdisjoint(words(text)):
+        return text.replace("  ", " ").strip() if known.synonyms else text
     if known.yes_no:
         text = _NO_NOUN.sub("without ", text)
         text = text if "✅" in text else text.rstrip(" ❌✗✘")
@@ -208,6 +212,7 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
 
 
 _AMONG = regex(r"\W*(?:among|of|out of|between|from)\b", re.I)
+_SHARES = regex("[:=(%]")
 _SHARE = regex(r"[:=(]\s?\d|\d\s?% ")
 _TURNS_DOWN = CUES | words("than over less would could might no so")
 
