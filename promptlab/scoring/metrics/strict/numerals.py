@@ -61,12 +61,14 @@ _VERB = regex(
 _SAYS = words(
     "is are was were be make makes give gives get gets got equal equals have has had yield yields leave leaves become becomes compute "
     "computed calculate calculated determine determined total totals return returns obtain find count counted reach ist sind ergibt macht "
-    "gibt bleiben est sont font fait donne zusammen insgesamt giving making es son da hay therefore so thus hence"
+    "gibt bleiben est sont font fait donne zusammen insgesamt giving making es son da hay therefore so thus hence "
+    "ergeben obtenemos fa fanno sono"
 )
 """Words that say a number which follows at once."""
 _LEADS = words(
     "with to at as up in that us you me a grand of exactly then just only simply about approximately around roughly actually really fact "
-    "indeed there number also now das dies cela eso nous nos it which rather we igual au en for say égale"
+    "indeed there number also now das dies cela eso nous nos it which rather we igual au en for say égale man wir auf obtient "
+    "obtenons obtiene ottiene totale"
 )
 """Other words that may stand between such a word and its number, or end it."""
 
