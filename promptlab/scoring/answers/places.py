@@ -34,6 +34,7 @@ _NEXT_IN_LINE = regex(
     r"(?<=\S)(?<![Tt]he)(?<![Tt]his)(?<!iven)(?<!our)\s+(?:Input|INPUT|Question|User|USER|Human|Instruction|Q)\s?:\s[^\n]{1,400}?\s"
     + _ANSWERED
 )
+_TURNS = ("Input", "INPUT", "Question", "User", "USER", "Human", "Instruction", "Q:", "Q :")
 ANSWERED = regex(rf"(?<!\w){_ANSWERED}")
 INSTRUCTS = regex(
     r"[\W_]*(?:(?:instructions?|task|prompt|input|question|problem|q|user|human|system|example)\b|(?:sum|subtract|add|write|determine|decide"
@@ -135,7 +136,12 @@ class Reply:
     def head(self) -> str:
         """The text before a next item of the model's own."""
         turn = _NEXT_TURN.search(self.text) if "\n" in self.text else None
-        if turn is None and self.text.count(":") > 1 and (turn := _NEXT_IN_LINE.search(self.text)) is not None:
+        if (
+            turn is None
+            and self.text.count(":") > 1
+            and any(map(self.text.__contains__, _TURNS))
+            and (turn := _NEXT_IN_LINE.search(self.text)) is not None
+        ):
             turn = None if INSTRUCTS.match(self.text) and ANSWERED.search(self.text, 0, turn.start()) is None else turn
         head = self.text[: turn.start()].strip() if turn else ""
         head = self.text if not head or head.endswith(":") else head

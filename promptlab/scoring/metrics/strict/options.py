@@ -338,7 +338,7 @@ def larger(reply: Reply, item: Item) -> Scored:
         told = _compared(place, mentions) if mentions is not None and not place.isascii() else None
         if mentions is not None and (chosen := by_role(place, mentions, _SIZES) if told is None else told) is not None:
             return replace(bigbench.choice(asked.choices[chosen], asked), rule="role")
-        text = _OR_A.sub(r"\1", in_options(place, asked.choices).casefold())
+        text = _OR_A.sub(r" \1 ", in_options(place, asked.choices).casefold())
         scored = bigbench.choice(text, asked)
         if scored.extracted is None:
             for head, _ in _opening(text, asked.choices):
@@ -349,7 +349,7 @@ def larger(reply: Reply, item: Item) -> Scored:
     return _implied(reply, asked, asked.choices)
 
 
-_OR_A = regex(r"(\b(?:or|and|oder|ou|und|et|o|y|e) )(?:(?:maybe|perhaps|possibly|even|also) )?(?:an?|the|une?|eine?|die|der|das|l[ae]|el) ")
+_OR_A = regex(r" (or|and|oder|ou|und|et|o|y|e) (?:(?:maybe|perhaps|possibly|even|also) )?(?:an?|the|une?|eine?|die|der|das|l[ae]|el) ")
 """What hides that a text lists: "a warthog or a wasp"."""
 
 

@@ -45,7 +45,7 @@ _TRUTHS = regex(r"\s*[:=]\s*(?:(?P<yes>true|yes)|false|no)\b(?! (?!\w+[\"']?\s?[
 _CLUES = words(
     "wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue odd entail entails entailed "
     "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
-    "negativo negativa pos neg when falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
+    "negativo negativa pos neg falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
     "from out negative does doesn sim nao vero verdadeiro certo valido invalido plausibile valide "
     "invalide plausibel unplausibel implausibel invraisemblable verdadero cierto non"
 )
@@ -149,7 +149,9 @@ def _pattern(words: str, keys: list[str]) -> re.Pattern[str] | None:
 
 
 _MEANS = "|".join(
-    rf"(?<={verb})" for verb in ("[是はが은는이가]", *str.split("means mean bedeutet heißt signifie significa dire decir dizer"))
+    rf"(?<={verb}{space}[\"'])"
+    for verb in ("[是はが은는이가]", *str.split("means mean bedeutet heißt signifie significa dire decir dizer"))
+    for space in ("", " ")
 )
 """A word that means a yes or no in quotes: what denies it stays."""
 
@@ -161,7 +163,7 @@ def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
             rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|を?という|を意味|이?라는|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es|è|é"
             rf"|means|bedeutet|meint|signifie|significa|veut dire|quiere decir|:)(?: que)?) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*"
             r"\s*(?:\Z|,\s?(?:because|weil|car|porque|因为|因為)))"
-            rf"|(?:{_MEANS}) ?[\"'](?:{words})"
+            rf"|[\"'](?:{_MEANS})(?:{words})"
             r"[\"'](?=\s*(?:[,.;。、]|입니다|です|이|を意味|という|$))",
             re.I,
         )

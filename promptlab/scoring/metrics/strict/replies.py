@@ -94,7 +94,7 @@ _BULLETS = regex(r"(?:^|(?<=\s))[-*•·]\s+(?=\S)")
 _JOINED = regex(r"['*_<>=+^-]")
 _DIGIT = regex(r"\d")
 _JOINED_DIGITS = regex(r"\d[.,]\d")
-QUOTED = regex(rf"(?<![^\W{CJK}])[\"']([^\"'\n]{{1,60}})[\"'](?![^\W{CJK}])")
+QUOTED = regex(rf"[\"'](?<![^\W{CJK}][\"'])([^\"'\n]{{1,60}})[\"'](?![^\W{CJK}])")
 OUTSIDE = " \"'*_`¡¿"
 _CJK = regex(f"[{CJK}]")
 
@@ -117,7 +117,8 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             and not _MARKS.search(reply.whole)
         ):
             return Scored(0.0, None, "echo")
-        reply = _own_item(reply, item.input) if ":" in reply.text else reply
+        if (colons := reply.text.count(":")) and (colons > 1 or "\n" in reply.text):
+            reply = _own_item(reply, item.input)
         scored = kind(reply, item)
         if not scored.score and (rest := _behind(reply.text, item.input) or _repeated(reply.text)):
             scored = kind(located(rest), item)
@@ -174,10 +175,10 @@ _FORM = regex(r"[A-Z]\w{0,20}(?: \w{1,10})?:")
 
 def _repeated(text: str) -> str:
     """The words that a text says three times or more and nothing else, but for the start of them at its end."""
-    first = text.split(" ", 1)[0].casefold()
-    if not first or (low := text.casefold()).count(f" {first}") < 2:
+    first = text.partition(" ")[0]
+    if not first or text.count(f" {first}") < 2 > text.count(f" {first.lower()}"):
         return ""
-    said = low.split()
+    said = text.casefold().split()
     if said[0] != said[-1] and said[0].startswith(said[-1]):
         said.pop()
     for n in range(1, 2 if any(c.isdigit() for c in text) else 5):
