@@ -46,7 +46,8 @@ DENIED_AFTER = (
     rf"|obviously) )?{_WRONG}\b"
     r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:be )?(?:it|right|correct|true|possible|the (?:\w+ )?(?:answer|one|case"
     r"|sum|result|total))\b"
-    r"|ではありません|ではない|じゃない|じゃなく|でなく|ではなく|[이가은는] 아(?:닙니다|니(?:다|에요|야|라)?)|是错|不对)"
+    r"|(?:を?という(?:意味|こと|わけ)|이?라는 ?[뜻의]미?)?(?:ではありません|ではない|じゃない|じゃなく|でなく|ではなく"
+    r"|[이가은는] 아(?:닙니다|니(?:다|에요|야|라)?))|하지 않|是错|不对)"
 )
 """What denies the thing before it: "is wrong", "isn't the answer", a cross."""
 _DENIED_BEFORE = regex(rf"{DENIES}\s*[\"'(]*$", re.I)

@@ -48,11 +48,11 @@ _VERB = regex(
     r"|totals?|adds? up to|sums? to|returns?|obtain|find|count(?:ed)?|reach"
     r"|results? in|amounts? to|ist|sind|ergibt|macht|gibt|bleiben|beträgt|est|sont|font|fait|donne|égale? à"
     r"|igual a|zusammen|insgesamt|au total|en total|in totale?|erhält man|erhalten wir|bekommt man|kommt man auf|ergeben"
-    r"|(?:on|nous) obt(?:ient|enons)|obtenemos"
+    r"|(?:on|nous) obt(?:ient|enons)|(?:como|por) resultado|obtenemos"
     r"|se obtiene|si ottiene|obtém-se|dá|dà|fa|fanno|è|é|são|sono|or rather|giving|making|should be|es|son"
     r"|da|hay|therefore|so|thus|hence|(?:for|in) (?:a )?total(?: of)?)\b(?:\s+(?:is|are|it is|we have|we get))?"
     r"|\btotal|[すくる]と|->|→|⇒|=>|\bi\.e\.|[이으]므로|ので|共|有|总共"
-    r"|\b(?:that|it|there|which)'s|合わせて|합은|합계는|是|等于|得到|得|为|は|合計|모두|총)"
+    r"|\b(?:that|it|there|which)'s|合わせて|합은|합계는|면 |是|等于|得到|得|为|は|合計|모두|총)"
     r"[\s:,、]*(?:(?:a )?(?:grand )?total of|equal to|exactly|therefore|thus|then|just|only|simply|about"
     r"|approximately|around|roughly|actually|really|in fact|indeed|there (?:is|are)|the number|also|now|(?:us|you|me)(?: with)?|with"
     r"|das|dies|es|cela|ça|eso|nous|nos|to)?[\s:]*$",
@@ -68,7 +68,7 @@ _SAYS = words(
 _LEADS = words(
     "with to at as up in that us you me a grand of exactly then just only simply about approximately around roughly actually really fact "
     "indeed there number also now das dies cela eso nous nos it which rather we igual au en for say égale man wir auf obtient "
-    "obtenons obtiene ottiene totale"
+    "obtenons obtiene ottiene totale resultado"
 )
 """Other words that may stand between such a word and its number, or end it."""
 

@@ -286,7 +286,7 @@ _SIZES = Roles(
         r"\b(?:larger|bigger|greater|taller|heavier|longer|largest|biggest|more massive|large|big|huge|enormous"
         r"|giant|gigantic|massive|colossal|wins|outweighs"
         r"|yes|größer\w*)\b"
-        r"|plus gr(?:and|os)|más grande|大き|더 [크큽]|✅",
+        r"|plus gr(?:and|os)|más grande|大き|더 [크큽큰]|✅",
         re.I,
     ),
     regex(

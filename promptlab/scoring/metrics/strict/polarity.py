@@ -6,16 +6,16 @@ import re
 from functools import lru_cache
 
 from promptlab.scoring.answers.denials import CUES, DENIED_AFTER, DENIES, may_deny
-from promptlab.scoring.answers.text import key, words
+from promptlab.scoring.answers.text import key, western, words
 from promptlab.scoring.compiled import regex
 
 _YES = (
     r"yep|yeah|yup|yea|affirmative|(?:absolutely|definitely|certainly|of course)(?! (?:not|(?:an? )?[\"']?(?:no|yes))\b)",
-    r"y|true|ja|oui|sí|sì|si|sim|是的?|对|はい|ええ|네|예",
+    r"y|true|ja|oui|sí|sì|si|sim|是的?|对|肯定的?|はい|ええ|네|예",
 )
 _NO = (
     r"nope|nah|(?:definitely|certainly|absolutely|of course) not(?! (?:an? )?(?:yes|no|true|false)\b)|not at all",
-    r"n|false|nein|non|não|nao|negative|いいえ|아니요|아니오|不是?|否|没有",
+    r"n|false|nein|non|não|nao|negative|いいえ|아니요|아니오|不是?|否定的?|否|没有",
 )
 _WORDS: dict[str, tuple[str, str]] = {
     "yes": _YES,
@@ -29,7 +29,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "entailment": (r"entails|entailed|entail", ""),
     "contradiction": (r"contradicts?|contradicted|contradictory", ""),
     "nonentailment": (r"non[ -]?entailment|does not follow|doesn't follow", ""),
-    "valid": ("gültig|valide|valido|válido|válida|有效|有効|유효", "yes|true"),
+    "valid": ("gültig|valide|valido|válido|válida|有效|有効|妥当|유효|타당", "yes|true"),
     "invalid": ("ungültig|invalide|invalido|inválido|inválida|无效|無効|무효", "no|false"),
     "plausible": ("plausibel|plausibile|plausível|合理", "yes|true"),
     "implausible": ("unplausibel|implausibel|inverosímil|invraisemblable|implausível|不合理", "no|false"),
@@ -163,8 +163,9 @@ def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
             rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|を?という|を意味|이?라는|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es|è|é"
             rf"|means|bedeutet|meint|signifie|significa|veut dire|quiere decir|:)(?: que)?) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*"
             r"\s*(?:\Z|,\s?(?:because|weil|car|porque|因为|因為)))"
-            rf"|[\"'](?:{_MEANS})(?:{words})"
-            r"[\"'](?=\s*(?:[,.;。、]|입니다|です|이|を意味|という|$))",
+            rf"|[\"'](?:{words})[\"'] ?(?=(?:(?:という|이?라는 )(?:意味|こと|答え|뜻|의미|대답))?(?:です|だ[。.]?$|である|입니다|이다"
+            rf"|이에요|예요))|[\"'](?:{_MEANS})(?:{words})"
+            r"[\"'](?=\s*(?:[,.;。、]|이|を意味|という|$))",
             re.I,
         )
         if words
@@ -194,8 +195,9 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
         text = known.among.sub("", text, count=1)
     if known.truths is not None and (":" in text or "=" in text) and _TRUTHS.search(text):
         text = known.truths.sub(lambda match: match["one"] if match["yes"] else f"not {match['one']}", text)
+    end = "" if western(text) else " "  # letters of East Asia may touch it
     for option, pattern in known.synonyms:
-        text = pattern.sub(f" {option}", text).replace("  ", " ").strip()
+        text = pattern.sub(f" {option}{end}", text).replace("  ", " ").strip()
     if _SHARE.search(text) and (most := _largest(text, known)) is not None:
         return most
     if not _may_turn_down(text, known.low):
