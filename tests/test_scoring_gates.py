@@ -12,7 +12,7 @@ import pytest
 from promptlab.nouns import Item, Scored
 from promptlab.scoring.answers import conclusions, places, remarks, text, thoughts, wrappers
 from promptlab.scoring.metrics import bigbench
-from promptlab.scoring.metrics.strict import STRICT, figures, notations, numerals, options, phrases, polarity, replies, series
+from promptlab.scoring.metrics.strict import STRICT, figures, implied, notations, numerals, options, phrases, polarity, replies, series
 from promptlab.sources.tasks import load_task, task_names
 
 MODULES = (
@@ -23,6 +23,7 @@ MODULES = (
     wrappers,
     bigbench,
     figures,
+    implied,
     notations,
     numerals,
     options,
@@ -57,6 +58,9 @@ MARKS = (
     "#",
     "<",
 )
+
+
+ALWAYS = re.compile("")
 
 
 class _Everything:
@@ -99,16 +103,39 @@ def test_checks_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         (conclusions, "_concluding", conclusions.CONCLUDES.finditer), (conclusions, "_stating", conclusions._STATES.finditer),
         (remarks, "_PROVOKING", _Everything()), (remarks, "_GREETS", _Everything()), (remarks, "_REMARKING", _Everything()),
         (conclusions, "_TAKES_BACK", _Everything()), (conclusions, "_OTHERS", ("",)), (conclusions, "western", lambda _: False),
-        (conclusions, "_ENDS_ONE", re.compile("")), (figures, "_BARS", _Everything()), (numerals, "_MAY_LABEL", re.compile("")),
-        (replies, "may_number", lambda _: True), (replies, "_REASONS", ("",)), (polarity, "_may_turn_down", lambda *_: True),
-        (phrases, "_may_say_grammar", lambda _: True), (phrases, "_HEADED", re.compile("")), (phrases, "_LISTS", re.compile("")),
-        (options, "_REMAINS", replace_pattern(options._REMAINS)), (bigbench, "_CONCLUDING", ("",)), (bigbench, "_DENYING", ("",)),
+        (conclusions, "_ENDS_ONE", ALWAYS), (figures, "_BARS", _Everything()), (figures, "_may_label", lambda _: True),
+        (figures, "_SAYS", frozenset()), (figures, "_LEADS", _Everything()), (notations, "_MONTHS", _Everything()),
+        (notations, "_SET", ("",)), (replies, "may_number", lambda _: True), (replies, "_REASONS", _Everything()),
+        (replies, "_OPENERS", _Everything()), (replies, "_SAYING", _Everything()), (replies, "_MAY_ANNOUNCE", ALWAYS),
+        (polarity, "_may_turn_down", lambda *_: True), (polarity, "_SHARES", ALWAYS),
+        (phrases, "_may_say_grammar", lambda _: True), (phrases, "_HEADED", ALWAYS), (phrases, "_LISTS", ALWAYS),
+        (phrases, "_LIST_MARKS", ALWAYS), (phrases, "_IS", _Everything()), (phrases, "_RELATES", ALWAYS),
+        (options, "_REMAINS", replace_pattern(options._REMAINS)), (options, "_OTHERS", _Everything()), (options, "_RULING", _Everything()),
+        (implied, "_NAMES_PLACE", _Everything()), (bigbench, "_CONCLUDING", ("",)), (bigbench, "_DENYING", ("",)),
+        (bigbench, "_BREAK", ALWAYS), (text, "_OTHER_SIGN", ALWAYS), (text, "_BROKEN", ALWAYS), (places, "_MARKED_UP", ALWAYS),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
-    figures.figures.cache_clear()
+    forget()
     slow = [STRICT[kind](f"{reply} ", item) for kind, reply, item in made]  # another text to what is kept, and no other reply
     assert [unstripped(one) for one in fast] == [unstripped(one) for one in slow]
     assert 0.1 < sum(bool(one.score) for one in fast) / len(fast) < 0.9
+
+
+def forget() -> None:
+    """Drops what is kept of texts."""
+    figures.figures.cache_clear()
+    notations.arabic.cache_clear()
+    for kept in (text.fold, text.key, text.words):
+        kept.__self__.clear()  # type: ignore[attr-defined]
+
+
+def test_forms_that_are_not_made_are_no_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A form without the words of a target is not made; with all forms the scores are the same."""
+    made = [one for one in replies_made_up(1200) if one[0] in ("letter", "rhyme", "text", "word")]
+    fast = [STRICT[kind](reply, item).score for kind, reply, item in made]
+    monkeypatch.setattr(replies, "unsaid", lambda *_: False)
+    assert fast == [STRICT[kind](f"{reply} ", item).score for kind, reply, item in made]
+    assert any(fast)
 
 
 def unstripped(scored: Scored) -> Scored:

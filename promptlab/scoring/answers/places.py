@@ -24,8 +24,8 @@ CONFIDENCE = regex(
     r"|[\s(\[,;-]{0,6}\b(?:(?:i am|i'm) )?\(?\d{1,3}\s?% (?:sure|certain|confident)\b(?: (?:of|about|in) [^.\n]{0,40})?[)\]]*\.?",
     re.I,
 )
-_MARKED_UP = regex("[^ !\"'(),./0-9:;?A-Za-zÀ-ÖØ-öø-ÿ-]")
-"""A text without these, of one space at a time, has no markup, and is folded."""
+_MARKED_UP = regex("[^ \n!\"'(),./0-9:;?A-Za-zÀ-ÖØ-öø-ÿ-]")
+"""A text without these and without a line of hyphens has no markup, and only its white space is to be folded."""
 _HTML = regex(r"</?(?:b|i|em|strong|u|p|span|div|mark|h[1-6]|ul|ol|li|code|pre|sup|sub|center)\b[^<>]{0,60}>|<br\s*/?>", re.I)
 _HEADING = regex(r"(?m)^#{1,6}\s+|^>\s+|^[-*_]{3,}\s*$")
 _NEXT_TURN = regex(r"\n\s*(?:#+ *)?(?:input|question|user|human|instruction|example \d+|problem|exercise|q)\s*:", re.I)
@@ -100,12 +100,17 @@ class Place(NamedTuple):
 class Reply:
     """One reply, folded, without thoughts and markup. `text` is read; `whole` is the same before wrappers were opened."""
 
+    readings: list[tuple[str, str]] | None = None
+    """The texts that its places hold, where all were made."""
+
     def __init__(self, answer: str) -> None:
         text = answer.strip(" ")
-        if _MARKED_UP.search(text) is None and "  " not in text and len(text) <= LONGEST and not text.startswith("analysis"):
-            self.aloud, self.wrapper, self.thought_only = answer, "", False
-            self.whole = self.text = _unsure(text).strip()
-            return
+        if _MARKED_UP.search(text) is None and len(text) <= LONGEST and not text.startswith("analysis"):
+            lined = "\n" in text
+            if not (lined and ("---" in text or "hinking" in text)):
+                self.aloud, self.wrapper, self.thought_only = answer, "", False
+                self.whole = self.text = _unsure(fold(text) if lined or "  " in text else text).strip()
+                return
         aloud = spoken(answer)
         if "&lt;" in aloud:
             aloud = html.unescape(aloud)
@@ -190,6 +195,11 @@ class Reply:
         cut = remarks.EXPLANATION.search(text, 1) if "\n" in text else None
         return text[: cut.start()].strip() or text if cut else text
 
+    @_Once
+    def states(self) -> str | None:
+        """What its last statement without a word for "answer" says."""
+        return said.statement(self.unremarked)
+
     @property
     def places(self) -> Iterator[Place]:
         """Where the answer may be: the whole reply; what it concludes, and nothing else then; or its parts, clearest first."""
@@ -208,8 +218,8 @@ class Reply:
                 return
         if self.unremarked != self.head:
             yield Place(self.unremarked, "without remarks")
-        if (states := said.statement(self.unremarked)) is not None:
-            yield Place(states, "statement")
+        if self.states is not None:
+            yield Place(self.states, "statement")
 
 
 def _plain(text: str) -> str:

@@ -7,7 +7,6 @@ from functools import lru_cache
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.conclusions import statement
 from promptlab.scoring.answers.denials import denies
 from promptlab.scoring.answers.places import Reply
 from promptlab.scoring.answers.text import fold, full, key
@@ -93,7 +92,7 @@ def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tu
     if (chosen := by_role(text, mentions, _CAUSES)) is not None:
         return chosen, "role"
     concluded = [text] if reply.corrected else [full(reply.concluded.text.casefold())] if reply.concluded is not None else []
-    states = full((statement(reply.unremarked) or "").casefold())
+    states = full((reply.states or "").casefold())
     for place in dict.fromkeys((*concluded, states, full(reply.unremarked.casefold()), full(reply.text.casefold()))):
         marked = mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), place)
         if _EITHER.search(marked):

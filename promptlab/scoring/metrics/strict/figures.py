@@ -136,3 +136,73 @@ def _decimal(digits: str) -> Decimal:
     if re.fullmatch(r"\d{1,3}(?:\.\d{3}){2,}", digits):
         return Decimal(digits.replace(".", ""))
     return Decimal(re.sub(r"[, '_]", "", digits).replace("·", "."))
+
+
+_LABEL = regex(
+    r"(?m)^\s*(?:step|question|q|item|example|exercise|problem|case|option|line|part)\s*#?\d{1,3}\s*[:.)-]?\s+|^[ \t]*[-*•][ \t]+(?=\S)"
+    r"|\b(?:step|sentence|question|example|option|item|line|input|number|no\.)\s+#?\d{1,3}\b(?=\s*[:,)]"
+    r"|\s+(?:and|to|is)\b)(?=[^.\n]*\d)|(?<!\w)\(\d{1,2}\)\s+(?=[A-Za-z])",
+    re.I,
+)
+_LABELS_LINE = regex(r"[ \t]*[-*•]|\s*(?:step|question|q|item|example|exercise|problem|case|option|line|part)", re.I)
+_AFTER_LABEL = regex(r"\d(?:\s*[:,)]|\s+(?:and|to|is)\b)", re.I)
+_LABELS = ("step", "sentence", "question", "example", "option", "item", "line", "input", "number", "no.")
+
+
+def unlabelled(text: str) -> str:
+    """The text without the numbers of steps, questions and examples."""
+    return _LABEL.sub(" ", text) if _may_label(text) else text
+
+
+def _may_label(text: str) -> bool:
+    if "\n" in text or "(" in text or not text.isascii() or _LABELS_LINE.match(text):
+        return True
+    before = (text[: found.start()].rstrip("0123456789").rstrip().removesuffix("#") for found in _AFTER_LABEL.finditer(text))
+    return any(each.rstrip().lower().endswith(_LABELS) for each in before)
+
+
+VERB = regex(
+    r"(?:\b(?:is|are|was|were|be|makes?|gives?|get|gets|got|equals?|have|has|had|yields?|leaves?|left with"
+    r"|becomes?|comes? (?:out )?to|computed?|calculated?|determined?|leads? to|brings? (?:us |me |you )?to|works? out (?:to|at|as)"
+    r"|totals?|adds? up to|sums? to|returns?|obtain|find|count(?:ed)?|reach"
+    r"|results? in|amounts? to|ist|sind|ergibt|macht|gibt|bleiben|beträgt|est|sont|font|fait|donne|égale? à"
+    r"|igual a|zusammen|insgesamt|au total|en total|in totale?|erhält man|erhalten wir|bekommt man|kommt man auf|ergeben"
+    r"|(?:on|nous) obt(?:ient|enons)|(?:como|por) resultado|obtenemos"
+    r"|se obtiene|si ottiene|obtém-se|dá|dà|fa|fanno|è|é|são|sono|or rather|giving|making|should be|es|son"
+    r"|da|hay|therefore|so|thus|hence|(?:for|in) (?:a )?total(?: of)?)\b(?:\s+(?:is|are|it is|we have|we get))?"
+    r"|\btotal|[すくる]と|->|→|⇒|=>|\bi\.e\.|[이으]므로|ので|共|有|总共"
+    r"|\b(?:that|it|there|which)'s|合わせて|합은|합계는|면 |是|等于|得到|得|为|は|合計|모두|총)"
+    r"[\s:,、]*(?:(?:a )?(?:grand )?total of|equal to|exactly|therefore|thus|then|just|only|simply|about"
+    r"|approximately|around|roughly|actually|really|in fact|indeed|there (?:is|are)|the number|also|now|(?:us|you|me)(?: with)?|with"
+    r"|das|dies|es|cela|ça|eso|nous|nos|to)?[\s:]*$",
+    re.I,
+)
+_SAYS = words(
+    "is are was were be make makes give gives get gets got equal equals have has had yield yields leave leaves become becomes compute "
+    "computed calculate calculated determine determined total totals return returns obtain find count counted reach ist sind ergibt macht "
+    "gibt bleiben est sont font fait donne zusammen insgesamt giving making es son da hay therefore so thus hence "
+    "ergeben obtenemos fa fanno sono"
+)
+"""Words that say a number which follows at once."""
+_LEADS = words(
+    "with to at as up in that us you me a grand of exactly then just only simply about approximately around roughly actually really fact "
+    "indeed there number also now das dies cela eso nous nos it which rather we igual au en for say égale man wir auf obtient "
+    "obtenons obtiene ottiene totale resultado"
+)
+"""Other words that may stand between such a word and its number, or end it."""
+
+
+def _before(text: str, one: Figure) -> str:
+    return text[max(0, one.start - 80) : one.start].rstrip("$€£ ") + " "
+
+
+def leads(text: str, one: Figure) -> bool:
+    """Whether a number stands where a text says one: "makes 7", "a total of exactly 7"."""
+    before = _before(text, one)
+    last = before.rstrip(" :,").rpartition(" ")[2].lower()
+    if last.isalpha() and last.isascii():
+        if last in _SAYS:
+            return True
+        if last not in _LEADS or (last == "number" and not before.lower().endswith("the number ")):
+            return False
+    return VERB.search(before) is not None

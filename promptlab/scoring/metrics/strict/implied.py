@@ -8,7 +8,7 @@ from functools import lru_cache
 from promptlab.scoring.answers.denials import denying
 from promptlab.scoring.answers.places import Reply
 from promptlab.scoring.answers.remarks import sentences
-from promptlab.scoring.answers.text import CACHED, fold, key
+from promptlab.scoring.answers.text import CACHED, fold, key, words
 from promptlab.scoring.compiled import regex
 
 _ASKED = regex(r"(?<!\w)(?:do|does|did|will|would|can|could|should|is|are|was|were|has|have|had) (?P<rest>[^?.!\"]{4,150})\?", re.I)
@@ -30,6 +30,14 @@ _PLACES = {"first": 0, "second": 1, "third": 2, "fourth": 3, "fifth": 4}
 _OF_TWO = {"former": 0, "latter": 1}
 
 
+_NAMES_PLACE = words("first second third fourth fifth former latter")
+
+
+def names_place(text: str) -> bool:
+    """Whether a text may name an option by its place."""
+    return not _NAMES_PLACE.isdisjoint(words(text))
+
+
 @lru_cache(maxsize=CACHED)
 def _question(asked: str) -> tuple[str, ...]:
     """The words that matter of the only yes-or-no question of an input; none where it has none or several."""
@@ -46,8 +54,8 @@ def agrees(reply: Reply, asked: str) -> bool | None:
         return not denying(so[0]) if _UNSURE.search(so[0]) is None else None
     said = set()
     for sentence in (part for whole in sentences(reply.unremarked) for part in whole.split("; ")):
-        words = key(sentence).split()
-        if _UNSURE.search(sentence) is None and len(words) < 3 * len(wanted) + 20 and all(any(_same(a, b) for b in words) for a in wanted):
+        told = key(sentence).split()
+        if _UNSURE.search(sentence) is None and len(told) < 3 * len(wanted) + 20 and all(any(_same(a, b) for b in told) for a in wanted):
             said.add(not denying(sentence) and _FAILS.search(sentence) is None)
     return said.pop() if len(said) == 1 else None
 
@@ -60,6 +68,6 @@ def _same(one: str, other: str) -> bool:
 
 def placed(reply: Reply, n: int) -> int | None:
     """The number of the option, from 0 of `n`, that a reply names by its place alone: "the third option", "the latter"."""
-    found = _NTH.fullmatch(reply.said)
+    found = _NTH.fullmatch(reply.said) if names_place(reply.said) else None
     places = _PLACES | _OF_TWO if n == 2 else _PLACES
     return places.get(found["nth"].casefold()) if found is not None else None

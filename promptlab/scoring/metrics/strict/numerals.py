@@ -12,79 +12,13 @@ from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.remarks import EXPLANATION, sentences
-from promptlab.scoring.answers.text import CACHED, fold, key, words
+from promptlab.scoring.answers.text import CACHED, fold, key
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
-from promptlab.scoring.metrics.strict.figures import DOTTED, OR, Figure, figures
+from promptlab.scoring.metrics.strict.figures import DOTTED, OR, VERB, Figure, figures, leads, unlabelled
 from promptlab.scoring.metrics.strict.notations import arabic, spelled_number, undated
 
 _OPERATOR = regex(r"\s*(?:[-+*/×÷x·]|\bplus\b|\bminus\b|\btimes\b|\bdivided by\b|\bmultiplied by\b)\s*", re.I)
-_LABEL = regex(
-    r"(?m)^\s*(?:step|question|q|item|example|exercise|problem|case|option|line|part)\s*#?\d{1,3}\s*[:.)-]?\s+|^[ \t]*[-*•][ \t]+(?=\S)"
-    r"|\b(?:step|sentence|question|example|option|item|line|input|number|no\.)\s+#?\d{1,3}\b(?=\s*[:,)]"
-    r"|\s+(?:and|to|is)\b)(?=[^.\n]*\d)|(?<!\w)\(\d{1,2}\)\s+(?=[A-Za-z])",
-    re.I,
-)
-_LABELS_LINE = regex(r"[ \t]*[-*•]|\s*(?:step|question|q|item|example|exercise|problem|case|option|line|part)", re.I)
-_AFTER_LABEL = regex(r"\d(?:\s*[:,)]|\s+(?:and|to|is)\b)", re.I)
-_LABELS = ("step", "sentence", "question", "example", "option", "item", "line", "input", "number", "no.")
-
-
-def _unlabelled(text: str) -> str:
-    """The text without the numbers of steps, questions and examples."""
-    return _LABEL.sub(" ", text) if _may_label(text) else text
-
-
-def _may_label(text: str) -> bool:
-    if "\n" in text or "(" in text or not text.isascii() or _LABELS_LINE.match(text):
-        return True
-    before = (text[: found.start()].rstrip("0123456789").rstrip().removesuffix("#") for found in _AFTER_LABEL.finditer(text))
-    return any(each.rstrip().lower().endswith(_LABELS) for each in before)
-
-
-_VERB = regex(
-    r"(?:\b(?:is|are|was|were|be|makes?|gives?|get|gets|got|equals?|have|has|had|yields?|leaves?|left with"
-    r"|becomes?|comes? (?:out )?to|computed?|calculated?|determined?|leads? to|brings? (?:us |me |you )?to|works? out (?:to|at|as)"
-    r"|totals?|adds? up to|sums? to|returns?|obtain|find|count(?:ed)?|reach"
-    r"|results? in|amounts? to|ist|sind|ergibt|macht|gibt|bleiben|beträgt|est|sont|font|fait|donne|égale? à"
-    r"|igual a|zusammen|insgesamt|au total|en total|in totale?|erhält man|erhalten wir|bekommt man|kommt man auf|ergeben"
-    r"|(?:on|nous) obt(?:ient|enons)|(?:como|por) resultado|obtenemos"
-    r"|se obtiene|si ottiene|obtém-se|dá|dà|fa|fanno|è|é|são|sono|or rather|giving|making|should be|es|son"
-    r"|da|hay|therefore|so|thus|hence|(?:for|in) (?:a )?total(?: of)?)\b(?:\s+(?:is|are|it is|we have|we get))?"
-    r"|\btotal|[すくる]と|->|→|⇒|=>|\bi\.e\.|[이으]므로|ので|共|有|总共"
-    r"|\b(?:that|it|there|which)'s|合わせて|합은|합계는|면 |是|等于|得到|得|为|は|合計|모두|총)"
-    r"[\s:,、]*(?:(?:a )?(?:grand )?total of|equal to|exactly|therefore|thus|then|just|only|simply|about"
-    r"|approximately|around|roughly|actually|really|in fact|indeed|there (?:is|are)|the number|also|now|(?:us|you|me)(?: with)?|with"
-    r"|das|dies|es|cela|ça|eso|nous|nos|to)?[\s:]*$",
-    re.I,
-)
-_SAYS = words(
-    "is are was were be make makes give gives get gets got equal equals have has had yield yields leave leaves become becomes compute "
-    "computed calculate calculated determine determined total totals return returns obtain find count counted reach ist sind ergibt macht "
-    "gibt bleiben est sont font fait donne zusammen insgesamt giving making es son da hay therefore so thus hence "
-    "ergeben obtenemos fa fanno sono"
-)
-"""Words that say a number which follows at once."""
-_LEADS = words(
-    "with to at as up in that us you me a grand of exactly then just only simply about approximately around roughly actually really fact "
-    "indeed there number also now das dies cela eso nous nos it which rather we igual au en for say égale man wir auf obtient "
-    "obtenons obtiene ottiene totale resultado"
-)
-"""Other words that may stand between such a word and its number, or end it."""
-
-
-def _leads(text: str, one: Figure) -> bool:
-    """Whether a number stands where a text says one: "makes 7", "a total of exactly 7"."""
-    before = _before(text, one)
-    last = before.rstrip(" :,").rpartition(" ")[2].lower()
-    if last.isalpha() and last.isascii():
-        if last in _SAYS:
-            return True
-        if last not in _LEADS or (last == "number" and not before.lower().endswith("the number ")):
-            return False
-    return _VERB.search(before) is not None
-
-
 _ITEMS = regex(r"\b(?:there (?:is|are)|have|has|total|count|contains?|i see|in all|altogether)\b|[有共总総合計모총]", re.I)
 _ENUMERATED = regex(r"(?m)^[ \t]*\(?(\d{1,3})[.)][ \t]+(?=\S)")
 
@@ -117,10 +51,6 @@ def _corrected(text: str) -> tuple[bool, Decimal | None]:
     return (True, value) if value is not None else concluded(text)
 
 
-def _before(text: str, one: Figure) -> str:
-    return text[max(0, one.start - 80) : one.start].rstrip("$€£ ") + " "
-
-
 _ASIDE = regex(
     r"(?=[(,\s])(?:(?=\()(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\((?!or\b|total\b)"
     r"|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s"
@@ -144,7 +74,7 @@ def _things(found: Sequence[Figure], text: str) -> Sequence[Figure]:
 
 
 def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
-    text = _unlabelled(text)
+    text = unlabelled(text)
     if (aside := _ASIDE.search(text)) is not None and aside.start() and figures(text[: aside.start()]):
         settled, value = _of_sentence(text[: aside.start()], alone=False)
         if settled and value is not None:
@@ -196,10 +126,10 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
         return True, heads[0].value
     for n in range(len(usable) - 1, -1, -1):
         one = usable[n]
-        if not _leads(text, one):
+        if not leads(text, one):
             continue
         if n < len(between) and (operators[n] or OR.fullmatch(between[n])):
-            if operators[n] and _VERB.search(between[-1]) is None:
+            if operators[n] and VERB.search(between[-1]) is None:
                 continue
             return True, None
         return True, one.value
@@ -218,7 +148,7 @@ def _equated(text: str) -> Decimal | None:
         lefts = [one for one in figures(left) if not one.barred]
         sums = len(rights) > 1 and _OPERATOR.match(right, rights[0].end) is not None
         if rights and not sums:
-            if len(rights) > 1 and _leads(right, rights[-1]):
+            if len(rights) > 1 and leads(right, rights[-1]):
                 return rights[-1].value
             if len(rights) > 1 and OR.fullmatch(right[rights[0].end : rights[1].start]):
                 continue
@@ -319,7 +249,7 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
     text = _unnumbered(reply.unremarked)
     cut = EXPLANATION.search(text, 1)
     body = text[: cut.start()] if cut and figures(text[: cut.start()]) else text
-    parts = [_unlabelled(part) for sentence in sentences(body) for part in sentence.split("; ")]
+    parts = [unlabelled(part) for sentence in sentences(body) for part in sentence.split("; ")]
     stated = [part for part in parts if not part.endswith("?")]
     stated = stated if any(figures(part) for part in stated) else [part for part in parts if not _WONDERS.match(part)]
     if stated and (bare := _bare(stated[0])) is not None and (len(stated) == 1 or _bare(stated[1]) in (None, bare)):
@@ -336,7 +266,7 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
         found = [one for one in figures(part) if not one.barred]
         if found and (
             any(_IN_TOTAL.match(part[one.end : one.end + 60]) for one in found)
-            or _leads(part, found[-1])
+            or leads(part, found[-1])
             or len(stated) == 1
             or (part is stated[-1] and (_bare(part) is not None or _ENDS_WITH.search(part)))
         ):

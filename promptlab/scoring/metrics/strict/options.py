@@ -16,7 +16,7 @@ from promptlab.scoring.answers.text import fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import replies
-from promptlab.scoring.metrics.strict.implied import agrees, placed
+from promptlab.scoring.metrics.strict.implied import agrees, names_place, placed
 from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
 from promptlab.scoring.metrics.strict.roles import Roles, by_role
@@ -59,7 +59,7 @@ def _implied(reply: Reply, item: Item, options: tuple[str, ...]) -> Scored:
     if (place := placed(reply, len(options))) is not None and place < len(options):
         lettered = bigbench.choice("abcde"[place], item)
         return replace(lettered if lettered.extracted is not None else bigbench.choice(str(place + 1), item), rule="place")
-    if (pair := _OF_BOTH.fullmatch(reply.said)) is not None:
+    if names_place(reply.said) and (pair := _OF_BOTH.fullmatch(reply.said)) is not None:
         names = [_names(options).get(key(pair[which])) for which in ("former", "latter")]
         if all(names) and names[0] != names[1]:
             return replace(bigbench.choice(names[pair["nth"].casefold() == "latter"] or "", item), rule="place")

@@ -9,7 +9,6 @@ from functools import lru_cache, partial
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.conclusions import statement
 from promptlab.scoring.answers.denials import denied_before, denying
 from promptlab.scoring.answers.places import Reply
 from promptlab.scoring.answers.text import fold, key, words
@@ -37,7 +36,7 @@ def _sentences(reply: Reply, item: Item) -> Iterator[tuple[str, str]]:
         if dated and (when := _WHEN.search(reading)) is not None and not denying(reading):
             yield when["when"], rule
     if len(reply.text) < 300 and not denying(reply.unremarked):
-        for said in filter(None, (reply.unremarked, statement(reply.unremarked))):
+        for said in filter(None, (reply.unremarked, reply.states)):
             yield from ((part, "statement") for part in _of_question(said, item.input))
     if len(reply.text) < 2000 and reply.concluded is None:
         for quoted in _QUOTES.finditer(reply.unremarked):
@@ -345,7 +344,7 @@ def f1(reply: Reply, item: Item) -> Scored:
         main, others, rule = reply.concluded.text, reply.concluded.raw, "conclusion"
     else:
         main, rule = reply.unremarked, "whole"
-        others = (main.split("\n", 1)[0], reply.text, *([states] if (states := statement(main)) else []))
+        others = (main.split("\n", 1)[0], reply.text, *([reply.states] if reply.states else []))
     if (prefix := replies.PREFIX.match(main)) is not None:
         main = main[prefix.end() :]
     if cut := replies.explains(main):

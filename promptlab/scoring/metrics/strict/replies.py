@@ -229,6 +229,18 @@ def _parts(place: Place) -> Iterator[str]:
 
 
 def readings(reply: Reply) -> Iterator[tuple[str, str]]:
+    """As `_readings`; once all were read, they are kept with the reply."""
+    if reply.readings is not None:
+        yield from reply.readings
+        return
+    made = []
+    for reading in _readings(reply):
+        made.append(reading)
+        yield reading
+    reply.readings = made
+
+
+def _readings(reply: Reply) -> Iterator[tuple[str, str]]:
     """Every part of every place with its rule, and what is left of it without quotes, a prefix or a remark after it."""
     for place in reply.places:
         settled = (reply.concluded is not None and bool(reply.concluded.text)) or reply.corrected is not None
