@@ -117,10 +117,10 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             and not _MARKS.search(reply.whole)
         ):
             return Scored(0.0, None, "echo")
-        if (colons := reply.text.count(":")) and (colons > 1 or "\n" in reply.text):
+        if ":" in reply.text and ("\n" in reply.text or reply.text.count(":") > 1):
             reply = _own_item(reply, item.input)
         scored = kind(reply, item)
-        if not scored.score and (rest := _behind(reply.text, item.input) or _repeated(reply.text)):
+        if not scored.score and (rest := _behind(reply.text, item.input) or (" " in reply.text and _repeated(reply.text))):
             scored = kind(located(rest), item)
         if scored.score and not chooses and (said not in keys(item.targets) or _MARKS.search(reply.text)) and reply.denied:
             return scored if _denying(item.targets) else Scored(0.0, None, "denied")
@@ -163,14 +163,13 @@ def _own_item(reply: Reply, asked: str) -> Reply:
     if at > 0 and (named := _INPUT.search(text, max(0, at - 20), at)) is not None and INSTRUCTS.match(text[: named.start()]):
         rest = text[at + len(asked) :].lstrip("\"'.* ")
         return located(rest.strip()) if rest.strip() and (rest[0] == "\n" or ANSWERED.match(rest)) else reply
-    form = _FORM.match(asked) if "\n" in text else None
-    at = text.find(f"\n{form[0]}") if form is not None else -1
+    form = asked[: asked.find(":", 0, 30) + 1]  # "Speaker 1:"
+    at = text.find(f"\n{form}") if form.count(" ") < 2 and form[:1].isupper() else -1
     follows = at > 0 and text[at - 1] != ":" and not text.startswith(asked, at + 1) and ANSWERED.search(text, at) is not None
     return located(text[:at]) if follows else reply
 
 
 _INPUT = regex(r"(?<!\w)(?:input|question|q|text|sentences?|words?|review|numbers?|user|human|problem|query|prompt)\s?:[\s\"'*]*\Z", re.I)
-_FORM = regex(r"[A-Z]\w{0,20}(?: \w{1,10})?:")
 
 
 def _repeated(text: str) -> str:
