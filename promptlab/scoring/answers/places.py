@@ -160,6 +160,7 @@ class Reply:
             extra is None
             or not head[: extra.start()].strip()
             or (not extra["other"] and any(one.strength > 1 for one in said.conclusions(head[extra.start() :])))
+            or (extra["check"] and _turns(head[extra.end() :]))
         ):
             return head
         return head[: extra.start()].strip()
@@ -220,6 +221,22 @@ class Reply:
             yield Place(self.unremarked, "without remarks")
         if self.states is not None:
             yield Place(self.states, "statement")
+
+
+def _turns(checks: str) -> bool:
+    """Whether what checks an answer comes to another one: "so it is 42", "that is wrong"."""
+    states = said.statement(checks)
+    return (states is not None and _HOLDS.match(states) is None) or (
+        said.may_correct(checks) and said.CORRECTS.search(_HOLDS_SO.sub(" ", checks)) is not None
+    )
+
+
+_HOLDS = regex(
+    r"(?:(?:it|this|that|the \w+|our \w+) (?:is|was) |is |the \w+ (?:is|holds))?(?:all )?(?:correct|right|true|ok(?:ay)?|fine|good|verified"
+    r"|confirmed|consistent|checks|works|holds|matches|stimmt|richtig|exact|correct[oe]|正确|对|正しい|맞)",
+    re.I,
+)
+_HOLDS_SO = regex(r"\b(?:actually|indeed) (?:correct|right)\b", re.I)
 
 
 def _plain(text: str) -> str:

@@ -14,9 +14,9 @@ EXTRA = regex(
     r"|me|to|more)"
     r"|would you like|(?:is there )?anything else|(?:can|may|could|shall) i (?:also )?(?:help|assist|do)"
     r"|(?:runner[-_ ]?up|honou?rable mentions?|second[_ ](?:choice|best|place)|alternatives?)(?=\s?[:=])"
-    r"|for comparison|as a check|(?:(?:let me |let's |a )?(?:double[- ]?|quick |sanity )?check(?:ing)?|probe|kontrolle"
+    r"|for comparison|as a check|(?P<check>(?:(?:let me |let's |a )?(?:double[- ]?|quick |sanity )?check(?:ing)?|probe|kontrolle"
     r"|verif(?:y|ication)|vérification|verificación|comprobación|prueba|preuve|gegenprobe|验算|验证|検算|검산)(?=\s?[:：])"
-    r"|(?:to (?:double[- ])?(?:check|verify)|zur (?:kontrolle|probe)|pour vérifier|para (?:comprobar|verificar))(?=[:,])"
+    r"|(?:to (?:double[- ])?(?:check|verify)|zur (?:kontrolle|probe)|pour vérifier|para (?:comprobar|verificar))(?=[:,]))"
     r"|let me know|(?P<other>otherwise|if (?:it|he|she|they|there|the"
     r"|you)\b[^.\n]{0,60} (?:were|had)|had(?= \w)))\b",
     re.I,
