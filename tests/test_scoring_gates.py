@@ -106,7 +106,7 @@ def test_checks_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         (conclusions, "_ENDS_ONE", ALWAYS), (figures, "_BARS", _Everything()), (figures, "_may_label", lambda _: True),
         (figures, "_SAYS", frozenset()), (figures, "_LEADS", _Everything()), (notations, "_MONTHS", _Everything()),
         (notations, "_SET", ("",)), (replies, "may_number", lambda _: True), (replies, "_REASONS", _Everything()),
-        (replies, "_OPENERS", _Everything()), (replies, "_SAYING", _Everything()), (replies, "_MAY_ANNOUNCE", ALWAYS),
+        (replies, "_OPENERS", _Everything()), (replies, "may_say", lambda _: True), (replies, "_MAY_ANNOUNCE", ALWAYS),
         (polarity, "_may_turn_down", lambda *_: True), (polarity, "_SHARES", ALWAYS),
         (phrases, "_may_say_grammar", lambda _: True), (phrases, "_HEADED", ALWAYS), (phrases, "_LISTS", ALWAYS),
         (phrases, "_LIST_MARKS", ALWAYS), (phrases, "_IS", _Everything()), (phrases, "_RELATES", ALWAYS),

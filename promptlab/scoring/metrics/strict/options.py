@@ -150,10 +150,9 @@ def choice(reply: Reply, item: Item) -> Scored:
     if (by_number := valued(reply, options)) is not None:
         return replace(bigbench.choice(by_number, item), rule="number")
     if (
-        "," in reply.head
-        and reply.concluded is None
+        reply.concluded is None
         and not _OTHERS.isdisjoint(words(reply.head))
-        and (granted := _OTHERS_SAY.match(reply.head)) is not None
+        and (granted := _granted(reply.head)) is not None
         and granted["others"]
         and granted["turn"]
     ):
@@ -255,12 +254,16 @@ _CLAUSE_ENDS = regex(
 )
 
 
+def _granted(text: str) -> re.Match[str] | None:
+    return _OTHERS_SAY.match(text) if "," in text or ";" in text or " -" in text else None
+
+
 def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """The text without what it rules out, and its first clause where more than options follows it: the rest explains."""
     without = text if _RULING.isdisjoint(words(text)) else _RULED_OUT.sub(" ", text)
     if without != text:
         yield without, "not ruled out"
-    if (granted := _OTHERS_SAY.match(text)) is not None and granted.end() < len(text):
+    if (granted := _granted(text)) is not None and granted.end() < len(text):
         yield text[granted.end() :], "without what it grants"
     if (last := _names(options).get(key(replies.ARTICLE.sub("", text.rpartition(": ")[2])))) is not None and not denied_before(
         text.rpartition(": ")[0]

@@ -363,17 +363,22 @@ def f1(reply: Reply, item: Item) -> Scored:
 _THEY = regex(r"\b(?:they|these|which|and [\w ]{1,40}?)(?: \w+)? (?:all|both) |\b(?:they|that they) (?:all )?|\ball (?=\w)", re.I)
 
 
+@lru_cache(maxsize=4096)
+def _numbers(targets: tuple[str, ...]) -> frozenset[int]:
+    return frozenset(n for target in targets for n in spelled_number(fold(target)))
+
+
 def spelled(reply: Reply, item: Item) -> Scored:
     """A number in English words; with or without "and", hyphens and commas; digits do not count."""
-    wanted = {n for target in item.targets for n in spelled_number(fold(target))}
+    wanted = _numbers(item.targets)
     if reply.denied:
         return Scored(0.0, None, "denied")
     concluded = reply.concluded is not None and bool(reply.concluded.text)
     for reading, rule in replies.readings(reply):
         if concluded and rule != "conclusion":
             continue
-        says = replies.SAYS.match(reading)
-        quoted = re.findall(r"\"([^\"]+)(?:\"|$)", reading)
+        says = replies.SAYS.match(reading) if replies.may_say(reading) else None
+        quoted = re.findall(r"\"([^\"]+)(?:\"|$)", reading) if '"' in reading else []
         for part in (*quoted[-1:], *([says["tail"]] if says else []), replies.unnumbered(reading)):
             if any(c.isdigit() for c in part):
                 continue

@@ -244,9 +244,10 @@ def _readings(reply: Reply) -> Iterator[tuple[str, str]]:
     for place in reply.places:
         settled = (reply.concluded is not None and bool(reply.concluded.text)) or reply.corrected is not None
         whole = settled and place.rule not in ("conclusion", "correction")
-        for part in (place.text,) if whole else _parts(place):
+        simple = _MAY_ANNOUNCE.search(place.text) is None
+        for part in (place.text,) if whole or (simple and "\n" not in place.text) else _parts(place):
             bare = part.strip(OUTSIDE)
-            if bare.count('"') % 2:
+            if not simple and bare.count('"') % 2:
                 bare = part.strip(OUTSIDE.replace('"', ""))
             if bare[:2].lower() in _OPENERS and (opened := _OPENING.match(bare)) is not None:
                 yield bare[opened.end() :], place.rule
@@ -261,7 +262,7 @@ def _readings(reply: Reply) -> Iterator[tuple[str, str]]:
                     yield bare[:end].strip(OUTSIDE), place.rule
             if cut := explains(bare):
                 yield cut.strip(OUTSIDE), place.rule
-        if not whole:
+        if not whole and not simple:
             yield from ((told, place.rule) for told in _announced(place.text))
 
 
@@ -289,7 +290,7 @@ def other_label(label: str) -> bool:
 
 def _announced(text: str) -> Iterator[str]:
     """The text after a colon, a dash or an arrow, to the end of the line or sentence; and all that is not in letters of East Asia."""
-    if len(text) > 2000 or not _MAY_ANNOUNCE.search(text):
+    if len(text) > 2000:
         return
     for match in _ANNOUNCES.finditer(text):
         if not other_label(text[max(0, match.start() - 40) : match.end()].rsplit("\n", 1)[-1]):
@@ -323,7 +324,7 @@ def unsaid(text: str, targets: tuple[str, ...]) -> bool:
     Readings take words away and never make any, but for those that marks hold together: no target is read then.
     """
     if (
-        (sought := _words(targets)) is None
+        (wanted := _words(targets)) is None
         or _JOINED.search(text)
         or "can not" in text
         or (_DIGIT.search(text) and _JOINED_DIGITS.search(text))
@@ -331,7 +332,7 @@ def unsaid(text: str, targets: tuple[str, ...]) -> bool:
     ):
         return False
     said = set(key(text).split())
-    return sought[0].isdisjoint(said) and not any(target <= said for target in sought[1])
+    return wanted[0].isdisjoint(said) and not any(target <= said for target in wanted[1])
 
 
 def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[str, str]]]) -> Scored:

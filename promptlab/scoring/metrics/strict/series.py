@@ -40,7 +40,7 @@ def sequence(reply: Reply, item: Item) -> Scored:
     """Words in order, separated by spaces, commas or lines."""
     wanted = _wanted(item.targets)
     text = reply.text
-    given = set(_sortable(item.input.rpartition(":")[2] or item.input))
+    given = _given(item.input)
     named = re.findall(r"[^\W_]+(?:['-][^\W_]+)*", reply.said.casefold())
     strange = [
         word for word in named if word not in given | _JOINS and len(word) > 1 and not word.isdigit() and len(named) <= len(given) + 3
@@ -65,14 +65,21 @@ def sequence(reply: Reply, item: Item) -> Scored:
 
 
 @lru_cache(maxsize=4096)
+def _given(asked: str) -> frozenset[str]:
+    """The words to sort."""
+    return frozenset(_sortable(asked.rpartition(":")[2] or asked))
+
+
+@lru_cache(maxsize=4096)
 def _wanted(targets: tuple[str, ...]) -> tuple[list[str], ...]:
     return tuple(_sortable(target) for target in targets)
 
 
 def _sortable(text: str) -> list[str]:
-    return [bare for raw in re.split(r"[\s,;]+|->|→", fold(text).casefold()) if (bare := _AROUND.sub("", raw))]
+    return [bare for raw in _APART.split(fold(text).casefold()) if (bare := raw if raw.isalnum() else _AROUND.sub("", raw))]
 
 
+_APART = regex(r"[\s,;]+|->|→")
 _AROUND = regex(r"^\W+|\W+$")
 
 
@@ -172,8 +179,17 @@ def _members(text: str, items: list[str]) -> set[str]:
 
 def words(reply: Reply, item: Item) -> Scored:
     """The set of words, in any order; an "and" between them counts only where it is requested."""
-    wanted = [set(key(target).split()) for target in item.targets]
-    return _set(reply, wanted, lambda reading: set(key(_ASIDES.sub(" ", reading)).split())) if wanted else Scored(0.0, None)
+    wanted = _word_sets(item.targets)
+    return _set(reply, wanted, _words) if wanted else Scored(0.0, None)
+
+
+def _words(reading: str) -> set[str]:
+    return set(key(reading if reading.isascii() and "(" not in reading else _ASIDES.sub(" ", reading)).split())
+
+
+@lru_cache(maxsize=4096)
+def _word_sets(targets: tuple[str, ...]) -> tuple[set[str], ...]:
+    return tuple(set(key(target).split()) for target in targets)
 
 
 _ASIDES = regex(r"\([^()]{0,40}\)|\S{1,40}\s?[❌✗✘]|[✅✓✔]")
@@ -186,8 +202,10 @@ def _set(reply: Reply, wanted: Sequence[set[str]], parts: Callable[[str], set[st
         spans = list(dict.fromkeys((raw, plain, plain.replace("\n", ", "))))
         spans += [replies.unnumbered(raw, " ")] if replies.may_number(raw) else []
         spans += [" ".join(replies.QUOTED.findall(raw))] if '"' in raw or "'" in raw else []
-        spans += [span[match.end() :] for span in spans if (match := replies.PREFIX.match(span)) and not replies.other_label(match[0])]
-        spans += [says["tail"] for span in spans if len(span) < 500 and (says := replies.SAYS.match(span))]
+        if ":" in raw:
+            spans += [span[match.end() :] for span in spans if (match := replies.PREFIX.match(span)) and not replies.other_label(match[0])]
+        if replies.may_say(raw):
+            spans += [says["tail"] for span in spans if len(span) < 500 and (says := replies.SAYS.match(span))]
         if ":" in raw.split("\n")[0] and not replies.other_label(raw.partition(":")[0] + ":"):
             spans.append(replies.bulleted(raw.partition(":")[2].strip()).replace("\n", ", "))
         for span in spans:
