@@ -387,6 +387,7 @@ def address_in(text: str) -> str:
     return re.search(r"explorer: +(http://127\.0\.0\.1:\d+/\?\S+)", text)[1]
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize(("more", "code"), [([], 0), (["--max-tokens", "1"], 4)])
 def test_without_a_terminal_the_explorer_ends_with_the_sweep(more: list[str], code: int, tmp_path: Path) -> None:
     path = experiment(tmp_path, items=4)
