@@ -20,8 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from promptlab.nouns import Item
 from promptlab.nouns.errors import FileProblems, RunProblem, did_you_mean
 from promptlab.nouns.identity import digest
+from promptlab.nouns.item import together
 from promptlab.planning.resolve import resolve
 from promptlab.record import registry
 from promptlab.record.store import Run
@@ -396,6 +398,12 @@ CSV = {
 def test_csv(tmp_path: Path, kind: str, ending: str) -> None:
     (tmp_path / f"t.{ending}").write_text(CSV[kind])
     assert refused("import", tmp_path / f"t.{ending}")
+
+
+def test_many_equal_rows() -> None:
+    start = time.process_time()
+    assert {item.cluster for item in together(Item(str(n), "1", ("2",)) for n in range(50_000))} == {"1"}
+    assert time.process_time() - start < 5
 
 
 def test_many_columns(tmp_path: Path) -> None:
