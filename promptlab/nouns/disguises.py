@@ -145,8 +145,8 @@ def _views(text: str, least: int) -> Iterator[str]:
 
 def _decoded(text: str, least: int) -> Iterator[str]:
     """What a text may be the code of."""
-    if not text.isascii() and len(found := VARIANTS.findall(text)) >= least:
-        yield "".join(chr(ord(c) - 0xFE00 if c < "\uff00" else ord(c) - 0xE0100 + 16) for c in found)
+    if not text.isascii() and len(variants := VARIANTS.findall(text)) >= least:
+        yield "".join(chr(ord(c) - 0xFE00 if c < "\uff00" else ord(c) - 0xE0100 + 16) for c in variants)
     if "%" in text or "&" in text:
         yield html.unescape(unquote_to_bytes(text).decode("latin-1"))
     if sum(map(text.count, string.digits)) >= least // 2:
