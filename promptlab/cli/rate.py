@@ -35,8 +35,13 @@ def rate(
 
     ratings.file_of(run, rater)
     if export is not None:
-        write_whole(export, ratings.to_csv(ratings.ratings_of(run)).encode())
-        say(f"{export}: {len(ratings.ratings_of(run))} ratings")
+        import pandas as pd
+
+        from promptlab.reporting.formats import written
+
+        found = ratings.ratings_of(run)
+        write_whole(export, written(pd.DataFrame(ratings.rows_of(found), columns=ratings.COLUMNS, dtype=object), ".csv"))
+        say(f"{export}: {len(found)} ratings")
         return
     if status:
         from promptlab.reporting.table import Table
