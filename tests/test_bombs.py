@@ -292,6 +292,7 @@ def many_groups() -> bytes:
     return parquet(pa.table({"input": ["x"] * 6000, "target": ["1"] * 6000}), row_group_size=1, write_statistics=False)[: 3 * MEGABYTE]
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("make", [nested_column, many_columns, many_groups])
 def test_other_parquet(tmp_path: Path, make: Callable[[], bytes]) -> None:
     (tmp_path / "t.parquet").write_bytes(make())
