@@ -560,7 +560,9 @@ CHEATS = (
     Cheat("an own task's file taken away, and answers exchanged between two arms", files_gone, of="judged"),
     Cheat("the ratings of one rater deleted, after another had rated", lambda f: (
         rating_edited(f), add(f, Rating("r2", "a", "rate", {"good": 2})), (f / "ratings" / "r1.jsonl").unlink())),
-    Cheat("all ratings deleted", lambda f: (rating_edited(f), shutil.rmtree(f / "ratings")),
+    Cheat("all ratings deleted", lambda f: (rating_edited(f), shutil.rmtree(f / "ratings"))),
+    Cheat("ratings edited or deleted, with their chain and the manifest's hashes of them", lambda f: (
+        rating_edited(f), shutil.rmtree(f / "ratings"), changed(f, "manifest.json", lambda m: m.pop("ratings"))),
           report=False, audit=False, otherwise="the rater's own sheet"),
     Cheat("items where it hurt dropped from all arms, no more than were in flight", lambda f: dropped(
         f, lambda row, gone=where_it_hurt: (row.task, row.item) == min(gone(f))), report=False, audit=False,

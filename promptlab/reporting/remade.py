@@ -125,7 +125,7 @@ def differing(run: Run) -> list[str]:
 
 
 def _compared(study: Study, stored: Mapping[int, tuple[Record, list[Record]]], is_other: bool) -> dict[int, list[str]]:
-    """By order: in which columns a trial that is made again differs; `requests` where the record holds no answer to what is asked now."""
+    """By order: in which columns a trial that is made again differs; `requests` where the record lacks the request of this version."""
     engine = engine_of(study, None, Budget(None), Progress(n_planned=len(stored)), None)
     engine.own = {(call["trial"], call["key"]): completion_in(row_of(CallRow, call)) for _, calls in stored.values() for call in calls}
     unscored = {task.id for task in study.design.tasks if is_own(task.metric)}
