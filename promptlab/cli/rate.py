@@ -57,8 +57,7 @@ def rate(
         found = found if is_sheet else rating.of_this_run(path, found, sample, Run(run))
         there = {(one.rater, one.unit, one.kind) for one in ratings.ratings_of(run)}
         n_again = sum((one.rater, one.unit, one.kind) in there for one in found)
-        for one in found:
-            ratings.add(run, one)
+        ratings.add(run, *found)
         said = f"; {n_again} replace what the same rater said of the same answers before" if n_again else ""
         say(f"{path}: {len(found)} ratings imported{said}")
     if sheet is not None:
@@ -86,6 +85,7 @@ def _simulated(run: Path, order: list, rater: str, name: str) -> None:  # type: 
     if name not in known:
         raise UsageProblem(f"the simulated rater {name!r} is not known; {did_you_mean(name, known)}".rstrip("; "))
     rng = random.Random(f"{run.name}/{rater}/{name}")
+    found = []
     for unit in order:
         how = unit.judging
         values: dict[str, str | int] = {}
@@ -93,5 +93,6 @@ def _simulated(run: Path, order: list, rater: str, name: str) -> None:  # type: 
             values[""] = preferred(known[name], unit.answers[0], unit.answers[1], rng)
         else:
             values |= {rubric: int(rated(known[name], unit.answers[0], how.low, how.high, rng) + 0.5) for rubric in how.rubrics}
-        ratings.add(run, unit.rating(rater, values, more={"simulated": name}))
+        found.append(unit.rating(rater, values, more={"simulated": name}))
+    ratings.add(run, *found)
     say(f"SIMULATED: {len(order)} ratings by {name} as {rater}")
