@@ -86,7 +86,7 @@ def plan(
                 f"pilot:         {said}{own['changed']} of {own['of']} answers changed when sent again "
                 f"({100 * own['discordance']:.1f} %, at most {100 * own['discordance_high']:.1f} % with 80 % confidence"
                 f"{', as above' if model == shown['model'] else ''}); "
-                f"the baseline scored {100 * own['baseline']:.1f} %; {own['tokens_out']} tokens out an answer"
+                f"the baseline scored {100 * own['baseline']:.1f} %; {counted(own['tokens_out'], 'token')} out an answer"
             )
         say(f"               {shown['paid']}; {shown['run']} (a sweep of this experiment takes these answers from the cache)")
 
@@ -124,7 +124,7 @@ def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
     say(f"{made.name}: {made.question}")
     size = f"{counted(counts.models, 'model')} x {counted(counts.tasks, 'task')}, {counted(counts.items)}"
     size += f" x {counted(counts.conditions, 'condition')}"
-    calls = f"{counts.trials:,} trials, {counts.calls:,} calls (fewer where answers are cached)"
+    calls = f"{counted(counts.trials, 'trial')}, {counted(counts.calls, 'call')} (fewer where answers are cached)"
     if made.confirm is None:
         say(f"{size} x {counted(made.replicates, 'replicate')} = {calls}")
     else:
@@ -137,7 +137,7 @@ def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
     if made.waves is not None:
         say(f"by batch: at most {counted(made.waves, 'wave')} of batches, each within 24 hours")
     else:
-        say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls in flight")
+        say(f"about {low:.1f} to {high:.1f} minutes with {counted(concurrency, 'call')} in flight")
     families = Counter(h.family for h in made.hypotheses)
     labels = label_table(made)
     if not details:

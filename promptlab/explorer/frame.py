@@ -19,7 +19,7 @@ import streamlit as st
 from promptlab.explorer import load, plain, take
 from promptlab.explorer.filters import GOTO, NAMES, OF_A_RUN, Filters, moved
 from promptlab.explorer.load import kept_fresh, unreadable
-from promptlab.nouns import Manifest, PromptlabError, RunProblem, UsageProblem, did_you_mean, readable
+from promptlab.nouns import Manifest, PromptlabError, RunProblem, UsageProblem, counted, did_you_mean, readable
 from promptlab.reporting import written
 from promptlab.reporting.build import failed_words
 from promptlab.reporting.formats import section
@@ -244,7 +244,7 @@ def _strip(folder: Path, live: bool) -> None:
 def badges(state: str, manifest: Manifest) -> list[tuple[str, str]]:
     """What there is to know of a run at once: for each badge its look and its words."""
     counts = manifest.counts
-    done = f"{int(counts.done):,} of {int(counts.planned):,} answers" if state != "complete" else f"{int(counts.done):,} answers"
+    done = f"{int(counts.done):,} of {int(counts.planned):,} answers" if state != "complete" else counted(int(counts.done), "answer")
     share = f" {100 * counts.done / max(1, counts.planned):.0f} %" if state == "running" else ""
     return [
         *([("simulated", "SIMULATED: made-up answers")] if manifest.simulated else ()),

@@ -13,7 +13,7 @@ from promptlab.explorer import drawer, plain, replication, take
 from promptlab.explorer.filters import OF_A_DRAWER, Filters, go, model_of
 from promptlab.explorer.load import kept_fresh
 from promptlab.explorer.table import ArmRow, draw, frame
-from promptlab.nouns import VERDICTS, Comparison, Setting
+from promptlab.nouns import VERDICTS, Comparison, Setting, counted
 from promptlab.nouns.words import tallied
 from promptlab.reporting import charts, words
 from promptlab.reporting.build import unwhole, waiting
@@ -142,7 +142,9 @@ def _verdict(store: Store, model: str, control: str) -> None:
         f"Against {against}, {found.where}: " + ", ".join(tallied(counts)) + ".",
         *([price] if (price := _price(rows, best)) else ()),
     ]
-    live = f"Read at {store.read_at} from {store.n_trials:,} trials; the sweep continues." if store.report.state == "running" else ""
+    live = (
+        f"Read at {store.read_at} from {counted(store.n_trials, 'trial')}; the sweep continues." if store.report.state == "running" else ""
+    )
     plain.html(
         '<div class="verdict"><div class="first">{first}</div><div>{said}</div><div><b>{advice}</b></div>'
         '<div class="soft">{neutral} {live}</div></div>',

@@ -14,7 +14,7 @@ from typing import Any
 import altair as alt
 from altair.utils.schemapi import debug_mode
 
-from promptlab.nouns import NONE_ARM, VERDICTS, Comparison, inert
+from promptlab.nouns import NONE_ARM, VERDICTS, Comparison, counted, inert
 from promptlab.reporting.drawing import Kind, picture
 
 GREY = "#7F7F7F"
@@ -208,7 +208,7 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
         {
             "effect": f"{row['effect']:g} point" + ("" if row["effect"] == 1 else "s"),
             "items": row["items"], "power": 100 * row["power"], "asked": bool(row["asked"]),
-            "words": f"{row['effect']:g} points, {row['items']:,} items: seen in {100 * row['power']:.0f} % of runs",
+            "words": f"{row['effect']:g} points, {counted(row['items'])}: seen in {100 * row['power']:.0f} % of runs",
         }
         for row in rows
     ]  # fmt: skip
@@ -221,7 +221,7 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
     wanted = alt.Chart(_data([{"power": 80, "words": "80 %"}])).encode(y=y)
     goal = wanted.mark_rule(color="#888888", strokeDash=[4, 4])
     goal_words = wanted.mark_text(align="left", baseline="bottom", dx=3, fontSize=11, color=INK).encode(x=alt.value(0), text=WORDS)
-    chosen = alt.Chart(_data([{"items": n_items, "words": f"{n_items:,} items"}])).encode(x=alt.X("items:Q"))
+    chosen = alt.Chart(_data([{"items": n_items, "words": f"{counted(n_items)}"}])).encode(x=alt.X("items:Q"))
     here = chosen.mark_rule(color="#888888")
     here_words = chosen.mark_text(align="left", baseline="top", dx=4, fontSize=11, color=INK).encode(y=alt.value(2), text=WORDS)
     base = alt.Chart(_data(values))
