@@ -123,7 +123,7 @@ def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
     counts = made.counts
     say(f"{made.name}: {made.question}")
     size = f"{counted(counts.models, 'model')} x {counted(counts.tasks, 'task')}, {counted(counts.items)}"
-    size += f" x {counted(counts.conditions, 'condition')}"
+    size += f" x {counted(counts.conditions, 'arm')}"
     calls = f"{counted(counts.trials, 'trial')}, {counted(counts.calls, 'call')} (fewer where answers are cached)"
     if made.confirm is None:
         say(f"{size} x {counted(made.replicates, 'replicate')} = {calls}")
@@ -143,7 +143,9 @@ def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
     if not details:
         for found in (power_table(made.power), outlook_table(made.outlook)):
             lines = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in found.rows[:MOST_SHOWN]]
-            print_lines([SHORT.get(name, name) for name in found.head], lines, right=range(1, len(found.head)), title=found.title)
+            columns = _telling(lines)
+            head = [SHORT.get(found.head[i], found.head[i]) for i in columns]
+            print_lines(head, [[line[i] for i in columns] for line in lines], right=range(1, len(columns)), title=found.title)
         if made.looks:
             say(f"Interim analyses, fixed before the first call: {len(made.looks)}; a sentence may stop early at each of them but the last")
         say(f"Families, fixed before the first call: {len(families)}, with {counted(sum(families.values()), 'comparison')} in all")
@@ -161,6 +163,13 @@ def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
         say(f"note: {note}")
     if len(labels.frame):
         show(labels)
+
+
+def _telling(lines: Sequence[Sequence[str]]) -> list[int]:
+    """The columns that say something, and not what one before them says: with one task its mean is the task again."""
+    columns = [tuple(column) for column in zip(*lines, strict=True)]
+    silent = ({"-"}, {"needs 3 tasks"})
+    return [i for i, column in enumerate(columns) if i < 2 or (set(column) not in silent and column not in columns[2:i])]
 
 
 SHORT = {

@@ -109,6 +109,11 @@ def draw(rows: Sequence[ArmRow], margin: float, key: str, choose: Callable[[int]
 ALWAYS = ("verdict", "arm", "points", "effect", "95 %")
 
 
+def span(row: ArmRow) -> str:
+    """Points and their interval, for a narrow screen."""
+    return f"{signed(100 * (row.diff or 0.0))} ({_ends(row)})"
+
+
 def _ends(row: ArmRow) -> str:
     if row.low is None or row.high is None:
         return ""

@@ -205,7 +205,7 @@ REASONS = {
     "missing_pairs": "What is missing could turn the result: ask for the missing answers.",
     "n_too_small": "Too few items for a verdict; ask more.",
     "no_discordant_pairs": "Not one answer changed, so there is nothing to test; only more items could show a change.",
-    "cannot_be_significant": "Too few answers changed for any test; ask more items.",
+    "cannot_be_significant": "Too few changed answers; ask more items.",
     "zero_variance": "Every task moved alike, so there is no error to judge it by; ask more items.",
     "too_few_clusters": "Too few groups of items for an interval; ask more of them.",
     "uneven_answers": "The answers of the two arms ended differently (cut, empty, refused): fix that first.",

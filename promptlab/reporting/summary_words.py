@@ -37,7 +37,7 @@ def summary_table(summary: Summary) -> Table:
 def head_words(summary: Summary) -> str:
     """Model, tasks, items, and what the points are measured against."""
     model = f"SIMULATED {summary.model} (made-up answers)" if summary.simulated else summary.model
-    twice = "" if summary.with_its_repeat is None else f" (with its repeat: {100 * summary.with_its_repeat:.1f})"
+    twice = "" if summary.with_its_repeat is None else f" (mean with its repeat: {100 * summary.with_its_repeat:.1f})"
     return f"{model}: {summary.where}; points against {summary.against}{twice}"
 
 
