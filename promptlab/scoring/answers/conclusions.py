@@ -65,6 +65,7 @@ _CONCLUDING = words(
     "resultat respuesta resultado solucion conclusion traduccion resposta risposta risultato correct right choice decision "
     "richtige bonne choose pick"
 )
+_CONCLUDING_ABROAD = (*_CONCLUDING, "lösung", "übersetzung", "répon", "résult", "soluci", "traducci")
 _CJK_WORD = regex(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義义词单母差和]")
 
 
@@ -98,9 +99,7 @@ def _may_conclude(text: str) -> bool:
     if text.isascii():
         return not _CONCLUDING.isdisjoint(words(text))
     low = text.casefold()
-    return any(word in low for word in (*_CONCLUDING, "lösung", "übersetzung", "répon", "résult", "soluci", "traducci")) or (
-        _CJK_WORD.search(text) is not None
-    )
+    return any(map(low.__contains__, _CONCLUDING_ABROAD)) or _CJK_WORD.search(text) is not None
 
 
 _HEADING = regex(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from promptlab.scoring.answers.text import words
+from promptlab.scoring.answers.text import western, words
 from promptlab.scoring.compiled import regex
 
 _NOT = (
@@ -82,14 +82,19 @@ def may_deny(text: str) -> bool:
     return not text.isascii() or not CUES.isdisjoint(words(text))
 
 
+def _may_hold(text: str) -> bool:
+    """Whether a text may hold what `DENIES` finds."""
+    return not CUES.isdisjoint(words(text)) or (not text.isascii() and (not western(text) or "kein" in text.casefold()))
+
+
 def denying(text: str) -> bool:
     """Whether a text denies anything."""
-    return may_deny(text) and _DENIES.search(text) is not None
+    return _may_hold(text) and _DENIES.search(text) is not None
 
 
 def denied_before(before: str) -> bool:
     """Whether a text denies what comes next."""
-    return may_deny(before) and _DENIED_BEFORE.search(before) is not None
+    return _may_hold(before) and _DENIED_BEFORE.search(before) is not None
 
 
 def offered(text: str) -> str:

@@ -32,7 +32,8 @@ _NO_SIGN = regex(r"[-.](?:(?<=[\w)]-)|(?<=-)(?!\.?\d)|(?<=\.)(?!\d)|(?<=[^\W\d]\
 _NOT_WORD = regex(rf"[^\w.{re.escape(_SIGNS)}-]+|(?<!\w)#+")
 _DIGIT = regex(r"\d")
 _BEFORE_DIGIT = regex(r"[-.,]\d")
-_OTHER_SIGN = regex(r"['`&#_*+<>=^%]")
+_OTHER_SIGN = regex("['`&#_*+<>=^%\x80-\xbf\xd7\xf7\u0100-\U0010ffff]")
+"""What makes a text more than words and stops in Latin letters."""
 _ONLY_WORDS = {n: " " for n in range(128) if not chr(n).isalnum()}
 _SPACED = {n: " " for n in range(128) if chr(n) not in f"{_SIGNS}.-" and not chr(n).isalnum()}
 _SIGN = regex(rf"\s*([{re.escape(_SIGNS.replace('*', ''))}]+)\s*")
@@ -62,9 +63,12 @@ LONGEST_KEPT = 2_000
 """Characters of the longest reply whose reading is kept."""
 
 
+_EASTERN = regex("[\u2000-\U0010ffff]")
+
+
 def western(text: str) -> bool:
     """Whether all of a text is in Latin, Greek, Cyrillic or similar: no letters of East Asia, no arrows, no crosses."""
-    return text.isascii() or max(text) < "\u2000"
+    return text.isascii() or _EASTERN.search(text) is None
 
 
 class _Kept(dict[str, T]):
@@ -129,8 +133,8 @@ def full(text: str) -> str:
 @kept(CACHED)
 def key(text: str) -> str:
     """What two texts are compared by: folded, without case, contractions and punctuation, with the signs that carry meaning."""
-    if text.isascii() and _OTHER_SIGN.search(text) is None and (_DIGIT.search(text) is None or _BEFORE_DIGIT.search(text) is None):
-        said = text.lower().translate(_ONLY_WORDS).split()
+    if _OTHER_SIGN.search(text) is None and (_DIGIT.search(text) is None or _BEFORE_DIGIT.search(text) is None):
+        said = text.lower().translate(_ONLY_WORDS).split() if text.isascii() else _WORDS.findall(text.casefold())
         if "can" not in said or "not" not in said:
             return " ".join(said)
     text = full(fold(text).casefold()).replace("'", "")
