@@ -387,6 +387,32 @@ def test_aliases_of_a_long_text() -> None:
     assert len(yaml_value("a: &a '" + "x" * 2_000 + "'\nb:\n" + "- {q: *a}\n" * 1_000)["b"]) == 1_000
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- " * 400_000, "nested too deeply"),  # libyaml ended the process
+        ("? " * 400_000, "nested too deeply"),
+        ("a: 1" + ":59" * 300_000, "a number of 900,001 characters"),
+        ("a: 1" + ":59" * 300 + ".5", "not of its type"),
+        ("!!int ''", "not of its type"),
+        ("!!bool x", "not of its type"),
+        ("!!timestamp x", "not of its type"),
+        ("a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 5_000)), "aliases stand for|nested too deeply"),
+    ],
+)
+def test_yaml_that_ended_the_reader(text: str, said: str) -> None:
+    start = time.process_time()
+    with pytest.raises(ValueError, match=said):
+        yaml_value(text)
+    assert time.process_time() - start < 5
+
+
+def test_a_prompt_of_very_many_messages(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text("[" + "[]," * 300_000 + "[]]")
+    with pytest.raises(FileProblems, match="300,001 messages; a prompt has at most"):
+        resolve(experiment(tmp_path, tasks="sum", more="prompts: {a: {file: p.json}}\n"))
+
+
 CSV = {
     "quotes": '"' * MEGABYTE, "open quotes": "a,b\n" + '"x' * (MEGABYTE // 2), "columns": "a" + "," * MEGABYTE + "\n",
     "rows": "a\n" * (MEGABYTE // 2), "heads": "input,target\n" * 70_000,
@@ -415,6 +441,8 @@ def test_many_columns(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text("".join(f'{{"k{n}":1,"input":"a"}}\n' for n in range(40_000)))
     with pytest.raises(FileProblems, match="40,000 rows have 40,001 different keys"):
         read_table(tmp_path / "t.jsonl")
+    (tmp_path / "t.csv").write_text(f"a{',' * 490_000}\nb{',' * 400_000}\n")
+    assert read_table(tmp_path / "t.csv").columns == ("a",)
     (tmp_path / "t.csv").write_text('a,b\n"' + '""' * 17_000_000)
     with pytest.raises(FileProblems, match="field larger than field limit"):
         read_table(tmp_path / "t.csv")

@@ -162,7 +162,8 @@ def headed(path: Path, top: Sequence[tuple[int, Sequence[Any]]]) -> tuple[list[s
     spans = [part for part in spanned.values() if len(part) > 1]
     if len(spans) > 1 and all(part == spans[0] for part in spans) and not re.search(r"\d", "".join(below)):
         return [" ".join(filter(None, pair)) for pair in both], start + 2
-    while len(names) > 1 and not names[-1] and not any(any(row[len(names) - 1 :]) for row in words[start + 1 :]):
+    n_filled = max((n for row in words[start + 1 :] for n, cell in enumerate(row, 1) if cell), default=0)
+    while len(names) > max(1, n_filled) and not names[-1]:
         names.pop()
     if names.count("") > 1:
         names = [name or f"column {n}" for n, name in enumerate(names, 1)]

@@ -165,13 +165,21 @@ def smallest_effect_macro(n_items: Sequence[int], discordance: float, tau: float
     k = len(n_items)
     if tau > 0 and k < 2:
         raise ValueError("one task says nothing about tasks like it; tau needs at least two")
-    law = st.t(k - 1) if tau > 0 else st.norm
-    z = float(law.ppf(1 - alpha / 2) + law.ppf(power))
-    delta = 0.0
+    z = _both_errors(k - 1 if tau > 0 else 0, alpha, power)
+    delta, before = 0.0, -1.0
     for _ in range(50):
-        variance = sum(max(discordance - delta**2, 0.0) / n for n in n_items) / k**2 + tau**2 / k
-        delta = z * math.sqrt(variance)
+        if delta == before:
+            break
+        spread, before = max(discordance - delta**2, 0.0), delta
+        delta = z * math.sqrt(sum([spread / n for n in n_items]) / k**2 + tau**2 / k)
     return delta
+
+
+@lru_cache(maxsize=1024)
+def _both_errors(df: int, alpha: float, power: float) -> float:
+    """In standard errors, what is seen with this power: by t with `df` degrees of freedom, normal where these are 0."""
+    law = st.t(df) if df else st.norm
+    return float(law.ppf(1 - alpha / 2) + law.ppf(power))
 
 
 MOST_LOOKS = 10
