@@ -20,13 +20,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from promptlab.nouns import Item
+from promptlab.nouns import Item, bounds
 from promptlab.nouns.errors import FileProblems, RunProblem, did_you_mean
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import together
 from promptlab.planning.resolve import resolve
 from promptlab.record import registry
 from promptlab.record.store import Run
+from promptlab.reporting.build import build
+from promptlab.reporting.html import to_html
 from promptlab.running.cache import Cache
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
@@ -51,6 +53,8 @@ from promptlab.sources.spec.libraries import load_library
 from promptlab.running import bundle
 from promptlab.record import registry
 from promptlab.record.store import Run
+from promptlab.reporting.build import build
+from promptlab.reporting.html import to_html
 from promptlab.running.cache import Cache
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
@@ -509,6 +513,20 @@ def test_a_foreign_plan_holds_no_more_than_its_folder_makes_likely(swept: Path, 
     finally:
         (swept.parent / "config.yaml").unlink(missing_ok=True)
         path.write_text(whole)
+
+
+@pytest.mark.long
+def test_the_largest_foreign_plan_is_judged_and_shown_in_time(swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPTLAB_REGISTRY", str(tmp_path / "registry"))
+    run = tmp_path / swept.name
+    shutil.copytree(swept, run)
+    plan = json.loads((run / "plan.json").read_text())
+    last, n = plan["hypotheses"][-1], bounds.MOST_COMPARISONS - len(plan["hypotheses"])
+    plan["hypotheses"] += [{**last, "family": str(n)} for n in range(n)]
+    (run / "plan.json").write_text(json.dumps(plan))
+    start = time.process_time()
+    assert len(to_html(build(Run(run)))) > 10**5
+    assert time.process_time() - start < 5
 
 
 def test_a_file_of_nothing_but_a_hole_makes_no_larger_plan_likely(swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,8 +122,7 @@ def sample_size_miller(
 
 def sample_size_tost(discordance: float, margin: float, alpha: float = 0.05, power: float = 0.8) -> SampleSize:
     """Items to show that an effect is inside the margin when it is 0 and a share `discordance` of answers changes."""
-    z = float(st.norm.ppf(1 - alpha) + st.norm.ppf(1 - (1 - power) / 2))
-    n = z**2 * discordance / margin**2
+    n = _both_sides(alpha, power) ** 2 * discordance / margin**2
     return SampleSize(n, math.ceil(n))
 
 
@@ -153,7 +152,13 @@ def smallest_margin(n_items: Sequence[int], discordance: float, tau: float, alph
     """
     k = len(n_items)
     se = math.sqrt(sum(discordance / n for n in n_items) / k**2 + (tau**2 / k if k > 1 else 0.0))
-    return float(st.norm.ppf(1 - alpha) + st.norm.ppf(1 - (1 - power) / 2)) * se
+    return _both_sides(alpha, power) * se
+
+
+@lru_cache(maxsize=1024)
+def _both_sides(alpha: float, power: float) -> float:
+    """In standard errors, within what an effect of 0 is shown to lie with this power by two one-sided tests."""
+    return float(st.norm.ppf(1 - alpha) + st.norm.ppf(1 - (1 - power) / 2))
 
 
 def smallest_effect_macro(n_items: Sequence[int], discordance: float, tau: float, alpha: float = 0.05, power: float = 0.8) -> float:
