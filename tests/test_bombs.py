@@ -417,6 +417,14 @@ def test_a_prompt_of_very_many_messages(tmp_path: Path) -> None:
         resolve(experiment(tmp_path, tasks="sum", more="prompts: {a: {file: p.json}}\n"))
 
 
+def test_a_prompt_of_very_many_variables(tmp_path: Path) -> None:
+    start = time.process_time()
+    (tmp_path / "p.txt").write_text("".join(f"{{v{n}}}" for n in range(30_000)))
+    with pytest.raises(FileProblems, match="v0} is no variable"):
+        resolve(experiment(tmp_path, tasks="sum", more="prompts: {a: {file: p.txt}}\n"))
+    assert time.process_time() - start < 5
+
+
 CSV = {
     "quotes": '"' * MEGABYTE, "open quotes": "a,b\n" + '"x' * (MEGABYTE // 2), "columns": "a" + "," * MEGABYTE + "\n",
     "rows": "a\n" * (MEGABYTE // 2), "heads": "input,target\n" * 70_000,
