@@ -41,7 +41,7 @@ OF_CELLS = re.compile(r"xl/(worksheets/|sharedStrings)", re.IGNORECASE)
 """The parts of an Excel file that grow with its cells."""
 SHEET = re.compile(rb"<(?:\w+:)?sheet[\s/>]")
 MOST_STYLES, MOST_SHEETS, DEEPEST_XML = 200_000, 1_000, 100
-"""Tags of any other part, sheets that it names, and how deep tags stand in one another."""
+"""Tags of any other part, sheets that it names, and the levels of tags."""
 LONG_NUMBER = re.compile(r"[0-9]{16}")
 """What orjson may read as a fraction."""
 
@@ -370,7 +370,7 @@ def check_zipped(path: Path, content: bytes) -> None:
 
 
 def _check_depth(part: bytes) -> None:
-    """ValueError where tags stand deeper in one another than any spreadsheet program writes them."""
+    """ValueError where tags are nested deeper than any spreadsheet program writes them."""
     depth = 0
 
     def opened(_name: str, _attributes: object) -> None:
