@@ -20,13 +20,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from promptlab.nouns import Item
+from promptlab.nouns import Item, bounds
 from promptlab.nouns.errors import FileProblems, RunProblem, did_you_mean
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import together
 from promptlab.planning.resolve import resolve
 from promptlab.record import registry
 from promptlab.record.store import Run
+from promptlab.reporting.build import build
+from promptlab.reporting.html import to_html
 from promptlab.running.cache import Cache
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
@@ -51,6 +53,8 @@ from promptlab.sources.spec.libraries import load_library
 from promptlab.running import bundle
 from promptlab.record import registry
 from promptlab.record.store import Run
+from promptlab.reporting.build import build
+from promptlab.reporting.html import to_html
 from promptlab.running.cache import Cache
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
@@ -387,6 +391,40 @@ def test_aliases_of_a_long_text() -> None:
     assert len(yaml_value("a: &a '" + "x" * 2_000 + "'\nb:\n" + "- {q: *a}\n" * 1_000)["b"]) == 1_000
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- " * 400_000, "nested too deeply"),  # libyaml ended the process
+        ("? " * 400_000, "nested too deeply"),
+        ("a: 1" + ":59" * 300_000, "a number of 900,001 characters"),
+        ("a: 1" + ":59" * 300 + ".5", "not of its type"),
+        ("!!int ''", "not of its type"),
+        ("!!bool x", "not of its type"),
+        ("!!timestamp x", "not of its type"),
+        ("a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 5_000)), "aliases stand for|nested too deeply"),
+    ],
+)
+def test_yaml_that_ended_the_reader(text: str, said: str) -> None:
+    start = time.process_time()
+    with pytest.raises(ValueError, match=said):
+        yaml_value(text)
+    assert time.process_time() - start < 5
+
+
+def test_a_prompt_of_very_many_messages(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text("[" + "[]," * 300_000 + "[]]")
+    with pytest.raises(FileProblems, match="300,001 messages; a prompt has at most"):
+        resolve(experiment(tmp_path, tasks="sum", more="prompts: {a: {file: p.json}}\n"))
+
+
+def test_a_prompt_of_very_many_variables(tmp_path: Path) -> None:
+    start = time.process_time()
+    (tmp_path / "p.txt").write_text("".join(f"{{v{n}}}" for n in range(30_000)))
+    with pytest.raises(FileProblems, match="v0} is no variable"):
+        resolve(experiment(tmp_path, tasks="sum", more="prompts: {a: {file: p.txt}}\n"))
+    assert time.process_time() - start < 5
+
+
 CSV = {
     "quotes": '"' * MEGABYTE, "open quotes": "a,b\n" + '"x' * (MEGABYTE // 2), "columns": "a" + "," * MEGABYTE + "\n",
     "rows": "a\n" * (MEGABYTE // 2), "heads": "input,target\n" * 70_000,
@@ -415,6 +453,8 @@ def test_many_columns(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text("".join(f'{{"k{n}":1,"input":"a"}}\n' for n in range(40_000)))
     with pytest.raises(FileProblems, match="40,000 rows have 40,001 different keys"):
         read_table(tmp_path / "t.jsonl")
+    (tmp_path / "t.csv").write_text(f"a{',' * 490_000}\nb{',' * 400_000}\n")
+    assert read_table(tmp_path / "t.csv").columns == ("a",)
     (tmp_path / "t.csv").write_text('a,b\n"' + '""' * 17_000_000)
     with pytest.raises(FileProblems, match="field larger than field limit"):
         read_table(tmp_path / "t.csv")
@@ -481,6 +521,20 @@ def test_a_foreign_plan_holds_no_more_than_its_folder_makes_likely(swept: Path, 
     finally:
         (swept.parent / "config.yaml").unlink(missing_ok=True)
         path.write_text(whole)
+
+
+@pytest.mark.long
+def test_the_largest_foreign_plan_is_judged_and_shown_in_time(swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPTLAB_REGISTRY", str(tmp_path / "registry"))
+    run = tmp_path / swept.name
+    shutil.copytree(swept, run)
+    plan = json.loads((run / "plan.json").read_text())
+    last, n = plan["hypotheses"][-1], bounds.MOST_COMPARISONS - len(plan["hypotheses"])
+    plan["hypotheses"] += [{**last, "family": str(n)} for n in range(n)]
+    (run / "plan.json").write_text(json.dumps(plan))
+    start = time.process_time()
+    assert len(to_html(build(Run(run)))) > 10**5
+    assert time.process_time() - start < 5
 
 
 def test_a_file_of_nothing_but_a_hole_makes_no_larger_plan_likely(swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,7 +153,7 @@ def test_links_and_pipes_in_a_run_folder_are_not_followed(whole: tuple[Study, Pa
 @pytest.mark.long(but=3)
 @pytest.mark.parametrize(
     "name",
-    ["damaged", "damaged/journal.jsonl", "damaged/trials", "ratings", "ratings/r1.jsonl", "batches", "any", ".journal.jsonl.{pid}.tmp"],
+    ["damaged", "damaged/journal.jsonl", "damaged/trials", "ratings", "ratings/r1.jsonl", "batches", "any", ".manifest.json.{pid}.tmp"],
 )
 def test_nothing_is_written_through_a_link(whole: tuple[Study, Path], tmp_path: Path, name: str) -> None:
     """Damaged lines, ratings and temporary files are somebody else's text: a link would append them to any file of the user."""

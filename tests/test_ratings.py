@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 import runs
 from promptlab.nouns.errors import FileProblems, UsageProblem
 from promptlab.planning.resolve import resolve
-from promptlab.record.ratings import COLUMNS, Rating, add, from_csv, ratings_of, rows_of
+from promptlab.record.ratings import COLUMNS, Rating, add, from_csv, ratings_of, rows_of, unlike
 from promptlab.record.ratings import file_of as lines_of
 from promptlab.record.store import Run
 from promptlab.reporting.build import build
@@ -166,6 +167,19 @@ def in_csv(ratings: list[Rating]) -> str:
 def test_no_rating_of_a_foreign_run_is_a_formula() -> None:
     text = in_csv([Rating("r1", '=HYPERLINK("http://x")', "rate", {"@SUM(1)": "\ud800"}, trial_a="+1+1")])
     assert """r1,"'=HYPERLINK(""http://x"")",rate,'@SUM(1),\\ud800,,'+1+1""" in text
+
+
+def test_odd_lines_and_long_cells_are_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "ratings").mkdir()
+    for said in ('["x", 1]', "5", "[]", "[1.5, 'x']", '[null, "x"]', '"ab"', "null", '[1, "x", 2]'):
+        (tmp_path / "ratings" / "r1.jsonl").write_text(f'{{"others": {{"r2": {said}}}}}\n')
+        assert unlike(tmp_path) == []
+    (tmp_path / "ratings" / "r1.jsonl").write_text('{"others": {"r2": [1, "x"]}}\n')
+    assert len(unlike(tmp_path)) == 1
+    for cell, said in (("u" * 900_000, ""), ('"u', "not CSV"), ("u" * 2**24 + "u", "field larger than field limit")):
+        text = f"rater,unit,value\nr1,{cell},3\n"
+        with pytest.raises(FileProblems, match=said) if said else nullcontext():
+            assert len(from_csv(tmp_path / "x.csv", text)) == 1
 
 
 def test_a_table_out_and_in_again(own: Run) -> None:

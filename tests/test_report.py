@@ -22,13 +22,14 @@ from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.words import SCORERS
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
-from promptlab.reporting import sensitivity
+from promptlab.reporting import fragments, sensitivity
 from promptlab.reporting.build import Report, build, headline
 from promptlab.reporting.decide import about, lines, needed, reason
 from promptlab.reporting.formats import to_csv, to_json, to_markdown
 from promptlab.reporting.frozen import steps
 from promptlab.reporting.html import to_html
 from promptlab.reporting.sensitivity import bounds
+from promptlab.reporting.summary import summaries
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 from promptlab.stats import analyse, smallest_effect_macro, smallest_margin
@@ -157,6 +158,17 @@ def test_text_from_outside_stays_text_in_html(hostile: Path) -> None:
     assert not {"script", "img"} & set(tags.names)
     assert {value for key, value in tags.attributes if key == "href"} <= {f"#{value}" for key, value in tags.attributes if key == "id"}
     assert "".join(tags.words).count("<script>alert(1)</script>") >= 8
+
+
+def test_the_name_of_an_arm_neither_hides_nor_reorders_text(planted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        dataclasses.replace(one, rows=tuple(dataclasses.replace(row, arm="a/\x1b[31m\u202e<b>") for row in one.rows))
+        for one in summaries(of(planted))
+    ]
+    monkeypatch.setattr(fragments, "summaries", lambda _: found)
+    page = fragments.verdict_html(of(planted))
+    assert not re.search(r"[\x1b\u202e]", page)
+    assert "a/<wbr>\\x1b[31m\\u202e&lt;b&gt;" in page
 
 
 def test_formulas_and_emojis_stay_text_in_markdown() -> None:

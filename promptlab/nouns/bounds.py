@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-MOST_COMPARISONS, BYTES_A_COMPARISON = 2_000, 400
+MOST_COMPARISONS, BYTES_A_COMPARISON = 800, 1_250
 """What any plan may hold, and how many bytes of its folder each one more needs; the same below."""
 MOST_LISTED, BYTES_LISTED = 1_000, 1_000
 """Entries of any one list, and of all lists of one kind together."""

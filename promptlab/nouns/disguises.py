@@ -40,7 +40,7 @@ TO_Z85 = str.maketrans(FROM85, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKL
 LOOKALIKES = str.maketrans("АаВвЕеКкМмНОоРрСсТтУуХхІіЈјЅѕԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧνοι", "AaBbEeKkMmHOoPpCcTtYyXxIiJjSsdqwABEZHIKMNOPTYXvoi")
 LETTERS = string.ascii_lowercase
 VARIANTS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-"""Characters that only choose how the one before them is drawn: any number may stand anywhere, and each can be a byte."""
+"""Characters that only choose how the one before them is drawn: any number may follow any character, and each can be a byte."""
 FROM32 = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHIJKLMNOPQRSTUV")
 
 

@@ -6,7 +6,6 @@ Nothing here names a person: a rater is a token. A line is never changed; what i
 from __future__ import annotations
 
 import contextlib
-import csv
 import hashlib
 import io
 import json
@@ -24,6 +23,7 @@ from promptlab.record.store.reading import manifest_in
 from promptlab.record.store.writing import write_manifest
 from promptlab.scoring.judged import CHOICES
 from promptlab.sources.foreign import json_value, opened_to_write, read_bytes
+from promptlab.sources.tables import csv_rows
 
 FOLDER = "ratings"
 LIMIT = 2**26
@@ -139,10 +139,15 @@ def unlike(folder: Path) -> list[str]:
                 found.append(f"line {number} of {FOLDER}/{path.name} was not written by promptlab")
             n_chained += bool(chained)
             before.update(line)
-    for name, (n, known) in others.items():
+    for name, (n, known) in ((name, said) for name, said in others.items() if _is_trace(said)):
         if RATER.fullmatch(name) and hashlib.sha256(_lines(folder, file_of(folder, name))[:n]).hexdigest() != known:
             found.append(f"{FOLDER}/{name}.jsonl is not, or no longer, what the manifest or other raters' lines name")
     return found
+
+
+def _is_trace(said: Any) -> bool:  # noqa: ANN401
+    """Whether a line's word on another rater's file has the form of `OTHERS`."""
+    return isinstance(said, list | tuple) and list(map(type, said)) == [int, str]
 
 
 def ratings_of(folder: Path, rater: str | None = None) -> list[Rating]:
@@ -192,17 +197,19 @@ def from_csv(path: Path, text: str) -> list[Rating]:
 
     FileProblems tells every row that is wrong.
     """
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
-    have = set(reader.fieldnames or ())
+    lines = csv_rows(path, io.StringIO(text.removeprefix("\ufeff"), newline=""), ",")
+    heads = next(lines, (1, []))[1]
+    have = set(heads)
     if missing := [name for name in ("rater", "value") if name not in have] + ([] if have & {"unit", "trial_a"} else ["unit or trial_a"]):
         raise FileProblems.one(path, f"has no column {', '.join(missing)}", 1)
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     problems = []
-    for row in reader:
+    for number_of_line, cells in lines:
+        row = dict(zip(heads, cells, strict=False))
         rater, value = (row.get("rater") or "").strip(), (row.get("value") or "").strip()
         unit = (row.get("unit") or row.get("trial_a") or "").strip()
         if not RATER.fullmatch(rater) or not unit:
-            problems.append(Problem(path, reader.line_num, f"expected a rater's token and a unit, found {rater!r} and {unit!r}"))
+            problems.append(Problem(path, number_of_line, f"expected a rater's token and a unit, found {rater!r} and {unit!r}"))
             continue
         kind = (row.get("kind") or "rate").strip()
         rating = found.setdefault((rater, unit, kind), {"values": {}, "row": row})
@@ -210,10 +217,10 @@ def from_csv(path: Path, text: str) -> list[Rating]:
             rubric, number = (row.get("rubric") or "").strip(), value.replace(".", "", 1).isdecimal()
             read = float(value) if number else value
             if not number and value not in CHOICES:
-                problems.append(Problem(path, reader.line_num, f"{value!r} is no rating: a number, A, B, tie, or nothing"))
+                problems.append(Problem(path, number_of_line, f"{value!r} is no rating: a number, A, B, tie, or nothing"))
             elif rating["values"].setdefault(rubric, read) != read:
                 said = f"{rater} says {rating['values'][rubric]} and {value} of one answer ({unit})"
-                problems.append(Problem(path, reader.line_num, said.replace(".0 ", " ")))
+                problems.append(Problem(path, number_of_line, said.replace(".0 ", " ")))
     if problems:
         raise FileProblems(problems)
     return [

@@ -66,6 +66,7 @@ def _templates() -> Environment:
 
     loader = FileSystemLoader(Path(__file__).parent)
     found = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_inert)
+    found.filters["inert"] = inert  # before `e`, whose result counts as markup
     found.globals |= {
         "light": Markup(LIGHT.css()), "dark": Markup(DARK.css()), "diff_css": Markup(DIFF_CSS), "verdicts": VERDICTS, "points": points,  # noqa: S704
         "interval": interval, "difference": _difference, "clipped": clipped,

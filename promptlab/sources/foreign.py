@@ -29,7 +29,8 @@ SMALL_BYTES = 256 * 2**20
 """What any file may unpack to; more needs a file of an eighth of it."""
 LARGEST_PART = 2**30
 CHARS = 64
-LARGEST_YAML = 32 * 2**20
+LARGEST_YAML, DEEPEST_YAML, LONGEST_NUMBER = 32 * 2**20, 200, 1_000
+"""Characters, levels, and characters of a number. libyaml ends the process where levels are some ten thousand."""
 ENCODINGS = frozenset({"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "DELTA_BINARY_PACKED", "BYTE_STREAM_SPLIT"})
 """Ways in which Parquet writes values that unpack to a size that is known, or of which each different value is written out once."""
 
@@ -204,13 +205,26 @@ def yaml_value(text: str) -> Any:  # noqa: ANN401
         def flatten_mapping(self, node: object) -> None:
             """Keys `<<` are not merged: a chain of them copies without bound."""
 
+        def construct_scalar(self, node: Any) -> Any:  # noqa: ANN401
+            """The text of a scalar; one that is read as a number is not long: `1:59:59` is one, and takes the square of its length."""
+            if len(node.value) > LONGEST_NUMBER and node.tag.endswith((":int", ":float")):
+                raise ValueError(f"a number of {len(node.value):,} characters")
+            return super().construct_scalar(node)
+
+    depth = 0
     try:
+        for event in yaml.parse(text, Loader=Loader):  # which keeps its levels in a list
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST_YAML:
+                raise ValueError("nested too deeply")
         value = yaml.load(text, Loader=Loader)  # noqa: S506 (a safe loader: plain data only)
         n_values = _expanded(value, {})
     except yaml.YAMLError as error:
         raise ValueError(str(error).splitlines()[0]) from None
-    except RecursionError:
+    except RecursionError:  # by a chain of aliases
         raise ValueError("nested too deeply") from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:  # of a value that is not what its tag says
+        raise ValueError(f"a value is not of its type: {error}") from None
     if n_values > max(SMALL, len(text)):
         raise ValueError(f"its aliases stand for {n_values:,} values")
     return value

@@ -29,6 +29,8 @@ BUILT_IN: Mapping[str, str] = {
 }
 """Variables of every task, besides its columns."""
 DOUBLE = re.compile(r"\{\{[^{}\n]+\}\}")
+MOST_TOLD = 100
+"""Variables of a prompt that are reported."""
 WORD = re.compile(r"[A-Za-z_]\w*")
 """What looks like a variable: other text between braces is not reported."""
 
@@ -74,6 +76,8 @@ def _wrong(prompt: Prompt, literal: Sequence[str], tasks: Sequence[Task]) -> dic
     for task in tasks:
         known = [*task.columns, *(name for name in BUILT_IN if name not in task.columns)]
         for name in names:
+            if len(found) >= MOST_TOLD:
+                break
             if name in task.answers:
                 found[name] = f"{{{name}}} is the right answer of each item of {task.id!r}; the options are {{labels}} or {{choices}}"
             elif name == "instruction" and name not in task.columns and not task.base_prompts:

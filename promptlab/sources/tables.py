@@ -41,7 +41,7 @@ OF_CELLS = re.compile(r"xl/(worksheets/|sharedStrings)", re.IGNORECASE)
 """The parts of an Excel file that grow with its cells."""
 SHEET = re.compile(rb"<(?:\w+:)?sheet[\s/>]")
 MOST_STYLES, MOST_SHEETS, DEEPEST_XML = 200_000, 1_000, 100
-"""Tags of any other part, sheets that it names, and how deep tags stand in one another."""
+"""Tags of any other part, sheets that it names, and the levels of tags."""
 LONG_NUMBER = re.compile(r"[0-9]{16}")
 """What orjson may read as a fraction."""
 
@@ -162,7 +162,8 @@ def headed(path: Path, top: Sequence[tuple[int, Sequence[Any]]]) -> tuple[list[s
     spans = [part for part in spanned.values() if len(part) > 1]
     if len(spans) > 1 and all(part == spans[0] for part in spans) and not re.search(r"\d", "".join(below)):
         return [" ".join(filter(None, pair)) for pair in both], start + 2
-    while len(names) > 1 and not names[-1] and not any(any(row[len(names) - 1 :]) for row in words[start + 1 :]):
+    n_filled = max((n for row in words[start + 1 :] for n, cell in enumerate(row, 1) if cell), default=0)
+    while len(names) > max(1, n_filled) and not names[-1]:
         names.pop()
     if names.count("") > 1:
         names = [name or f"column {n}" for n, name in enumerate(names, 1)]
@@ -369,7 +370,7 @@ def check_zipped(path: Path, content: bytes) -> None:
 
 
 def _check_depth(part: bytes) -> None:
-    """ValueError where tags stand deeper in one another than any spreadsheet program writes them."""
+    """ValueError where tags are nested deeper than any spreadsheet program writes them."""
     depth = 0
 
     def opened(_name: str, _attributes: object) -> None:

@@ -122,8 +122,7 @@ def sample_size_miller(
 
 def sample_size_tost(discordance: float, margin: float, alpha: float = 0.05, power: float = 0.8) -> SampleSize:
     """Items to show that an effect is inside the margin when it is 0 and a share `discordance` of answers changes."""
-    z = float(st.norm.ppf(1 - alpha) + st.norm.ppf(1 - (1 - power) / 2))
-    n = z**2 * discordance / margin**2
+    n = (_quantile(1 - alpha) + _quantile(1 - (1 - power) / 2)) ** 2 * discordance / margin**2
     return SampleSize(n, math.ceil(n))
 
 
@@ -147,31 +146,33 @@ def smallest_effect_mcnemar(n: int, discordance: float, alpha: float, power: flo
 
 
 def smallest_margin(n_items: Sequence[int], discordance: float, tau: float, alpha: float = 0.05, power: float = 0.8) -> float:
-    """The smallest margin within which an effect of 0 is shown to lie with this power (two one-sided tests, normal).
-
-    One task, or the mean over several; `tau` as in `smallest_effect_macro`.
-    """
+    """The smallest margin within which an effect of 0, on a task or the mean of several, is shown to lie (two one-sided tests, normal)."""
     k = len(n_items)
     se = math.sqrt(sum(discordance / n for n in n_items) / k**2 + (tau**2 / k if k > 1 else 0.0))
-    return float(st.norm.ppf(1 - alpha) + st.norm.ppf(1 - (1 - power) / 2)) * se
+    return (_quantile(1 - alpha) + _quantile(1 - (1 - power) / 2)) * se
 
 
 def smallest_effect_macro(n_items: Sequence[int], discordance: float, tau: float, alpha: float = 0.05, power: float = 0.8) -> float:
-    """The smallest mean effect over tasks that is seen with this power.
+    """The smallest mean effect over tasks that is seen with this power; `tau` is the standard deviation of true effects between tasks.
 
-    `n_items` of each task, `tau` the standard deviation of true effects between tasks. Each task's variance is
-    (discordance - delta^2) / n; with tau = 0 the tasks' own error is used (normal), else t over tasks.
+    Each of the `n_items` gives a variance of (discordance - delta^2) / n; with tau = 0 these are the error (normal), else t over tasks.
     """
     k = len(n_items)
     if tau > 0 and k < 2:
         raise ValueError("one task says nothing about tasks like it; tau needs at least two")
-    law = st.t(k - 1) if tau > 0 else st.norm
-    z = float(law.ppf(1 - alpha / 2) + law.ppf(power))
-    delta = 0.0
-    for _ in range(50):
-        variance = sum(max(discordance - delta**2, 0.0) / n for n in n_items) / k**2 + tau**2 / k
-        delta = z * math.sqrt(variance)
+    z = sum(_quantile(p, k - 1 if tau > 0 else 0) for p in (1 - alpha / 2, power))
+    delta, before = 0.0, [-1.0]
+    while delta != before[-1] and len(before) <= 50:  # mostly fewer steps settle it
+        before.append(delta)
+        spread = max(discordance - delta**2, 0.0)
+        delta = z * math.sqrt(sum([spread / n for n in n_items]) / k**2 + tau**2 / k)
     return delta
+
+
+@lru_cache(maxsize=1024)
+def _quantile(p: float, df: int = 0) -> float:
+    """Of the normal law, or of t with `df` degrees of freedom."""
+    return float((st.t(df) if df else st.norm).ppf(p))
 
 
 MOST_LOOKS = 10

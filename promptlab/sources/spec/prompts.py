@@ -16,6 +16,7 @@ from promptlab.sources.spec.models import Part, is_unset
 from promptlab.sources.spec.strict_yaml import MAX_BYTES, parsed_value
 
 SUFFIXES = (".txt", ".md", ".yaml", ".yml", ".json")
+MOST_MESSAGES = 10_000
 
 
 class Message(Part):
@@ -93,6 +94,8 @@ def _of_file(path: Path) -> tuple[Mapping[str, str], ...]:
         value = parsed_value(path, text.replace("\r\n", "\n").replace("\r", "\n")).value
     if isinstance(value, dict) and set(value) == {"messages"}:
         value = value["messages"]
+    if isinstance(value, list) and len(value) > MOST_MESSAGES:
+        raise FileProblems.one(path, f"{len(value):,} messages; a prompt has at most {MOST_MESSAGES:,}")
     value = [_joined(part) for part in value] if isinstance(value, list) else value
     try:
         entry = PromptEntry.model_validate(entry_of(value))
