@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats as st
 
 from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Comparison, Contrast, Hypothesis, Plan, Status, contrast_of
+from promptlab.stats import laws as st
 from promptlab.stats import sentences as say
 from promptlab.stats.best import maxt_stepdown
 from promptlab.stats.core import Inference, Pairs, error_of_task, infer, like_levels, like_sentences, like_these, min_level
@@ -276,7 +276,7 @@ class Analysis:
         found = infer(pairs)
         low, high = found.interval(AA_LEVEL) or (found.diff, found.diff)
         n_low = sum(1 for c in cells if c.p_value is not None and c.p_value <= 0.05)
-        limit = int(st.binom.ppf(AA_LEVEL, len(cells), 0.05))
+        limit = st.at_most(AA_LEVEL, len(cells), 0.05)
         failed = n_low > limit or low > 1e-12 or high < -1e-12
         n = sum(len(p.d) for p in pairs)
         over = f", {say.points(found.diff)} points" + (f" over {len(pairs)} tasks" if len(pairs) > 1 else "")

@@ -11,11 +11,10 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy import stats as st
-from scipy.interpolate import PchipInterpolator
-from scipy.optimize import brentq
+import scipy
 from scipy.special import betaln, ndtr, ndtri, stdtrit
 
+from promptlab.stats import laws as st
 from promptlab.stats.intervals import Array
 
 NEGLIGIBLE_MASS = 1e-12
@@ -165,8 +164,7 @@ def smallest_effect_macro(n_items: Sequence[int], discordance: float, tau: float
     k = len(n_items)
     if tau > 0 and k < 2:
         raise ValueError("one task says nothing about tasks like it; tau needs at least two")
-    law = st.t(k - 1) if tau > 0 else st.norm
-    z = float(law.ppf(1 - alpha / 2) + law.ppf(power))
+    z = float(sum(st.t.ppf(at, k - 1) if tau > 0 else st.norm.ppf(at) for at in (1 - alpha / 2, power)))
     delta = 0.0
     for _ in range(50):
         variance = sum(max(discordance - delta**2, 0.0) / n for n in n_items) / k**2 + tau**2 / k
@@ -281,7 +279,7 @@ def _upper(fractions: Sequence[float], spent: Sequence[float]) -> list[float]:
             def crossed(bound: float, kernel: Array = kernel, points: Array = points, step: float = step, left: float = left) -> float:
                 return float(np.trapezoid(kernel * st.norm.sf((bound - points) / step), points)) - left
 
-            edge = float(brentq(crossed, -REACH, REACH, xtol=1e-10))
+            edge = float(scipy.optimize.brentq(crossed, -REACH, REACH, xtol=1e-10))
             z = edge / math.sqrt(t)
             density_now = np.trapezoid(density[None, :] * st.norm.pdf((grid[:, None] - grid[None, :]) / step) / step, grid, axis=1)
         found.append(z)
@@ -297,11 +295,11 @@ N_LEVELS = 20
 
 
 @lru_cache(maxsize=64)
-def _by_level(fractions: tuple[float, ...]) -> tuple[PchipInterpolator, ...]:
+def _by_level(fractions: tuple[float, ...]) -> tuple[scipy.interpolate.PchipInterpolator, ...]:
     """For each interim analysis, the fixed-sample z of a two-sided level as a function of the boundary that the level gives there."""
     fixed = np.linspace(float(st.norm.isf(LEVELS[1] / 2)), float(st.norm.isf(LEVELS[0] / 2)), N_LEVELS)
     bounds = np.array([_boundaries(fractions, float(2 * st.norm.sf(z)), 2, "obrien_fleming").z for z in fixed])
-    return tuple(PchipInterpolator(bounds[:, look], fixed, extrapolate=False) for look in range(len(fractions)))
+    return tuple(scipy.interpolate.PchipInterpolator(bounds[:, look], fixed, extrapolate=False) for look in range(len(fractions)))
 
 
 def repeated_p(z: float, fractions: Sequence[float], look: int) -> float:
