@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from promptlab.nouns.call import Price
 from promptlab.nouns.plan import FORMAT
 from promptlab.nouns.typed import Typed, fields_of, typed
+from promptlab.nouns.words import counted
 
 
 class Tally(Typed):
@@ -44,7 +45,7 @@ class ModelAsked(Typed):
 class Manifest(Typed):
     """What a run folder says about itself; rewritten whole while the run continues."""
 
-    WHERE_SET: ClassVar = ("earlier", "registered")
+    WHERE_SET: ClassVar = ("earlier", "registered", "ratings")
     """Keys that are left out where they say nothing."""
     NEEDED: ClassVar = ("counts",)
     """Keys without which a file is no manifest."""
@@ -79,6 +80,8 @@ class Manifest(Typed):
     """What is known of the plans that first used answers of this run, by run."""
     registered: Mapping[str, Any] = field(default_factory=dict)
     """When and under which hash the plan was registered; empty where it was not."""
+    ratings: Mapping[str, Any] = field(default_factory=dict)
+    """By rater: length and SHA-256 of the file with the ratings, when somebody last rated."""
     prices: Mapping[str, Price | None] = field(default_factory=dict)
     models: Mapping[str, ModelAsked] = field(default_factory=dict)
     effective: Mapping[str, Any] = field(default_factory=dict)
@@ -119,7 +122,7 @@ def paid_words(paid_usd: float, unsure_usd: float, n_unpriced: int, n_simulated_
     if n_simulated_models == n_models:
         paid = f"${paid_usd:.4f} in simulated prices, nothing paid"
     elif n_unpriced and not paid_usd and not unsure_usd:
-        return f"price unknown ({n_unpriced:,} calls)"
+        return f"price unknown ({counted(n_unpriced, 'call')})"
     else:
         paid = f"{'at least ' if n_unpriced else ''}${paid_usd:.4f} paid" if paid_usd or unsure_usd else "nothing paid"
         paid += f" (at most ${paid_usd + unsure_usd:.4f})" if unsure_usd > 0 else ""
