@@ -48,6 +48,8 @@ class Payer:
     """By model name: the most tokens that one of its answers took so far."""
     _limit_in: Once[int | None] = field(init=False, default_factory=lambda: Once(most_output))
     _room: dict[str, int] = field(init=False, default_factory=dict)
+    _is_due: bool = field(init=False, default=False)
+    """Whether calls have ended that the ledger still holds as reserved."""
     _under_way: Counter[str] = field(init=False, default_factory=Counter)
     _open: dict[object, tuple[Call, float, int]] = field(init=False, default_factory=dict)
     """Calls that may be in flight, and the USD and tokens reserved for each."""
@@ -67,7 +69,9 @@ class Payer:
         finally:
             self._under_way[call.model] -= 1
             self.budget.news()
-            self.keep()
+            if not self._is_due:  # one write for all that end in this turn of the loop; until then they count as reserved
+                self._is_due = True
+                asyncio.get_running_loop().call_soon(self.settled)
 
     async def _paid(self, call: Call) -> Completion:
         usd, tokens = await self._reserved(call)
@@ -126,8 +130,14 @@ class Payer:
         capped = self.budget.limit_usd is not None or self.budget.limit_tokens is not None
         return capped and not self.models[call.model].simulated
 
+    def settled(self) -> None:
+        """Write down what was paid, where nothing has since."""
+        if self._is_due:
+            self.keep()
+
     def keep(self) -> None:
         """Write down what was sent and paid."""
+        self._is_due = False
         progress, budget = self.progress, self.budget
         held_usd = budget.reserved_usd + sum(self._beyond_usd.values())
         held_tokens = budget.reserved_tokens + sum(self._beyond_tokens.values())

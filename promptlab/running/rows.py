@@ -179,10 +179,11 @@ def unrecorded(engine: Engine, segment: Iterable[Trial], recorded: Set[str], unn
     for trial in segment:
         if _is_stopped(engine, trial) or (recorded and trial.id in recorded):
             continue
-        arm = (trial.model, trial.arm.setting.id, trial.arm.name)
-        if unneeded and (arm in unneeded or (*arm, trial.arm.setting.prompt or "") in unneeded):
-            engine.progress.n_skipped += 1
-            continue
+        if unneeded:
+            arm = (trial.model, trial.arm.setting.id, trial.arm.name)
+            if arm in unneeded or (*arm, trial.arm.setting.prompt or "") in unneeded:
+                engine.progress.n_skipped += 1
+                continue
         yield trial
 
 

@@ -273,13 +273,14 @@ class _Session:
                 async with aclosing(source) as finished:
                     async for some in finished:
                         self._record([line_of(*both) for both in some])
-                        for row, _ in some:
-                            manifest.seen(row.model, row.model_version)
+                        for model, version in {(row.model, row.model_version) for row, _ in some}:
+                            manifest.seen(model, version)
                         self._observe(progress)
                 if stop.is_set() or progress.budget_reached or progress.stalled or (waves and waves.held):
                     break
         finally:
             await engine.gateway.aclose()
+            engine.payer.settled()
             engine.payer.ledger.close()
             if waves:
                 await waves.aclose()

@@ -8,7 +8,23 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from promptlab.nouns import Arm, Call, CallRow, Completion, Model, Outcome, Scored, Task, Trial, TrialRow, made_of, shared, totals
+from promptlab.nouns import (
+    CALL_COLUMNS,
+    TRIAL_COLUMNS,
+    Arm,
+    Call,
+    CallRow,
+    Completion,
+    Model,
+    Outcome,
+    Scored,
+    Task,
+    Trial,
+    TrialRow,
+    made_of,
+    shared,
+    totals,
+)  # fmt: skip
 from promptlab.record.store.files import written
 from promptlab.running.gateway.wire import storable
 from promptlab.scoring.metrics import form_of
@@ -21,6 +37,9 @@ SHARED = shared(CallRow, Completion)
 FACTS_OF = attrgetter(*SHARED)
 TOTALS = totals(TrialRow)
 TOTALS_OF = attrgetter(*TOTALS)
+NO_TRIAL: Mapping[str, Any] = dict.fromkeys(TRIAL_COLUMNS)
+NO_CALL: Mapping[str, Any] = dict.fromkeys(CALL_COLUMNS)
+"""A row without any value: a copy of it grows no more, which is most of what making a row takes."""
 
 
 @dataclass(slots=True)
@@ -55,22 +74,15 @@ def rows_of(
             is_cached, paid = False, total((paid, one.cost_usd))
         if older is None and one.first_run != run:
             older = one.first_run
-        of_call = {
-            "trial": name,
-            "turn": turn,
-            "key": key,
-            "messages": written(call.messages),
-            "requested": parameters(call.sampling),
-            "effective": parameters(one.effective),
-            "top_logprobs": written(one.top_logprobs) if one.top_logprobs else None,
-            "round": call.round,
-            "purpose": call.purpose,
-            "cue": call.cue,
-            "emotion": call.emotion,
-            "score": score,
-            **dict(zip(SHARED, FACTS_OF(one), strict=True)),
-            "text": storable(one.text),
-        }
+        of_call = dict(NO_CALL)  # which has room for all
+        of_call.update(zip(SHARED, FACTS_OF(one), strict=True))
+        of_call["trial"], of_call["turn"], of_call["key"], of_call["score"] = name, turn, key, score
+        of_call["messages"] = written(call.messages)
+        of_call["requested"] = parameters(call.sampling)
+        of_call["effective"] = parameters(one.effective)
+        of_call["top_logprobs"] = written(one.top_logprobs) if one.top_logprobs else None
+        of_call["round"], of_call["purpose"], of_call["cue"], of_call["emotion"] = call.round, call.purpose, call.cue, call.emotion
+        of_call["text"] = storable(one.text)
         calls.append(made_of(CallRow, of_call))
     last = answers[-1] if answers else None  # a program may fail before it asks anything
     error = done.error or (last.error if last else None)
@@ -78,39 +90,30 @@ def rows_of(
     is_missing = outcome == "error"
     is_compliant, is_echoed, is_declined = (None, None, None) if is_missing else form_of(text, item)
     sums = TOTALS_OF(answers[0]) if len(answers) == 1 else [total([getattr(one, field) for one in answers]) for field in TOTALS]
-    row = {
-        "trial": name,
-        "order": trial.order,
-        "item": item.id,
-        "cluster": item.cluster,
-        "replicate": trial.replicate,
-        "outcome": outcome,
-        "score": None if scored is None else scored.score,
-        "extracted": None if scored is None else scored.extracted,
-        "rule": None if scored is None else scored.rule or None,
-        "parts": written(dict(scored.parts)) if scored is not None and scored.parts else None,
-        "compliant": is_compliant,
-        "echoed": is_echoed,
-        "declined": is_declined or (outcome == "refused" if not is_missing else None),
-        "answer": text,
-        "n_rounds": len({number for number, _ in attempts}),
-        "solved_round": next((n + 1 for n, value in attempts if value is not None and value >= arm.strategy.solved_at), None),
-        "n_calls": len(made),
-        "paid_usd": paid,
-        "cached": is_cached,
-        "model_version": last.model_version if last else None,
-        "error": storable(error) if error else error,
-        "older": older,
-        **shared,
-        **dict(zip(TOTALS, sums, strict=True)),
-    }
+    row = dict(shared)
+    row["trial"], row["order"], row["replicate"] = name, trial.order, trial.replicate
+    row["item"], row["cluster"] = item.id, item.cluster
+    row["outcome"], row["answer"], row["n_calls"] = outcome, text, len(made)
+    row["score"] = None if scored is None else scored.score
+    row["extracted"] = None if scored is None else scored.extracted
+    row["rule"] = None if scored is None else scored.rule or None
+    row["parts"] = written(dict(scored.parts)) if scored is not None and scored.parts else None
+    row["compliant"], row["echoed"] = is_compliant, is_echoed
+    row["declined"] = is_declined or (outcome == "refused" if not is_missing else None)
+    row["n_rounds"] = len({number for number, _ in attempts})
+    row["solved_round"] = next((n + 1 for n, value in attempts if value is not None and value >= arm.strategy.solved_at), None)
+    row["paid_usd"], row["cached"], row["older"] = paid, is_cached, older
+    row["model_version"] = last.model_version if last else None
+    row["error"] = storable(error) if error else error
+    row.update(zip(TOTALS, sums, strict=True))
     return made_of(TrialRow, row), calls
 
 
 def constants(arm: Arm, task: Task, model: Model) -> dict[str, Any]:
-    """What the rows of all trials of an arm, a task and a model share."""
+    """What the rows of all trials of an arm, a task and a model share, in a row that lacks the rest."""
     setting = arm.setting
     return {
+        **NO_TRIAL,
         "model": model.name,
         "simulated": model.simulated,
         "suite": task.suite,

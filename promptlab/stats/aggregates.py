@@ -11,8 +11,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats as st
 
+from promptlab.stats import laws as st
 from promptlab.stats.agreement import preference_bias
 from promptlab.stats.intervals import Array, Numbers
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats as st
 
 from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Comparison, Contrast, Hypothesis, Plan, Status, contrast_of, counted
+from promptlab.stats import laws as st
 from promptlab.stats import sentences as say
 from promptlab.stats.best import maxt_stepdown
 from promptlab.stats.core import Inference, Pairs, error_of_task, infer, like_levels, like_sentences, like_these, min_level
@@ -123,16 +123,17 @@ class Analysis:
         claim = these if blank.generalises == "these" else like
         others = _like_controls(some, claim, contrast) if h.control == "placebo" or h.scope == "wording" else None
         own, wide, beyond = ((one and one.ci) or (None, None) for one in (these, like, others))
-        done = replace(these.put_into(blank), ci_neutral_low=beyond[0], ci_neutral_high=beyond[1])
+        known = {"ci_neutral_low": beyond[0], "ci_neutral_high": beyond[1]}
         if h.task is None or blank.neutral != "these":
-            done = replace(done, ci_fixed_low=own[0], ci_fixed_high=own[1], ci_like_low=wide[0], ci_like_high=wide[1])
+            known |= {"ci_fixed_low": own[0], "ci_fixed_high": own[1], "ci_like_low": wide[0], "ci_like_high": wide[1]}
+        if len(some) == 1:
+            known["se"] = error_of_task(some[0])[0]
+        done = these.put_into(blank, **known)
         if blank.neutral != "these":
             claim = others
         if contrast.random:
             levels = [one.levels for one in found if len(one.pairs.s)]
             claim = like_levels(claim, levels, contrast.random) if claim is not None else None
-        if len(some) == 1:
-            done = replace(done, se=error_of_task(some[0])[0])
         if self._unfinished(tasks, contrast, found):
             return refused(done, "missing_pairs", say.unfinished(blank.n_pairs, blank.n_planned, self.again), rate)
         if self.at is not None and h.task is not None and len(self.n_items) > 1:
@@ -147,8 +148,7 @@ class Analysis:
         level = rate if self.at is None else float(st.norm.sf(self.at.bound(2 * rate)))
         tost = None if self.exact else claim.equivalence(blank.margin, level)
         if tost is not None:
-            p_tost = tost[0] if self.at is None else self.at.one_sided(tost[0])
-            done = replace(done, p_tost=p_tost)
+            done = replace(done, p_tost=tost[0] if self.at is None else self.at.one_sided(tost[0]))
         _, low, high = tost or (None, None, None)
         name = blank.treated
         if h.scope == "primary":
@@ -276,7 +276,7 @@ class Analysis:
         found = infer(pairs)
         low, high = found.interval(AA_LEVEL) or (found.diff, found.diff)
         n_low = sum(1 for c in cells if c.p_value is not None and c.p_value <= 0.05)
-        limit = int(st.binom.ppf(AA_LEVEL, len(cells), 0.05))
+        limit = st.at_most(AA_LEVEL, len(cells), 0.05)
         failed = n_low > limit or low > 1e-12 or high < -1e-12
         n = sum(len(p.d) for p in pairs)
         over = f" (difference {say.points(found.diff)} points" + (f" over {len(pairs)} tasks)" if len(pairs) > 1 else ")")
@@ -349,10 +349,11 @@ def _jointly(p: Sequence[float], units: Sequence[np.ndarray | None]) -> Sequence
 
 
 def _verdict(result: Result, p: float, p_tost: float, n_family: int) -> Comparison:
-    c = replace(result.comparison, n_family=n_family)
+    c = result.comparison
     if result.figures is None:
-        return c
-    c = replace(c, p_adjusted=None if c.p_value is None else p, p_tost_adjusted=None if c.p_tost is None else p_tost)
+        return replace(c, n_family=n_family)
+    adjusted = {"p_adjusted": None if c.p_value is None else p, "p_tost_adjusted": None if c.p_tost is None else p_tost}
+    c = replace(c, n_family=n_family, **adjusted)  # type: ignore[arg-type]
     figures = replace(result.figures, c=c)
     beyond = c.ci_low is None or c.ci_high is None or not c.ci_low <= 0 <= c.ci_high
     changed = p <= result.rate and not result.mute and beyond

@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats as st
 
 from promptlab.nouns import Status
+from promptlab.stats import laws as st
 from promptlab.stats.intervals import Array, Numbers
 from promptlab.stats.paired import DECIMALS, ENUMERATE_UP_TO, RESAMPLES, mean_difference_ci, signflip_test
 

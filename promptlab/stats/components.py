@@ -14,10 +14,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats as st
-from statsmodels.stats.contingency_tables import cochrans_q
 
 from promptlab.nouns import Status
+from promptlab.stats import laws as st
 from promptlab.stats.intervals import Array, Numbers
 from promptlab.stats.paired import differences
 
@@ -253,7 +252,7 @@ def wilcoxon_signed(stimulus: Numbers, baseline: Numbers) -> Wilcoxon:
 
 
 def _signed_rank(d: Array, zero_method: str) -> float:
-    return float(st.wilcoxon(d, zero_method=zero_method, method="asymptotic").pvalue)  # type: ignore[call-overload]  # the stubs know no default
+    return float(st.wilcoxon(d, zero_method=zero_method, method="asymptotic").pvalue)
 
 
 def cochran_q(scores: Sequence[Sequence[float]] | npt.NDArray[np.float64]) -> CochranQ:
@@ -261,6 +260,8 @@ def cochran_q(scores: Sequence[Sequence[float]] | npt.NDArray[np.float64]) -> Co
 
     Items that all arms score alike carry no information; without any other item q is 0 and p is 1.
     """
+    from statsmodels.stats.contingency_tables import cochrans_q
+
     table = np.asarray(scores, dtype=np.float64)
     if table.ndim != 2 or table.shape[1] < 2 or not len(table):
         raise ValueError(f"scores must be a table of items by at least two arms, found shape {table.shape}")

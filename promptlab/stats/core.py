@@ -17,6 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.special import bdtr, bdtri, ndtr, ndtri, stdtr, stdtrit
@@ -107,10 +108,12 @@ class Inference:
     notes: tuple[str, ...] = ()
     conf: float = 0.95
 
-    def put_into(self, comparison: Comparison) -> Comparison:
-        """The comparison with all that both have a name for."""
+    def put_into(self, comparison: Comparison, **more: float | None) -> Comparison:
+        """The comparison with all that both have a name for, and with `more` of its fields."""
         low, high = self.ci or (None, None)
-        return replace(comparison, **{n: getattr(self, n) for n in CARRIED}, ci_low=low, ci_high=high, mde=self.mde)
+        known: dict[str, Any] = {n: getattr(self, n) for n in CARRIED}
+        known |= {"ci_low": low, "ci_high": high, "mde": self.mde, **more}
+        return replace(comparison, **known)
 
     @property
     def mde(self) -> float | None:

@@ -7,8 +7,8 @@ from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats as st
 
+from promptlab.stats import laws as st
 from promptlab.stats.intervals import Array, Numbers
 
 LEAST_LEVELS = 2

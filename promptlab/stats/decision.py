@@ -12,9 +12,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats as st
 
 from promptlab.nouns import CONTROLS, Comparison, Contrast, InSetting, Plan, Setting, contrast_of
+from promptlab.stats import laws as st
 from promptlab.stats.intervals import Array, Interval, Numbers, error_of_mean
 from promptlab.stats.sides import sides_of
 from promptlab.stats.tables import ItemTable, clusters_of, tables_of

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats as st
 from scipy.special import ndtri
-from statsmodels.stats.proportion import proportion_confint, proportion_effectsize
+
+from promptlab.stats import laws as st
 
 Interval = tuple[float, float]
 Array = npt.NDArray[np.float64]
@@ -48,11 +48,19 @@ def wilson(successes: float, n: float, conf: float) -> Interval:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+def clopper_pearson(successes: int, n: int, conf: float) -> tuple[float, float]:
+    """The exact interval of a share; NaN where it has no end."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(successes, n, alpha=1 - conf, method="beta")
+    return float(low), float(high)
+
+
 def accuracy_ci(successes: int, n: int, conf: float = 0.95) -> Accuracy:
     """The share of right answers of one arm, with Wilson, Clopper-Pearson and uniform-prior intervals."""
     if not 0 <= successes <= n or n < 1:
         raise ValueError(f"successes must lie between 0 and n, and n be at least 1; found {successes} of {n}")
-    low, high = proportion_confint(successes, n, alpha=1 - conf, method="beta")
+    low, high = clopper_pearson(successes, n, conf)
     tail = (1 - conf) / 2
     law = st.beta(successes + 1, n - successes + 1)
     exact = (0.0 if math.isnan(low) else float(low), 1.0 if math.isnan(high) else float(high))
@@ -159,7 +167,7 @@ def effect_sizes(a: int, b: int, c: int, d: int, conf: float = 0.95) -> Effects:
     ratio = p1 / p0 if p0 > 0 else None
     return Effects(
         risk_difference=(b - c) / n,
-        cohen_h=float(proportion_effectsize(p1, p0)),
+        cohen_h=float(2 * (np.arcsin(np.sqrt(p1)) - np.arcsin(np.sqrt(p0)))),
         score_stimulus=p1,
         score_baseline=p0,
         baseline_wilson_lower=lower,
@@ -189,7 +197,7 @@ def matched_odds_ratio(b: int, c: int, conf: float = 0.95) -> MatchedOddsRatio:
         raise ValueError(f"counts must not be negative, found {[b, c]}")
     if m == 0:
         return MatchedOddsRatio(None, None, None)
-    low, high = (float(x) for x in proportion_confint(b, m, alpha=1 - conf, method="beta"))
+    low, high = clopper_pearson(b, m, conf)
     low, high = (0.0 if math.isnan(low) or b == 0 else low), (1.0 if math.isnan(high) or c == 0 else high)
     limits = (low / (1 - low), math.inf if high >= 1 else high / (1 - high))
     return MatchedOddsRatio(b / c if c else math.inf, limits, b / m - 0.5)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats as st
 
 from promptlab.nouns import counted
+from promptlab.stats import laws as st
 from promptlab.stats.intervals import Array, Interval, Numbers
 
 LEAST_LABELS = 2

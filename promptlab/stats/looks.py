@@ -15,9 +15,9 @@ from functools import cached_property
 from typing import Any
 
 import pandas as pd
-from scipy import stats as st
 
 from promptlab.nouns import Comparison, Decision, Hypothesis, LookRow, Plan, PlannedLook, contrast_of, flat, look_rows
+from promptlab.stats import laws as st
 from promptlab.stats import sentences as say
 from promptlab.stats.analysis import Analysis, Result, judge, models_of, settled, silenced
 from promptlab.stats.contrasts import completed

@@ -9,10 +9,9 @@ import math
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy import stats as st
-from statsmodels.stats.meta_analysis import combine_effects
 
 from promptlab.nouns import Status
+from promptlab.stats import laws as st
 from promptlab.stats.intervals import Array, Numbers
 
 
@@ -140,6 +139,8 @@ def _mean(y: Array, v: Array, tau2: float, conf: float) -> RandomMean:
 
 def paule_mandel(effect: Array, variance: Array) -> float:
     """The between-task variance by Paule and Mandel (1982), never below 0."""
+    from statsmodels.stats.meta_analysis import combine_effects
+
     with np.errstate(all="ignore"):  # it divides by 0 for an I squared that is not used
         found = combine_effects(effect, variance, method_re="iterated", use_t=True)
     return max(0.0, float(found.tau2))

@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.special import chdtrc
-from scipy.stats import false_discovery_control
-from statsmodels.stats.multitest import multipletests
 
 from promptlab.nouns import Comparison, Control, Hypothesis, Plan, Setting
 from promptlab.stats.intervals import Array
@@ -112,7 +110,11 @@ def _adjusted(p: Array, method: str) -> Array:
         stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
         return np.minimum(stepped, 1.0)[np.argsort(order)]
     if method == "fdr_bh":
-        return np.asarray(false_discovery_control(p, method="bh"), dtype=np.float64)
+        order = np.argsort(p)[::-1]  # the highest first
+        stepped = np.minimum.accumulate(p[order] * (len(p) / np.arange(len(p), 0, -1)))
+        return np.clip(stepped, 0.0, 1.0)[np.argsort(order)]
+    from statsmodels.stats.multitest import multipletests
+
     name = "simes-hochberg" if method == "hochberg" else method
     return np.asarray(multipletests(p, method=name)[1], dtype=np.float64)
 

@@ -11,11 +11,10 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy import stats as st
-from scipy.interpolate import PchipInterpolator
-from scipy.optimize import brentq
+import scipy
 from scipy.special import betaln, ndtr, ndtri, stdtrit
 
+from promptlab.stats import laws as st
 from promptlab.stats.intervals import Array
 
 NEGLIGIBLE_MASS = 1e-12
@@ -122,7 +121,7 @@ def sample_size_miller(
 
 def sample_size_tost(discordance: float, margin: float, alpha: float = 0.05, power: float = 0.8) -> SampleSize:
     """Items to show that an effect is inside the margin when it is 0 and a share `discordance` of answers changes."""
-    n = (_quantile(1 - alpha) + _quantile(1 - (1 - power) / 2)) ** 2 * discordance / margin**2
+    n = float(st.norm.ppf(1 - alpha) + st.norm.ppf(1 - (1 - power) / 2)) ** 2 * discordance / margin**2
     return SampleSize(n, math.ceil(n))
 
 
@@ -149,7 +148,7 @@ def smallest_margin(n_items: Sequence[int], discordance: float, tau: float, alph
     """The smallest margin within which an effect of 0, on a task or the mean of several, is shown to lie (two one-sided tests, normal)."""
     k = len(n_items)
     se = math.sqrt(sum(discordance / n for n in n_items) / k**2 + (tau**2 / k if k > 1 else 0.0))
-    return (_quantile(1 - alpha) + _quantile(1 - (1 - power) / 2)) * se
+    return float(st.norm.ppf(1 - alpha) + st.norm.ppf(1 - (1 - power) / 2)) * se
 
 
 def smallest_effect_macro(n_items: Sequence[int], discordance: float, tau: float, alpha: float = 0.05, power: float = 0.8) -> float:
@@ -160,19 +159,13 @@ def smallest_effect_macro(n_items: Sequence[int], discordance: float, tau: float
     k = len(n_items)
     if tau > 0 and k < 2:
         raise ValueError("one task says nothing about tasks like it; tau needs at least two")
-    z = sum(_quantile(p, k - 1 if tau > 0 else 0) for p in (1 - alpha / 2, power))
+    z = float(sum(st.t.ppf(at, k - 1) if tau > 0 else st.norm.ppf(at) for at in (1 - alpha / 2, power)))
     delta, before = 0.0, [-1.0]
     while delta != before[-1] and len(before) <= 50:  # mostly fewer steps settle it
         before.append(delta)
         spread = max(discordance - delta**2, 0.0)
         delta = z * math.sqrt(sum([spread / n for n in n_items]) / k**2 + tau**2 / k)
     return delta
-
-
-@lru_cache(maxsize=1024)
-def _quantile(p: float, df: int = 0) -> float:
-    """Of the normal law, or of t with `df` degrees of freedom."""
-    return float((st.t(df) if df else st.norm).ppf(p))
 
 
 MOST_LOOKS = 10
@@ -282,7 +275,7 @@ def _upper(fractions: Sequence[float], spent: Sequence[float]) -> list[float]:
             def crossed(bound: float, kernel: Array = kernel, points: Array = points, step: float = step, left: float = left) -> float:
                 return float(np.trapezoid(kernel * st.norm.sf((bound - points) / step), points)) - left
 
-            edge = float(brentq(crossed, -REACH, REACH, xtol=1e-10))
+            edge = float(scipy.optimize.brentq(crossed, -REACH, REACH, xtol=1e-10))
             z = edge / math.sqrt(t)
             density_now = np.trapezoid(density[None, :] * st.norm.pdf((grid[:, None] - grid[None, :]) / step) / step, grid, axis=1)
         found.append(z)
@@ -298,11 +291,11 @@ N_LEVELS = 20
 
 
 @lru_cache(maxsize=64)
-def _by_level(fractions: tuple[float, ...]) -> tuple[PchipInterpolator, ...]:
+def _by_level(fractions: tuple[float, ...]) -> tuple[scipy.interpolate.PchipInterpolator, ...]:
     """For each interim analysis, the fixed-sample z of a two-sided level as a function of the boundary that the level gives there."""
     fixed = np.linspace(float(st.norm.isf(LEVELS[1] / 2)), float(st.norm.isf(LEVELS[0] / 2)), N_LEVELS)
     bounds = np.array([_boundaries(fractions, float(2 * st.norm.sf(z)), 2, "obrien_fleming").z for z in fixed])
-    return tuple(PchipInterpolator(bounds[:, look], fixed, extrapolate=False) for look in range(len(fractions)))
+    return tuple(scipy.interpolate.PchipInterpolator(bounds[:, look], fixed, extrapolate=False) for look in range(len(fractions)))
 
 
 def repeated_p(z: float, fractions: Sequence[float], look: int) -> float:

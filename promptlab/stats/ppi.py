@@ -6,8 +6,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats as st
 
+from promptlab.stats import laws as st
 from promptlab.stats.intervals import Array, Interval, Numbers
 
 FEW_LABELS = 50

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats as st
 
 from promptlab.nouns import NONE_ARM, InSetting, Setting
+from promptlab.stats import laws as st
 from promptlab.stats.intervals import Array, Interval, Numbers, wilson
 from promptlab.stats.tables import averaged
 

@@ -13,7 +13,6 @@ from itertools import product
 from typing import Any
 
 import pandas as pd
-from scipy import stats as st
 
 from promptlab.nouns import (
     AA_ARM,
@@ -30,6 +29,7 @@ from promptlab.nouns import (
     flat,
     screen_rows,
 )
+from promptlab.stats import laws as st
 from promptlab.stats.analysis import Analysis
 from promptlab.stats.contrasts import completed, exact, incumbent_of, of_arms
 from promptlab.stats.core import infer

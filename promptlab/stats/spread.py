@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats as st
 
 from promptlab.nouns import NONE_ARM, Plan
+from promptlab.stats import laws as st
 from promptlab.stats.sentences import p_text
 
 FEWEST_LEVELS = 3

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats as st
 
 from promptlab.nouns import InSetting, Plan, Setting
+from promptlab.stats import laws as st
 from promptlab.stats.intervals import Interval, error_of_mean, wilson
 from promptlab.stats.outcomes import ends
 from promptlab.stats.tables import averaged, clusters_of
