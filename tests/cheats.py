@@ -538,7 +538,7 @@ CHEATS = (
     Cheat("times of the run and of its answers moved together, where providers date answers", lambda f: (
         evidenced(f, lambda row: {**row, "dated": moved(row["dated"], -1)}), times_moved(f))),
     Cheat("the same, where no provider dates answers", times_moved, report=False, audit=False,
-          otherwise="a registration with a stamp by somebody else"),
+          otherwise="the report: times are the author's word; a registration with a stamp by somebody else"),
     Cheat("older answers called this run's own in its trials", lambda f: (
         rows_changed(f, "calls", lambda row: {**row, "first_run": "small-00000000"}), rechained(f))),
     Cheat("parameters sent, edited in the manifest", lambda f: changed(
