@@ -90,6 +90,16 @@ def resident_mb(group: int) -> float:
     return max(found)
 
 
+def cpu_s(group: int) -> float:
+    """The CPU time of the group's processes so far, user and system, in seconds."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError, ValueError):
+            if os.getpgid(int(stat.parent.name)) == group:
+                ticks += sum(map(int, stat.read_text().rsplit(")", 1)[1].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def path_of(name: str) -> str:
     """The address of a page or a view, without the run."""
     path, query, _ = VIEWS.get(name, (name, "", ""))
@@ -121,16 +131,17 @@ def change(page: Any, name: str) -> float:
     return time.perf_counter() - started
 
 
-def turned(page: Any, times: int) -> list[float]:
-    """Seconds for each turn of a page of the grid, which is open."""
-    found = []
+def turned(page: Any, times: int, group: int) -> tuple[list[float], list[float]]:
+    """Seconds for each turn of a page of the grid, which is open, and the server's CPU seconds."""
+    found, cpu = [], []
     for n in range(times):
-        started = time.perf_counter()
+        started, before = time.perf_counter(), cpu_s(group)
         page.get_by_role("button", name="Next page").click()
         page.wait_for_function(f"document.body.innerText.includes('Page {n + 2:,} of')", timeout=WAIT_MS)
         page.wait_for_function(f"document.querySelector('{DONE}') !== null", timeout=WAIT_MS)
         found.append(time.perf_counter() - started)
-    return found
+        cpu.append(cpu_s(group) - before)
+    return found, cpu
 
 
 def soaked(run: Path, changes: int) -> list[float]:
@@ -158,13 +169,16 @@ def measured(run: Path, times: int) -> dict[str, Any]:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         complaints: list[str] = []
         first: list[float] = []
+        first_cpu: list[float] = []
         painted: list[float] = []
         for _ in range(times + 1):  # the first one warms the server up
             context = browser.new_context(viewport=SIZES["wide"])
             page = context.new_page()
             page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
             page.on("pageerror", lambda error: complaints.append(str(error)))
+            before = cpu_s(group)
             first.append(goto(page, address, run.name, "results"))
+            first_cpu.append(cpu_s(group) - before)
             paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0")
             painted.append(float(paint) / 1000)
             context.close()
@@ -182,20 +196,24 @@ def measured(run: Path, times: int) -> dict[str, Any]:
         page.on("pageerror", lambda error: complaints.append(str(error)))
         goto(page, address, run.name, "results")
         changes: dict[str, list[float]] = {name: [] for name in names}
+        cpu: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(times + 1):
             for name in names:
                 at["page"] = name
+                before = cpu_s(group)
                 changes[name].append(change(page, name))
+                cpu[name].append(cpu_s(group) - before)
         change(page, "answers")
         change(page, "grid")
-        grid = turned(page, times)
+        grid, grid_cpu = turned(page, times, group)
         memory = resident_mb(group)
         browser.close()
     return {
         "first_s": statistics.median(first[1:]), "first_cold_s": first[0], "painted_s": statistics.median(painted[1:]),
         "change_s": {name: statistics.median(values[1:]) for name, values in changes.items()},
         "change_cold_s": {name: values[0] for name, values in changes.items()}, "resident_mb": memory,
-        "grid_page_s": statistics.median(grid), "grid_page_worst_s": max(grid),
+        "cpu_s": {"results": statistics.median(first_cpu[1:]), **{name: statistics.median(values[1:]) for name, values in cpu.items()}},
+        "grid_cpu_s": statistics.median(grid_cpu), "grid_page_s": statistics.median(grid), "grid_page_worst_s": max(grid),
         "largest_message_kb": {name: n / 1000 for name, n in sizes.items()}, "complaints": complaints,
     }  # fmt: skip
 
@@ -250,6 +268,9 @@ def compared(asked: argparse.Namespace) -> None:
         cold = (demo_["change_cold_s"][name], long_["change_cold_s"][name])
         line(f"to {LABELS[name]}", demo_["change_s"][name], long_["change_s"][name], cold)
     line("the grid turns a page", demo_["grid_page_s"], long_["grid_page_s"], (demo_["grid_page_worst_s"], long_["grid_page_worst_s"]))
+    for name in demo_["cpu_s"]:
+        line(f"CPU, {LABELS[name]}", demo_["cpu_s"][name], long_["cpu_s"][name])
+    line("CPU, grid's next page", demo_["grid_cpu_s"], long_["grid_cpu_s"])
     print(f"{'resident':22}{demo_['resident_mb']:>15.0f} MB{long_['resident_mb']:>15.0f} MB")
     for name in sorted(long_["largest_message_kb"]):
         print(f"{f'message, {LABELS[name]}':40}{long_['largest_message_kb'][name]:>12.0f} kB at most")

@@ -203,7 +203,7 @@ def test_what_points_are_against_is_said_where_it_is_not_the_score_of_the_incumb
     mean = report.of("stimulus", control="none")[0].mean_control
     assert mean is not None
     assert score is not None
-    twice = f"points against no added text (repeated: {100 * mean:.1f})"
+    twice = f"points against no added text (mean with its repeat: {100 * mean:.1f})"
     assert head_words(summary).endswith(twice if f"{100 * mean:.1f}" != f"{100 * score:.1f}" else "points against no added text")
 
 

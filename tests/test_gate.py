@@ -114,6 +114,11 @@ def test_an_incumbent_whose_answers_were_cut_lets_nothing_pass(tmp_path: Path) -
         assert found.low is not None
         assert found.low > -0.05
         assert (found.outcome, "cut, empty or refused" in found.why) == (outcome, outcome != "pass")
+    old, better = np.arange(60) < 40, np.arange(60) < 49
+    found = non_inferiority(frame_of(plan, {"none": old, "new": better}, {}), plan, arm, base, margin=0.02)
+    assert found.outcome == "not enough data"
+    assert "no answer got worse" in found.why
+    assert "149 items without a loss" in found.why
 
 
 def test_what_the_report_would_not_judge_does_not_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,7 +111,7 @@ def test_spend_is_the_sum_of_the_trials(shown: list[Table], trials: pd.DataFrame
     assert row["output tokens"] == f"{own['output_tokens'].sum():,.0f}"
     assert row["right answers"] == f"{n_right:,}"
     assert row["price of the answers"] == f"${own['cost_usd'].sum():.4f} simulated"
-    assert row["price of a right answer"] == f"${own['cost_usd'].sum() / n_right:.6f} simulated"
+    assert row["price of 1,000 right answers"] == f"{reliability.small(1000 * own['cost_usd'].sum() / n_right)} simulated"
     assert row["paid by this run"] == "nothing (simulated)"
 
 
@@ -121,14 +121,14 @@ def test_one_unknown_price_makes_the_price_of_a_right_answer_unknown(rich: Path,
     assert n_unknown > 0
     row = row_of(titled(shown, "What it cost").frame, model="sim/null")
     assert row["price unknown"] == str(n_unknown)
-    assert row["price of a right answer"] == "unknown"
+    assert row["price of 1,000 right answers"] == "unknown"
     assert row["price of the answers"] == f"at least ${own['cost_usd'].sum():.4f} simulated"
     store = store_of(rich / "demo")
     [sentence] = reliability.unpriced(store, reliability.sums_of(store))
     assert sentence.startswith(f"sim/null: the price of {n_unknown} answers is unknown")
     other = cost.tables(store, Filters({"model": "sim/null"}))
-    assert row_of(titled(other, "What a right answer costs").frame, arm="none")["price of a right answer"] == "unknown"
-    assert row_of(titled(other, "What a right answer costs").frame, arm=EP02)["price of a right answer"].startswith("$")
+    assert row_of(titled(other, "What a right answer costs").frame, arm="none")["price of 1,000 right answers"] == "unknown"
+    assert row_of(titled(other, "What a right answer costs").frame, arm=EP02)["price of 1,000 right answers"].startswith("$")
 
 
 def test_amounts_that_are_unknown_are_never_0() -> None:

@@ -97,7 +97,7 @@ def test_the_headline_finds_what_was_planted(planted: Path) -> None:
     against = next(line for line in text.splitlines() if "Against neutral sentences, over 2 tasks" in line)
     assert re.search(r"helps: emotionprompt/EP02 \(\+\d", against)
     assert re.search(r"hurts: negativeprompt/NP10 \(-\d", against)
-    assert "The baseline agrees with its own repeat" in text
+    assert "The baseline and its own repeat agree on average" in text
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -499,6 +499,7 @@ def test_every_comparison_stands_there_with_its_sentence_and_family(planted: Pat
         assert all(" ".join(text.split()) in said(design) for text in task.base_prompts.values())
 
 
+@pytest.mark.long
 def test_verdicts_by_every_scorer_are_those_of_its_own_report(planted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = of(planted)
     found = sensitivity.rescoring(report)

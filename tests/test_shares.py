@@ -188,14 +188,21 @@ def test_right_answers_in_another_form_change_nothing(
     assert "that are not whole" not in printed
 
 
-def test_an_aa_check_of_empty_answers_is_no_agreement(tmp_path: Path, server: tuple[str, type[Always]]) -> None:
+@pytest.mark.parametrize(
+    ("text_of", "words"), [("", "100 % empty"), ("I'm sorry, but I cannot help with that.", "refused in words")], ids=["empty", "in words"]
+)
+def test_a_run_without_any_answer_gets_no_verdict(text_of: str, words: str, tmp_path: Path, server: tuple[str, type[Always]]) -> None:
     url, handler = server
-    handler.spoil = staticmethod(lambda answer: {"content": ""})
+    handler.spoil = staticmethod(lambda answer: {"content": text_of})
     handler.everywhere = True
     text = FILE.format(url=url).replace("items: 100", "items: 40")
     (tmp_path / "right.yaml").write_text(text, encoding="utf-8")
     run("sweep", "right.yaml", "--runs", "runs", "--no-report", "--cache", "off", cwd=tmp_path)
     found = json.loads(api.report(next((tmp_path / "runs").glob("right-*"))).to_json())
     (check,) = [c for c in found["comparisons"] if c["scope"] == "aa" and c["task"] is None]
-    assert "says nothing" in check["sentence"]
-    assert "agrees with its own repeat" not in json.dumps(found)
+    if not text_of:
+        assert "says nothing" in check["sentence"]
+        assert "own repeat agree" not in json.dumps(found)
+    judged = [c for c in found["comparisons"] if c["scope"] != "aa"]
+    assert {(c["verdict"], c["status"]) for c in judged} == {("refused", "nothing_answered")}
+    assert all(words in c["sentence"] for c in judged)

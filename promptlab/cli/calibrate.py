@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptlab.cli.common import LOOKS, AllowCode, AsJson, ExperimentFile, Sequential, exit_json, print_table, say
-from promptlab.nouns import UsageProblem
+from promptlab.nouns import UsageProblem, counted
 
 if TYPE_CHECKING:
     from promptlab.planning.calibrate import Calibration, GateRates, JudgedRates, Rate
@@ -166,7 +166,7 @@ def _by_model(found: Calibration, effect: float) -> None:
     planted = f"{found.treatment} {effect:+g} points"
     designs = [("", found.models)]
     if found.fixed:
-        designs = [("screen and confirm", found.models), (f"all arms on {found.fixed_items:,} items", found.fixed)]
+        designs = [("screen and confirm", found.models), (f"all arms on {counted(found.fixed_items)}", found.fixed)]
     rows = [
         [of.model + (f", {design}" if design else ""), when, what, *told]
         for design, models in designs
@@ -199,7 +199,7 @@ def _gate(gate: GateRates) -> None:
     """What the gate would say of one arm."""
     points, loss = f"{100 * gate.margin:g}", f"it loses {100 * gate.loss:g} points"
     print_table(
-        f"The gate (promptlab gate) at a margin of {points} points, one arm, {gate.n_items:,} items",
+        f"The gate (promptlab gate) at a margin of {points} points, one arm, {counted(gate.n_items)}",
         ["when", "what", "how often", "95 % CI"],
         [
             ["nothing changes", "passes", *_rate(gate.pass_if_same)],
@@ -207,7 +207,7 @@ def _gate(gate: GateRates) -> None:
             [loss, "fails", *_rate(gate.fail_at_loss)],
             [loss, "passes, falsely", *_rate(gate.pass_at_loss)],
         ],
-        f"With about {gate.items_needed:,} items four gates of five pass where nothing changes.",
+        f"With about {counted(gate.items_needed)} four gates of five pass where nothing changes.",
     )  # fmt: skip
 
 

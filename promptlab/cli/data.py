@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptlab.cli.common import AllowCode, AsJson, exit_json, print_json, print_rows, say
-from promptlab.nouns import EXIT_ERROR, EXIT_USAGE
+from promptlab.nouns import EXIT_ERROR, EXIT_USAGE, counted
 
 if TYPE_CHECKING:
     from promptlab.nouns import Item, Stimulus, Task
@@ -26,7 +26,7 @@ def import_(
     from promptlab.sources.official import files as official
 
     done = official.import_from(directory)
-    say(f"{len(done.copied)} files imported, {len(done.kept)} were there already, {len(done.missing)} are missing, in {done.folder}")
+    say(f"{counted(len(done.copied), 'file')} imported, {len(done.kept)} there before, {len(done.missing)} missing, in {done.folder}")
     for path in done.missing:
         say(f"missing: {path}")
 
@@ -37,7 +37,7 @@ def pull(names: Annotated[list[str] | None, typer.Argument(help="Tasks or file p
     from promptlab.sources.official import files as official
 
     done = official.pull(names or None, lambda path, n, total: say(f"{n}/{total} {path}"))
-    say(f"{len(done.copied)} files pulled, {len(done.kept)} were there already, in {done.folder}")
+    say(f"{counted(len(done.copied), 'file')} pulled, {len(done.kept)} were there already, in {done.folder}")
 
 
 @data.command("ls")
@@ -147,7 +147,7 @@ def _say(file: Path, row: dict[str, Any]) -> None:
     if bad:
         say(f"{file}: {bad} of {len(row['tried'])} examples are not scored as they say; correct the assertions, or the examples")
     elif not failed and not wrong:
-        say(f"{file}: ok ({row['task']}, {row['n_items']:,} items, {row['says']} {row['metric']})")
+        say(f"{file}: ok ({row['task']}, {counted(row['n_items'])}, {row['says']} {row['metric']})")
         say(f"use it: name it in an experiment with task_files: [{file}] and tasks: [{row['task'].partition('/')[2]}]")
 
 
@@ -195,7 +195,7 @@ def check_stimuli(
     unknown = [s.id for s in own if s.role == "paraphrase" and s.of not in known]
     if unknown:
         say(f"note: {', '.join(unknown)} reword stimuli that are in no library here")
-    say(f"{file}: ok ({len(own)} texts); name it in an experiment under stimulus_files")
+    say(f"{file}: ok ({counted(len(own), 'text')}); name it in an experiment under stimulus_files")
 
 
 def matched(stimulus: Stimulus, known: Iterable[Stimulus]) -> tuple[Stimulus, ...]:

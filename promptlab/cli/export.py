@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from promptlab.cli.common import Force, RunFolder, say
-from promptlab.nouns import UsageProblem, did_you_mean, full_name
+from promptlab.nouns import UsageProblem, counted, did_you_mean, full_name
 
 if TYPE_CHECKING:
     from promptlab.nouns import Plan
@@ -97,7 +97,7 @@ def _table(run: Path, format: str, out: Path | None) -> None:  # noqa: A002
         raise UsageProblem(f"the ending of {path.name!r} says what is written: {', '.join(ENDINGS)}")
     frame = FRAMES[format](Run(run))
     write_whole(path, written(frame, path.suffix))
-    say(f"written: {path} ({len(frame):,} rows, {len(frame.columns)} columns)")
+    say(f"written: {path} ({counted(len(frame), 'row')}, {counted(len(frame.columns), 'column')})")
 
 
 def _one(what: str, name: str | None, known: Sequence[str]) -> str:

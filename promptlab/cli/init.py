@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptlab.cli.common import say, source
-from promptlab.nouns import FileProblems, UsageProblem, did_you_mean, shipped
+from promptlab.nouns import FileProblems, UsageProblem, counted, did_you_mean, shipped
 
 if TYPE_CHECKING:
     from promptlab.planning.study import Study
@@ -79,7 +79,8 @@ def init(
         if not yes and sys.stdin.isatty() and sys.stdout.isatty():
             wishes, ask = _asked(looked, wishes, ask)
             made = propose(looked, wishes)
-        say(f"{looked.source}: {looked.n_rows:,} rows; columns {', '.join(looked.columns[:12])}{', ...' if looked.columns[12:] else ''}")
+        names = [*looked.columns[:12], *(["..."] if looked.columns[12:] else [])]
+        say(f"{looked.source}: {counted(looked.n_rows, 'row')}; columns {', '.join(names)}")
         say(f"input:         {made.input}" + (f", with {', '.join(made.shown)}" if made.shown else ""))
         say(f"right answer:  {made.target or made.graded or 'none'}: {made.kind}")
         say(f"scored by:     {'a judge' if made.rubric else made.metric or ', '.join(next(iter(one)) for one in made.assertions)}")

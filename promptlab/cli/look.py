@@ -138,7 +138,12 @@ def _ls_priced(words: Sequence[str], as_json: bool) -> None:
     left = len(rows) - MOST_MODELS
     note = f"{left:,} more; add a word, or --json for all. " if left > 0 else ""
     heads = {key: key.replace("_", " ") for key in rows[0]} | {"input": "USD/M in", "output": "USD/M out", "cached_input": "cached"}
-    print_rows(f"{table.source}: {len(rows):,} models", rows[:MOST_MODELS], heads, f"{note}`promptlab check FILE` says what a model takes.")
+    print_rows(
+        f"{table.source}: {counted(len(rows), 'model')}",
+        rows[:MOST_MODELS],
+        heads,
+        f"{note}`promptlab check FILE` says what a model takes.",
+    )
 
 
 @show.command("run")
@@ -161,7 +166,7 @@ def show_run(
     fields = {
         "run": run, "question": m.question, "state": line.state + (" (SIMULATED)" if m.simulated else ""),
         "answers": f"{line.answers}, {m.counts.errors:,} failed, {m.counts.cached:,} from the cache{missing}",
-        "models": list(m.models), "tasks": f"{plan.counts.tasks:,}, {plan.counts.items:,} items",
+        "models": list(m.models), "tasks": f"{plan.counts.tasks:,}, {counted(plan.counts.items)}",
         "arms": f"{plan.counts.arms:,}: {', '.join(arm.name for arm in plan.arms[:MOST_ARMS])}"
         + (f" and {len(plan.arms) - MOST_ARMS} more" if len(plan.arms) > MOST_ARMS else ""),
         "cost": m.paid, "planned": "not before the data: imported" if m.imported else f"before the first answer, {ago(m.created_at)}",
@@ -268,7 +273,7 @@ def repair(
     if as_json:
         exit_json({**done._asdict(), "needed": done.needed, "dry_run": dry_run})
     if not done.needed:
-        say(f"{run}: nothing to repair ({done.n_trials:,} trials, {done.n_errors:,} errors)")
+        say(f"{run}: nothing to repair ({counted(done.n_trials, 'trial')}, {counted(done.n_errors, 'error')})")
         return
     would = "would be " if dry_run else ""
     for name in done.leftovers:
@@ -278,11 +283,11 @@ def repair(
     for name, reason in done.aside:
         say(f"moved aside:   {name} {would}moved to damaged/{name}: {reason}")
     if done.aside:
-        say(f"lost:          {done.n_lost:,} trials; the same sweep command sends them again, from the cache where it has their answers")
+        say(f"lost:          {counted(done.n_lost, 'trial')}; the same sweep command sends them again, or takes them from the cache")
     if done.paid_before_usd is not None and done.paid_before_usd - done.paid_usd > 1e-9:
         gone = done.paid_before_usd - done.paid_usd
         say(f"paid:          ${gone:.4f} that the lost trials cost no longer counts against budget_usd")
-    say(f"{'would hold:' if dry_run else 'holds now:':15}{done.n_trials:,} trials, {done.n_errors:,} errors")
+    say(f"{'would hold:' if dry_run else 'holds now:':15}{counted(done.n_trials, 'trial')}, {counted(done.n_errors, 'error')}")
 
 
 @runs.command("verify")

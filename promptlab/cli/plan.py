@@ -86,7 +86,7 @@ def plan(
                 f"pilot:         {said}{own['changed']} of {own['of']} answers changed when sent again "
                 f"({100 * own['discordance']:.1f} %, at most {100 * own['discordance_high']:.1f} % with 80 % confidence"
                 f"{', as above' if model == shown['model'] else ''}); "
-                f"the baseline scored {100 * own['baseline']:.1f} %; {own['tokens_out']} tokens out an answer"
+                f"the baseline scored {100 * own['baseline']:.1f} %; {counted(own['tokens_out'], 'token')} out an answer"
             )
         say(f"               {shown['paid']}; {shown['run']} (a sweep of this experiment takes these answers from the cache)")
 
@@ -123,8 +123,8 @@ def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
     counts = made.counts
     say(f"{made.name}: {made.question}")
     size = f"{counted(counts.models, 'model')} x {counted(counts.tasks, 'task')}, {counted(counts.items)}"
-    size += f" x {counted(counts.conditions, 'condition')}"
-    calls = f"{counts.trials:,} trials, {counts.calls:,} calls (fewer where answers are cached)"
+    size += f" x {counted(counts.conditions, 'arm')}"
+    calls = f"{counted(counts.trials, 'trial')}, {counted(counts.calls, 'call')} (fewer where answers are cached)"
     if made.confirm is None:
         say(f"{size} x {counted(made.replicates, 'replicate')} = {calls}")
     else:
@@ -137,13 +137,15 @@ def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
     if made.waves is not None:
         say(f"by batch: at most {counted(made.waves, 'wave')} of batches, each within 24 hours")
     else:
-        say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls in flight")
+        say(f"about {low:.1f} to {high:.1f} minutes with {counted(concurrency, 'call')} in flight")
     families = Counter(h.family for h in made.hypotheses)
     labels = label_table(made)
     if not details:
         for found in (power_table(made.power), outlook_table(made.outlook)):
             lines = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in found.rows[:MOST_SHOWN]]
-            print_lines([SHORT.get(name, name) for name in found.head], lines, right=range(1, len(found.head)), title=found.title)
+            columns = _telling(lines)
+            head = [SHORT.get(found.head[i], found.head[i]) for i in columns]
+            print_lines(head, [[line[i] for i in columns] for line in lines], right=range(1, len(columns)), title=found.title)
         if made.looks:
             say(f"Interim analyses, fixed before the first call: {len(made.looks)}; a sentence may stop early at each of them but the last")
         say(f"Families, fixed before the first call: {len(families)}, with {counted(sum(families.values()), 'comparison')} in all")
@@ -161,6 +163,13 @@ def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
         say(f"note: {note}")
     if len(labels.frame):
         show(labels)
+
+
+def _telling(lines: Sequence[Sequence[str]]) -> list[int]:
+    """The columns that say something, and not what one before them says: with one task its mean is the task again."""
+    columns = [tuple(column) for column in zip(*lines, strict=True)]
+    silent = ({"-"}, {"needs 3 tasks"})
+    return [i for i, column in enumerate(columns) if i < 2 or (set(column) not in silent and column not in columns[2:i])]
 
 
 SHORT = {

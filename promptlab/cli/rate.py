@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from promptlab.cli.common import RunFolder, say, show
-from promptlab.nouns import UsageProblem, did_you_mean
+from promptlab.nouns import UsageProblem, counted, did_you_mean
 
 
 def rate(
@@ -31,12 +31,14 @@ def rate(
     from promptlab.record import ratings
     from promptlab.record.store import Run, write_whole
     from promptlab.reporting import rating
+    from promptlab.reporting.formats import ratings_csv
     from promptlab.sources.tables import text_of
 
     ratings.file_of(run, rater)
     if export is not None:
-        write_whole(export, ratings.to_csv(ratings.ratings_of(run)).encode())
-        say(f"{export}: {len(ratings.ratings_of(run))} ratings")
+        found = ratings.ratings_of(run)
+        write_whole(export, ratings_csv(found))
+        say(f"{export}: {counted(len(found), 'rating')}")
         return
     if status:
         from promptlab.reporting.table import Table
@@ -54,17 +56,17 @@ def rate(
         n_again = sum((one.rater, one.unit, one.kind) in there for one in found)
         ratings.add(run, *found)
         said = f"; {n_again} replace what the same rater said of the same answers before" if n_again else ""
-        say(f"{path}: {len(found)} ratings imported{said}")
+        say(f"{path}: {counted(len(found), 'rating')} imported{said}")
     if sheet is not None:
         write_whole(sheet, rating.sheet(order, rater, "Rating").encode())
-        say(f"{sheet}: {len(order)} units for {rater}; its answers come back with promptlab rate {run} --import FILE.json")
+        say(f"{sheet}: {counted(len(order), 'unit')} for {rater}; its answers come back with promptlab rate {run} --import FILE.json")
     if simulate is not None:
         _simulated(run, order, rater, simulate)
     if read or sheet is not None or simulate is not None:
         return
     from promptlab.cli.view import LOOPBACK, address, serve
 
-    say(f"{len(order)} units, about {rating.minutes_left(len(order), ()):.0f} minutes; nothing on the page names an arm")
+    say(f"{counted(len(order), 'unit')}, about {rating.minutes_left(len(order), ()):.0f} minutes; nothing on the page names an arm")
     say(f"rating:        {address(LOOPBACK, port)}    (Ctrl-C ends it; every rating is saved at once)")
     asked = {"rater": rater, "items": items, "arms": arm or [], "model": model, "mask": mask}
     serve(LOOPBACK, port, ["--run", str(run.resolve()), "--rate", json.dumps(asked)])
@@ -90,4 +92,4 @@ def _simulated(run: Path, order: list, rater: str, name: str) -> None:  # type: 
             values |= {rubric: int(rated(known[name], unit.answers[0], how.low, how.high, rng) + 0.5) for rubric in how.rubrics}
         found.append(unit.rating(rater, values, more={"simulated": name}))
     ratings.add(run, *found)
-    say(f"SIMULATED: {len(order)} ratings by {name} as {rater}")
+    say(f"SIMULATED: {counted(len(order), 'rating')} by {name} as {rater}")

@@ -47,7 +47,7 @@ def check(experiment: ExperimentFile, allow_code: AllowCode = False) -> None:
             say(str(finding))
     if errors := [finding.problem for finding in found if finding.is_error]:
         raise FileProblems(errors)
-    say(f"{experiment}: ok ({study.design.n_trials:,} trials, run {study.run_id})")
+    say(f"{experiment}: ok ({counted(study.design.n_trials, 'trial')}, run {study.run_id})")
 
 
 @contextlib.contextmanager
@@ -190,7 +190,7 @@ def rescore(
     old = Run(run)
     study = study_again(old, experiment, scorer, consent(allow_code))
     _say_first(study)
-    say(f"run {study.run_id}: {study.design.n_trials:,} trials, from the answers of {old.id}")
+    say(f"run {study.run_id}: {counted(study.design.n_trials, 'trial')}, from the answers of {old.id}")
     started = time.monotonic()
     with watched("terminal" if sys.stdout.isatty() else "lines", say) as observe:
         done = again(old, study, runs or run.parent, observe)
@@ -256,7 +256,7 @@ def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  #
         f"{n_recorded:,} of {p.n_planned:,} trials recorded ({p.n_recorded_before:,} of them before), "
         f"{p.n_sent:,} call{'' if p.n_sent == 1 else 's'} sent, "
         + (f"{p.n_skipped:,} not needed, " if p.n_skipped else "")
-        + f"{p.n_cached:,} answers from the cache, {p.n_errors_in_words}, {paid}, {seconds:.1f} s"
+        + f"{counted(p.n_cached, 'answer')} from the cache, {p.n_errors_in_words}, {paid}, {seconds:.1f} s"
     )
     for message in p.stopped.values():
         say(f"stopped: {message}")

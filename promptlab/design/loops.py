@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from promptlab.nouns import AA_ARM, NONE_ARM, Arm, Cue, Loop, Placement, Setting, Stimulus
+from promptlab.nouns import AA_ARM, NONE_ARM, Arm, Cue, Loop, Placement, Setting, Stimulus, counted
 from promptlab.strategies.loop import looped
 
 Policy = str | Sequence[str]
@@ -108,5 +108,5 @@ def described(loop: Loop) -> str:
         return f"{loop.rounds * loop.candidates} independent attempts"
     emotions = ["/".join(dict.fromkeys(cue.emotion for cue in step)) for step in loop.cues]
     said = [step[0].text if len(step) == 1 else f"{len(step)} wordings" for step in loop.cues]
-    attempts = f"{loop.rounds} attempts" if loop.candidates == 1 else f"{loop.rounds} rounds of {loop.candidates} attempts"
+    attempts = counted(loop.rounds, "attempt") if loop.candidates == 1 else f"{counted(loop.rounds, 'round')} of {loop.candidates} attempts"
     return f"{attempts} with remarks: " + "; ".join(f"{e} ({s})" for e, s in dict.fromkeys(zip(emotions, said, strict=True)))

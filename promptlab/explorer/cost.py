@@ -58,7 +58,8 @@ def _cards(store: Store, filters: Filters, sums: Sequence[Row]) -> None:
     known = any(row["n_fine"] > row["n_unpriced"] for row in sums)
     counts = store.manifest.counts
     cards = (
-        f"${whole:,.4f}" if known else "unknown", f"${min(prices):.3f} to ${max(prices):.3f}" if prices else "unknown",
+        f"${whole:,.4f}" if known else "unknown",
+        " to ".join(dict.fromkeys(f"${end(prices):.3f}" for end in (min, max))) if prices else "unknown",
         f"{counts.errors:,} of {counts.done:,}", f"{store.plan.replicates:,}",
     )  # fmt: skip
     one, two, three, four = st.columns(4)

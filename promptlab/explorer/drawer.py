@@ -223,8 +223,8 @@ def _answer(side: Side, row: Mapping[str, Any], name: str) -> None:
     plain.box(row["answer"], f"The answer of {name}")
     if not pd.isna(row["error"]):
         plain.line(row["error"])
-    known = [("output_tokens", "{:,.0f} tokens"), ("cost_usd", "${:.6f}"), ("latency_s", "{:.2f} s")]
-    figures = [form.format(row[column]) for column, form in known if not pd.isna(row[column])]
+    known = [("output_tokens", "{:,.0f} tokens", 1), ("cost_usd", "${:.3f} for 1,000", 1000), ("latency_s", "{:.2f} s", 1)]
+    figures = [form.format(of * row[column]) for column, form, of in known if not pd.isna(row[column])]
     plain.html(
         '<div class="soft">read as: {read} · {figures}</div>',
         read=plain.cell(trial.read_in(row), 80),

@@ -19,10 +19,10 @@ import streamlit as st
 from promptlab.explorer import load, plain, take
 from promptlab.explorer.filters import GOTO, NAMES, OF_A_RUN, Filters, moved
 from promptlab.explorer.load import kept_fresh, unreadable
-from promptlab.nouns import Manifest, PromptlabError, RunProblem, UsageProblem, did_you_mean, readable
+from promptlab.nouns import Manifest, PromptlabError, RunProblem, UsageProblem, counted, did_you_mean, readable
 from promptlab.reporting import written
 from promptlab.reporting.build import failed_words
-from promptlab.reporting.formats import section
+from promptlab.reporting.formats import neutral, section
 from promptlab.reporting.prepared import Store
 from promptlab.reporting.table import Table
 
@@ -83,7 +83,7 @@ STYLE = """<style>:root {{{colours}}}
 pointer-events: none}} [data-testid=stHeader] * {{pointer-events: none}}
 [data-testid=stHeader] :is(button, button *) {{pointer-events: auto}}
 .st-key-pages {{padding: 6px 0; margin-right: 2rem; width: auto; gap: 4px; flex-wrap: nowrap; overflow-x: auto; min-height: 44px}}
-.st-key-pages a {{white-space: nowrap}} [data-testid=stVerticalBlock] {{gap: .6rem}}
+.st-key-pages a {{white-space: nowrap}} [data-testid=stProgress] {{padding-right: 3rem}} [data-testid=stVerticalBlock] {{gap: .6rem}}
 [data-testid=stFullScreenFrame] > div:has(> [data-testid=stVegaLiteChart]) {{overflow-x: auto}}
 [data-testid=stCaptionContainer] :is(p, span) {{color: var(--soft); opacity: 1}} [data-testid=stCaptionContainer] {{opacity: 1}}
 [data-testid=stHeading] [data-testid=stMarkdownContainer] {{margin-bottom: 0}}
@@ -91,7 +91,9 @@ pointer-events: none}} [data-testid=stHeader] * {{pointer-events: none}}
 [data-testid=stMain] :is(h1, h2, h3) {{letter-spacing: 0}} .pl-h1 {{font-size: 1.73rem; font-weight: 650; line-height: 1.25; margin: 0;
 padding: 0; overflow-wrap: anywhere}} @media (max-width: 640px) {{.pl-h1 {{font-size: 1.47rem; display: -webkit-box;
 -webkit-line-clamp: 3; -webkit-box-orient: vertical; overflow: hidden}}}}
-@media (max-width: 640px) {{.st-key-pages {{flex-wrap: wrap; gap: 0}} .st-key-pages a {{padding: 2px 6px}}
+.phone {{display: none}}
+@media (max-width: 640px) {{.phone {{display: block; margin: 0; padding-left: 1.2rem}}
+.st-key-pages {{flex-wrap: wrap; gap: 0}} .st-key-pages a {{padding: 2px 6px}}
 .st-key-pages a :has(> [data-testid=stIconMaterial]), [data-testid=stColumn]:not(:has([data-testid=stElementContainer])) {{display: none}}
 .st-key-strip > :has(.badges) {{flex-basis: 100%}}}}
 .badges {{display: flex; flex-wrap: wrap; gap: 4px 8px; font-size: .87rem}} .badges > span {{border-radius: 6px; padding: 1px 8px;
@@ -244,7 +246,7 @@ def _strip(folder: Path, live: bool) -> None:
 def badges(state: str, manifest: Manifest) -> list[tuple[str, str]]:
     """What there is to know of a run at once: for each badge its look and its words."""
     counts = manifest.counts
-    done = f"{int(counts.done):,} of {int(counts.planned):,} answers" if state != "complete" else f"{int(counts.done):,} answers"
+    done = f"{int(counts.done):,} of {int(counts.planned):,} answers" if state != "complete" else counted(int(counts.done), "answer")
     share = f" {100 * counts.done / max(1, counts.planned):.0f} %" if state == "running" else ""
     return [
         *([("simulated", "SIMULATED: made-up answers")] if manifest.simulated else ()),
@@ -314,5 +316,5 @@ def text_of(found: Sequence[Table], format: str, simulated: bool) -> str:  # noq
         if format == "markdown":
             parts.append("\n".join(section(title, shown.note, shown.head, rows)) + "\n")
         else:
-            parts.append(f'"{title.replace(chr(34), chr(39))}"\n' + written(shown.frame, ".csv").decode("utf-8"))
+            parts.append(f'"{neutral(title.replace(chr(34), chr(39)))}"\n' + written(shown.frame, ".csv").decode("utf-8"))
     return "\n".join(parts)

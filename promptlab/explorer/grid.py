@@ -9,7 +9,7 @@ import streamlit as st
 
 from promptlab.explorer import drawer, plain, take
 from promptlab.explorer.filters import OF_A_DRAWER, Filters, go, model_of, setting_of
-from promptlab.nouns import NONE_ARM, Setting
+from promptlab.nouns import NONE_ARM, Setting, counted
 from promptlab.reporting.flips import Side
 from promptlab.reporting.prepared import RIGHT, Store
 from promptlab.reporting.table import Table
@@ -66,7 +66,7 @@ def tables(store: Store, filters: Filters) -> list[Table]:
     """One page of the grid."""
     model, setting, task = _chosen(store, filters)
     page = _page(store, filters, model, setting, task)
-    note = f"{model}, {setting.words}: {page.n:,} items; page {page.number:,} of {page.n_pages:,}. Arms by their mean score."
+    note = f"{model}, {setting.words}: {counted(page.n)}; page {page.number:,} of {page.n_pages:,}. Arms by their mean score."
     return [Table("Every item across all arms", note, page.frame)]
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import OF_A_PAIR, Filters, model_of, task_of
 from promptlab.explorer.trial import messages_of
+from promptlab.nouns import counted
 from promptlab.reporting import charts
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.reporting.prepared import Store, records
@@ -109,8 +110,8 @@ def drift_words(rows: Rows) -> list[str]:
         gained, lost = sum(row["gained"] for row in mine), sum(row["lost"] for row in mine)
         change = 100 * (mine[-1]["accuracy"] - mine[0]["accuracy"])
         found.append(
-            f"{arm}: {gained:,} answers turned right and {lost:,} turned wrong after the first round; from the first round to the last "
-            f"the share of right answers changed by {change:+.1f} points on {mine[0]['n']:,} items."
+            f"{arm}: {counted(gained, 'answer')} turned right and {lost:,} turned wrong after the first round; from the first to the last "
+            f"the share of right answers changed by {change:+.1f} points on {counted(mine[0]['n'])}."
         )
     return found
 

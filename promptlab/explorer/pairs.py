@@ -11,7 +11,7 @@ import streamlit as st
 from promptlab.explorer import drawer, plain, take, trial
 from promptlab.explorer.filters import OF_A_PAIR, Filters, Place, go, model_of, setting_of
 from promptlab.explorer.load import folders, open_other
-from promptlab.nouns import NONE_ARM
+from promptlab.nouns import NONE_ARM, counted
 from promptlab.reporting import charts, flips, words
 from promptlab.reporting.flips import KINDS, Side
 from promptlab.reporting.pair import differences
@@ -69,7 +69,7 @@ def tables(store: Store, filters: Filters) -> list[Table]:
     ]
     shown = _listed(filters, a, b, pairs)
     if not shown.frame.empty:
-        note = f"{shown.n:,} items; page {shown.number:,} of {shown.n_pages:,}."
+        note = f"{counted(shown.n)}; page {shown.number:,} of {shown.n_pages:,}."
         found.append(Table(KIND_WORDS[shown.kind], note, shown.frame))
     if (item := filters.get("item") or next(iter(shown.frame["item"]), None)) is not None:
         tasks = pairs.loc[pairs["item"] == item, "task"]
@@ -192,7 +192,7 @@ def _summary(a: Side, b: Side, task: str | None, pairs: pd.DataFrame) -> None:
     n_only, found = flips.count_only(a, b, task), flips.difference(pairs)
     plain.line(
         f"A scores {words.percent(mean_a)}, B scores {words.percent(mean_b)}: a difference of {points(mean_a - mean_b)} points "
-        f"({interval(*(found.ci or (None, None)))}, 95 % interval; {p_text(found.p_value)}, not corrected) on {len(pairs):,} items."
+        f"({interval(*(found.ci or (None, None)))}, 95 % interval; {p_text(found.p_value)}, not corrected) on {counted(len(pairs))}."
         + (f" {n_only:,} items have a score in one arm only and are left out." if n_only else "")
     )
     c, several = flips.planned(a, b, task)

@@ -12,8 +12,8 @@ from promptlab import reporting
 from promptlab.explorer import drawer, plain, replication, take
 from promptlab.explorer.filters import OF_A_DRAWER, Filters, go, model_of
 from promptlab.explorer.load import kept_fresh
-from promptlab.explorer.table import ArmRow, draw, frame
-from promptlab.nouns import VERDICTS, Comparison, Setting
+from promptlab.explorer.table import ArmRow, draw, frame, span
+from promptlab.nouns import VERDICTS, Comparison, Setting, counted
 from promptlab.nouns.words import tallied
 from promptlab.reporting import charts, words
 from promptlab.reporting.build import unwhole, waiting
@@ -142,7 +142,9 @@ def _verdict(store: Store, model: str, control: str) -> None:
         f"Against {against}, {found.where}: " + ", ".join(tallied(counts)) + ".",
         *([price] if (price := _price(rows, best)) else ()),
     ]
-    live = f"Read at {store.read_at} from {store.n_trials:,} trials; the sweep continues." if store.report.state == "running" else ""
+    live = (
+        f"Read at {store.read_at} from {counted(store.n_trials, 'trial')}; the sweep continues." if store.report.state == "running" else ""
+    )
     plain.html(
         '<div class="verdict"><div class="first">{first}</div><div>{said}</div><div><b>{advice}</b></div>'
         '<div class="soft">{neutral} {live}</div></div>',
@@ -179,6 +181,8 @@ def _table(store: Store, filters: Filters, chosen: tuple[str, str, str]) -> None
         go(**{**dict.fromkeys(OF_A_DRAWER), "arm": rows[number].arm})
 
     draw(rows, store.plan.margin, f"arms/{model}/{control}/{show}/{drawer.n_opened()}", choose)
+    ends = [plain.piece("<li>{words}</li>", words=f"{row.words} {row.arm} {span(row)}") for row in rows if row.low is not None]
+    plain.html('<ul class="phone">{ends}</ul>', ends=plain.joined(ends))
     st.caption("Click a row to read the answers that it changed, each with both prompts. Grey band: differences that count as none.")
     take.frame(frame(every), "verdicts")
     means = [c for c in store.report.of("stimulus", model, control) if c.diff is not None]
@@ -212,7 +216,7 @@ def _believed(store: Store, model: str) -> None:
     against = [*waiting(store.report), *unwhole(store.report), *cautions(store.report)]
     twice = [c.sentence for c in store.report.of("aa", model) if c.task is None]
     reasons = [f"Reason given for no neutral sentences: {store.plan.no_placebo_reason}"] if store.plan.no_placebo_reason else []
-    said = [*against, *twice, *reasons] or ["Nothing in the record is against it."]
+    said = list(dict.fromkeys([*against, *twice, *reasons])) or ["Nothing in the record is against it."]
     head = "May this be believed?"
     parts = plain.joined([plain.piece("<li>{text}</li>", text=text) for text in said])
     count = "No caution." if not against else "1 caution" if len(against) == 1 else f"{len(against)} cautions"

@@ -64,7 +64,8 @@ def frame(rows: Sequence[ArmRow]) -> pd.DataFrame:
             "verdict": [row.words for row in rows], "arm": [row.arm for row in rows], "points": [points(row.diff) for row in rows],
             "low": [points(row.low) for row in rows], "high": [points(row.high) for row in rows],
             "adjusted p": [row.p for row in rows], "chance to be best, %": [points(row.chance) for row in rows],
-            "lost, %": [100 * row.lost for row in rows], "USD for 1,000": [row.usd for row in rows], "tokens": [row.tokens for row in rows],
+            "not whole, %": [100 * row.lost for row in rows], "USD for 1,000": [row.usd for row in rows],
+            "tokens": [row.tokens for row in rows],
             "why not settled": [row.why if row.verdict in ("unclear", "refused") else "" for row in rows],
         }
     )  # fmt: skip
@@ -98,7 +99,7 @@ def draw(rows: Sequence[ArmRow], margin: float, key: str, choose: Callable[[int]
             "verdict": column.TextColumn(width=98), "arm": column.TextColumn(width=wide), "points": number(width=70),
             "effect": column.ImageColumn(minus(f"{100 * low:+.0f} to {100 * high:+.0f} points"), width=DRAWN_PX + 24),
             "95 %": column.TextColumn(width=120), "adjusted p": column.TextColumn(width=84),
-            "chance to be best, %": column.TextColumn("P(best)", width=70), "lost, %": number(format="%.1f", width=64),
+            "chance to be best, %": column.TextColumn("P(best)", width=70), "not whole, %": number(format="%.1f", width=92),
             "USD for 1,000": number("$/1,000", format="$%.3f", width=80),
             "why not settled": column.TextColumn(width=300),
         },
@@ -106,6 +107,11 @@ def draw(rows: Sequence[ArmRow], margin: float, key: str, choose: Callable[[int]
 
 
 ALWAYS = ("verdict", "arm", "points", "effect", "95 %")
+
+
+def span(row: ArmRow) -> str:
+    """Points and their interval, for a narrow screen."""
+    return f"{signed(100 * (row.diff or 0.0))} ({_ends(row)})"
 
 
 def _ends(row: ArmRow) -> str:

@@ -343,7 +343,7 @@ def _notes(results: Sequence[Result], readers: Sequence[_Reader], options: Optio
     if n_cached := sum(r.cached for r in results):
         notes.append(f"{n_cached:,} of {len(results):,} answers came from promptfoo's cache, so repeats among them are not new draws")
     if n := sum(reader.n_unasserted for reader in readers):
-        notes.append(f"{n:,} answers about which nothing was asserted, all of which promptfoo passed, are left out")
+        notes.append(f"{counted(n, 'answer')} about which nothing was asserted, all of which promptfoo passed, are left out")
     if any(r.repeat for r in results):
         notes.append("test cases that occur several times are taken as repeats of one item")
     return tuple(notes)

@@ -20,7 +20,7 @@ from promptlab.importers.promptfoo_asserts import converted as converted_asserti
 from promptlab.importers.promptfoo_providers import models as converted_models
 from promptlab.importers.promptfoo_providers import without_settings
 from promptlab.importers.values import entries, mapping, number, refusal, text
-from promptlab.nouns import FileProblems, no_file
+from promptlab.nouns import FileProblems, counted, no_file
 from promptlab.sources.foreign import json_value, read_bytes, yaml_value
 from promptlab.sources.starting import Started, experiment_text, judge_of, look, plain_name, task_text
 
@@ -366,7 +366,7 @@ class _Conversion:
             raise refusal(self._path, "; ".join(["no test gives a value to a variable of the prompts", *self._told()]))
         if len(files) > 1:
             self._notes.append(
-                f"its tests assert {len(files)} different things, so there are {len(files)} tasks; few tests in each find little"
+                f"its tests assert {len(files)} different things, so there are {counted(len(files), 'task')}; few tests in each find little"
             )
         return files, largest
 

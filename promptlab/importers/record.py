@@ -27,6 +27,7 @@ from promptlab.nouns import (
     Tally,
     Task,
     TrialRow,
+    counted,
     digest,
     digest_of_text,
     plain_json,
@@ -167,7 +168,13 @@ def make_plan(what: Import) -> Plan:
     analysis = Analysis()
     params = {json.dumps(dict(p), sort_keys=True): dict(p) for p in {id(r.params): r.params for r in paired.results}.values()}
     params_of = {r.model: dict(r.params) for r in reversed(paired.results) if r.params}
-    asked = f"Does {stimuli[0]!r}" if len(stimuli) == 1 else f"Do {len(stimuli)} arms" if stimuli else "Does a repeat of the baseline"
+    asked = (
+        f"Does {stimuli[0]!r}"
+        if len(stimuli) == 1
+        else f"Do {counted(len(stimuli), 'arm')}"
+        if stimuli
+        else "Does a repeat of the baseline"
+    )
     tool = _tool(reading)
     simulated = {r.model for r in paired.results if r.simulated}  # made-up answers stay labelled wherever they were exported to
     made = Plan(

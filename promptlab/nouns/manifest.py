@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from promptlab.nouns.call import Price
 from promptlab.nouns.plan import FORMAT
 from promptlab.nouns.typed import Typed, fields_of, typed
+from promptlab.nouns.words import counted
 
 
 class Tally(Typed):
@@ -121,7 +122,7 @@ def paid_words(paid_usd: float, unsure_usd: float, n_unpriced: int, n_simulated_
     if n_simulated_models == n_models:
         paid = f"${paid_usd:.4f} in simulated prices, nothing paid"
     elif n_unpriced and not paid_usd and not unsure_usd:
-        return f"price unknown ({n_unpriced:,} calls)"
+        return f"price unknown ({counted(n_unpriced, 'call')})"
     else:
         paid = f"{'at least ' if n_unpriced else ''}${paid_usd:.4f} paid" if paid_usd or unsure_usd else "nothing paid"
         paid += f" (at most ${paid_usd + unsure_usd:.4f})" if unsure_usd > 0 else ""

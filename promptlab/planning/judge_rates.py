@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import UsageProblem
+from promptlab.nouns import UsageProblem, counted
 from promptlab.planning.calibrate import JudgedRates, one_arm, rate
 from promptlab.planning.made_up import Answers, made_up
 from promptlab.planning.study import Study
@@ -23,7 +23,7 @@ def judged_by(study: Study, sweeps: int, effect: float, answers: Answers, *, n_l
     sides = [np.bincount(place, weights=side) for side in (one.arm.rows, ~one.arm.rows)]
     most = int(task.max()) + 1
     if not 2 * most <= n_labels <= len(task) - 2 * most:
-        raise UsageProblem(f"--labels {n_labels}: people rate at least 2 items of each task, and not all of the {len(task)} items")
+        raise UsageProblem(f"--labels {n_labels}: people rate at least 2 items of each task, and not all of the {counted(len(task))}")
 
     def difference(scores: np.ndarray) -> np.ndarray:
         first, second = (

@@ -40,6 +40,7 @@ from promptlab.nouns import (
     Strategy,
     Task,
     Trial,
+    counted,
     family_of,
     filled,
     shipped,
@@ -160,7 +161,7 @@ class _Resolver:
             if n_shots > (n := len(drawn.demos)):
                 self.problem(f"the task {task.id!r} has {n} demonstrations to draw from; shots can be at most that", "shots")
             if e.items > len(drawn.items):
-                self.notes.append(f"{task.id} has {len(drawn.items)} items to ask; {e.items} were requested, so all of them are used")
+                self.notes.append(f"{task.id} has {counted(len(drawn.items))} to ask; {e.items} were requested, so all of them are used")
             for index, strategy in strategies:
                 if "choices" in strategy.needs and not all(item.choices for item in drawn.items):
                     message = f"the strategy {strategy.name!r} needs options, and the task {task.id!r} has items without"
@@ -168,7 +169,7 @@ class _Resolver:
                 if strategy.n_first > 1 and e.sampling.temperature == 0:
                     self.notes.append(f"strategy {strategy.name!r}: at temperature 0 independent attempts mostly repeat themselves")
             if len(task.items) < SMALL:
-                self.notes.append(f"{task.id} has {len(task.items)} items in all: too few for a verdict of its own")
+                self.notes.append(f"{task.id} has {counted(len(task.items))} in all: too few for a verdict of its own")
             tasks.append(drawn)
         if missing:
             more = f" ({len(missing)} tasks lack their files: {', '.join(name for name, _ in missing)})" if len(missing) > 1 else ""

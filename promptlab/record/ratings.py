@@ -178,19 +178,17 @@ def _lines(folder: Path, path: Path) -> bytes:
         raise RunProblem(f"{path}: cannot be read ({error.strerror or error}); {REMEDY.format(folder)}") from None
 
 
-def to_csv(ratings: Iterable[Rating]) -> str:
-    """Ratings as CSV, one row for each rubric."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for one in ratings:
-        for rubric, value in one.values.items() or [("", "")]:
-            writer.writerow([one.rater, one.unit, one.kind, rubric, value, one.ms, one.trial_a, one.trial_b, one.digest, one.at])
-    return out.getvalue()
+def rows_of(ratings: Iterable[Rating]) -> list[list[Any]]:
+    """Ratings as rows of a CSV with these `COLUMNS`, one row for each rubric."""
+    return [
+        [one.rater, one.unit, one.kind, rubric, value, one.ms, one.trial_a, one.trial_b, one.digest, one.at]
+        for one in ratings
+        for rubric, value in one.values.items() or [("", "")]
+    ]
 
 
 def from_csv(path: Path, text: str) -> list[Rating]:
-    """Ratings from a CSV in the form of `to_csv`; `rater`, `unit` (or `trial_a`) and `value` are needed, the rest may be left out.
+    """Ratings from a CSV in the form of `rows_of`; `rater`, `unit` (or `trial_a`) and `value` are needed, the rest may be left out.
 
     FileProblems tells every row that is wrong.
     """

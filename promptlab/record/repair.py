@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from promptlab.nouns import CALL_COLUMNS, TRIAL_COLUMNS, UNREADABLE, Manifest, Plan, RunProblem, first_line
+from promptlab.nouns import CALL_COLUMNS, TRIAL_COLUMNS, UNREADABLE, Manifest, Plan, RunProblem, counted, first_line
 from promptlab.record.store.chain import CHAIN, Chain, unlike, verified
 from promptlab.record.store.files import (
     DAMAGED,
@@ -255,7 +255,7 @@ def _check_items(folder: Path, wanted: set[tuple[str, str, str]]) -> None:
     """Raise where the items cannot be read, or lack some that a trial used."""
     there = {(row["suite"], row["task"], row["item"]) for row in items_in(folder)}
     if missing := wanted - there:
-        raise RunProblem(f"items.parquet: it lacks {len(missing):,} items that trials have")
+        raise RunProblem(f"items.parquet: it lacks {counted(len(missing))} that trials have")
 
 
 def _check_batches(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from promptlab.nouns import counted
 from promptlab.reporting.build import Report
 from promptlab.reporting.decide import Kind, lines, needed
 from promptlab.reporting.rows import CONTRAST, PLACE, named
@@ -56,7 +57,7 @@ def decision_table(report: Report) -> Table:
                 *(chance(p) for p in (r.p_above_zero, r.p_above_margin, r.p_best)),
                 _extra(r.cost, 1000, "{:+.4f}"), _extra(r.tokens, 1, "{:+.1f}"), _extra(r.seconds, 1, "{:+.2f}"),
                 "-" if r.usd_per_right is None else f"{r.usd_per_right:.6f}",
-                f"{found['decision']}: {more:,} items a task" if more else found["decision"],
+                f"{found['decision']}: {counted(more)} a task" if more else found["decision"],
             ]
         )  # fmt: skip
     margin = f"{100 * report.plan.margin:g}"

@@ -343,7 +343,7 @@ def screening_words(report: Report, model: str) -> list[str]:
         return [f"Screening: {first:,} items are to choose the arms that {items:,} others confirm; nothing is chosen yet."]
     names = ", ".join(dict.fromkeys(row.treatment for row in rows if row.chosen))
     return [
-        f"Screened and confirmed: {first:,} items chose {sum(row.chosen for row in rows)} of {len(rows)} arms ({names}); every figure "
+        f"Screened and confirmed: {counted(first)} chose {sum(row.chosen for row in rows)} of {len(rows)} arms ({names}); every figure "
         f"is of the {items:,} other items, which had no say in that. Arms that were dropped were not run there."
     ]
 
@@ -435,7 +435,7 @@ MOST_OPEN = 20
 
 def _names(report: Report, group: Sequence[Comparison], depends: Mapping[Key, Dependence]) -> str:
     if len(group) > MOST_OPEN and group[0].verdict not in FINDINGS:
-        return f"{len(group):,} arms"
+        return counted(len(group), "arm")
     found = []
     for c in group:
         mean = " as a mean of base prompts that differ" if (c.model, c.setting.id, c.treatment, c.control) in depends else ""

@@ -14,7 +14,7 @@ from typing import Any
 import altair as alt
 from altair.utils.schemapi import debug_mode
 
-from promptlab.nouns import NONE_ARM, VERDICTS, Comparison, inert
+from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, counted, inert
 from promptlab.reporting.drawing import Kind, picture
 
 GREY = "#7F7F7F"
@@ -22,7 +22,8 @@ OKABE_ITO = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "
 """The colours of Okabe and Ito (2008) that are seen on white."""
 LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F", "#E69F00", "#000000"]
 POINTS = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right"]
-DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4]]
+DASHES = [[1, 0], [6, 3]]
+"""Lines of what is tested, and of controls."""
 ROW_PX = 30
 LONGEST_TITLE = 90
 UNCHECKED = debug_mode(False)
@@ -208,7 +209,7 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
         {
             "effect": f"{row['effect']:g} point" + ("" if row["effect"] == 1 else "s"),
             "items": row["items"], "power": 100 * row["power"], "asked": bool(row["asked"]),
-            "words": f"{row['effect']:g} points, {row['items']:,} items: seen in {100 * row['power']:.0f} % of runs",
+            "words": f"{row['effect']:g} points, {counted(row['items'])}: seen in {100 * row['power']:.0f} % of runs",
         }
         for row in rows
     ]  # fmt: skip
@@ -221,7 +222,7 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
     wanted = alt.Chart(_data([{"power": 80, "words": "80 %"}])).encode(y=y)
     goal = wanted.mark_rule(color="#888888", strokeDash=[4, 4])
     goal_words = wanted.mark_text(align="left", baseline="bottom", dx=3, fontSize=11, color=INK).encode(x=alt.value(0), text=WORDS)
-    chosen = alt.Chart(_data([{"items": n_items, "words": f"{n_items:,} items"}])).encode(x=alt.X("items:Q"))
+    chosen = alt.Chart(_data([{"items": n_items, "words": f"{counted(n_items)}"}])).encode(x=alt.X("items:Q"))
     here = chosen.mark_rule(color="#888888")
     here_words = chosen.mark_text(align="left", baseline="top", dx=4, fontSize=11, color=INK).encode(y=alt.value(2), text=WORDS)
     base = alt.Chart(_data(values))
@@ -278,12 +279,17 @@ def shade(colour: str) -> str:
 
 
 def series_colours(arms: Sequence[str]) -> list[str]:
-    """A colour of its own for each arm: the primary control grey, then Okabe-Ito's colours, then hues between them."""
+    """A colour for each arm: the primary control grey; Okabe-Ito's colours, tested arms before controls; then hues between them."""
     rest = iter(OKABE_ITO)
     others = (colorsys.hls_to_rgb(0.618 * n % 1, 0.3 + 0.07 * (n % 5), 0.45) for n in range(len(arms)))
     spare = (f"#{round(255 * r):02X}{round(255 * g):02X}{round(255 * b):02X}" for r, g, b in others)
     control = next((name for name in ("neutral_paraphrase", "neutral_feedback", NONE_ARM) if name in arms), None)
-    return [GREY if arm == control else next(rest, None) or next(spare) for arm in arms]
+    of = {arm: GREY if arm == control else next(rest, None) or next(spare) for arm in sorted(arms, key=_is_control)}
+    return [of[arm] for arm in arms]
+
+
+def _is_control(arm: str) -> bool:
+    return arm.partition("/")[0] in CONTROLS
 
 
 STEPS = ("round", "run")
@@ -310,7 +316,11 @@ def _by_round(
     titles = {"tokens": "tokens an item so far", "usd": "USD an item so far"}
     x = alt.X("x:Q", title=titles.get(unit, unit), **(by_round if unit in STEPS else {}))
     legend = alt.Legend(title=None, labelLimit=300, symbolOpacity=1, symbolStrokeWidth=0)  # one for colour and point
-    looks = (alt.Color, series_colours(arms), legend), (alt.StrokeDash, DASHES, None), (alt.Shape, POINTS, legend)
+    looks = (
+        (alt.Color, series_colours(arms), legend),
+        (alt.StrokeDash, [DASHES[_is_control(arm)] for arm in arms], None),
+        (alt.Shape, POINTS, legend),
+    )
     colour, dash, shape = (kind("arm:N", sort=None, scale=alt.Scale(domain=arms, range=of), legend=own) for kind, of, own in looks)
     base = alt.Chart(data)
     low, y = (alt.Y(f"{name}:Q", title=y_title, scale=alt.Scale(domain=[0, 100])) for name in ("low", "share"))

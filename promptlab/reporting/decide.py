@@ -135,7 +135,7 @@ def _in_tasks(report: Report, c: Comparison) -> list[Comparison]:
 
 def bounds(verdict: Verdict | None, low: float | None, high: float | None) -> str:
     """Between what a refused difference lies, whatever the missing answers were; '' where nothing is missing."""
-    return f" ({interval(low, high)} whatever is missing)" if verdict == "refused" and low is not None else ""
+    return f" ({interval(low, high)} whatever is missing)" if verdict == "refused" and low is not None and low != high else ""
 
 
 def about(n: int) -> str:
@@ -205,10 +205,11 @@ REASONS = {
     "missing_pairs": "What is missing could turn the result: ask for the missing answers.",
     "n_too_small": "Too few items for a verdict; ask more.",
     "no_discordant_pairs": "Not one answer changed, so there is nothing to test; only more items could show a change.",
-    "cannot_be_significant": "Too few answers changed for any test; ask more items.",
+    "cannot_be_significant": "Too few changed answers; ask more items.",
     "zero_variance": "Every task moved alike, so there is no error to judge it by; ask more items.",
     "too_few_clusters": "Too few groups of items for an interval; ask more of them.",
     "uneven_answers": "The answers of the two arms ended differently (cut, empty, refused): fix that first.",
+    "nothing_answered": "All answers of both arms are refusals, empty or cut, so equal scores say nothing: read some.",
     "aa_failed": "The baseline differs from its own repeat: find out why before reading anything.",
     "judge_failed": "The judge failed a control, so its verdicts say nothing; take another judge, or rate answers by hand.",
     "after_the_data": "Its answers are older than this plan, so the data may have chosen it: send again with --fresh.",
@@ -286,9 +287,9 @@ def open_reasons(rows: Sequence[Open]) -> list[str]:
         text.append("unclear: more items a task needed: " + "; ".join(f"{name}, {about(n)}" for name, n in more) + ".")
     elif more:
         counts = sorted(n for _, n in more)
-        text.append(f"unclear: {len(more)} arms; {about(counts[0])} to {about(counts[-1])} more items a task would settle them.")
+        text.append(f"unclear: {counted(len(more), 'arm')}; {about(counts[0])} to {about(counts[-1])} more items a task would settle them.")
     for (verdict, why), names in other.items():
-        who = ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} arms"
+        who = ", ".join(names) if len(names) <= MOST_NAMED else counted(len(names), "arm")
         text.append(f"{VERDICTS[verdict].sign} {verdict}: {who}: {why}")
     return text
 

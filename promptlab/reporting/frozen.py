@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from promptlab.nouns import ADJUSTMENTS, ROLES, Price, PromptlabError, as_sent, merged
+from promptlab.nouns import ADJUSTMENTS, ROLES, Price, PromptlabError, as_sent, counted, merged
 from promptlab.record.store import Evidence, evidence_in
 from promptlab.reporting.build import Report
 from promptlab.reporting.planned import against_words
@@ -59,11 +59,13 @@ def facts(report: Report) -> list[tuple[str, str]]:
     for loop in plan.loops:
         several = f" of {loop.candidates} answers" if loop.candidates > 1 else ""
         oracle = "an oracle says when it is right" if loop.oracle else "no oracle"
-        found.append((f"loop {loop.strategy}", f"{loop.rounds} rounds{several}, {loop.mode}, settles on {loop.settle}, {oracle}"))
+        found.append(
+            (f"loop {loop.strategy}", f"{counted(loop.rounds, 'round')}{several}, {loop.mode}, settles on {loop.settle}, {oracle}")
+        )
     if c := plan.confirm:
         rule = f"at most {c.most} arms of a question, none whose {100 * c.level:.0f} % interval lies below the best"
         n = sum(map(len, c.screening.values()))
-        found.append(("screen and confirm", f"{n:,} items choose, {sum(c.items):,} confirm; {rule}"))
+        found.append(("screen and confirm", f"{counted(n)} choose, {sum(c.items):,} confirm; {rule}"))
     if plan.looks:
         at = ", ".join(str(max(look.items)) for look in plan.looks)
         below = 100 * (plan.futility or 0.0)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from xml.etree import ElementTree
 
-from promptlab.nouns import ArmRef, UsageProblem, did_you_mean, inert
+from promptlab.nouns import ArmRef, UsageProblem, counted, did_you_mean, inert
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report, build
 from promptlab.reporting.checked import LISTS, checked
@@ -49,7 +49,7 @@ class Gated:
             text += f": {points(q.diff)} points ({100 * (1 - 2 * q.alpha):.0f} % {interval(q.low, q.high)}), margin {100 * q.margin:g}"
         if self.cost_increase is not None:
             text += f", cost {100 * self.cost_increase:+.1f} %"
-        return f"{text}, {q.n_items:,} items." + "".join(f" {said}." for said in (self.why, self.age) if said)
+        return f"{text}, {counted(q.n_items)}." + "".join(f" {said}." for said in (self.why, self.age) if said)
 
     def plain(self) -> dict[str, Any]:
         """As one line of JSON; fractions."""
@@ -143,7 +143,7 @@ def _chosen(report: Report, rows: Sequence[SummaryRow], arm: str | None) -> Summ
     if arm is None:
         if len(others) == 1:
             return others[0]
-        raise UsageProblem(f"{report.run} has {len(others)} arms besides the incumbent; name one with --arm: {', '.join(names)}")
+        raise UsageProblem(f"{report.run} has {counted(len(others), 'arm')} besides the incumbent; name one with --arm: {', '.join(names)}")
     found = [row for row in others if row.arm == arm] or [
         row for row in others if arm in (row.text_of, row.text_of.rsplit("/", 1)[-1], row.prompt)
     ]

@@ -10,7 +10,7 @@ from typing import Any
 from promptlab.design.cross import matched_placebos
 from promptlab.design.render import PRESETS, render_input, stimulus_text
 from promptlab.design.render import render as rendered
-from promptlab.nouns import BENCHMARKS, Arm, Demo, Frame, Item, Placement, PlannedArm, PlannedTask, Stimulus, Suite, Task, filled
+from promptlab.nouns import BENCHMARKS, Arm, Demo, Frame, Item, Placement, PlannedArm, PlannedTask, Stimulus, Suite, Task, counted, filled
 from promptlab.reporting.prepared import Store, records
 from promptlab.reporting.rescore import item_of
 from promptlab.reporting.table import Table, table
@@ -124,7 +124,9 @@ def sentence_table(store: Store | None, every: Sequence[Sentence], role: str) ->
         for s in listed
     ]  # fmt: skip
     first = " Those of this run come first." if store else ""
-    note = f"{len(listed):,} texts. Click one to see it in a prompt. Neutral sentences are matched by tokens, then by words.{first}"
+    note = (
+        f"{counted(len(listed), 'text')}. Click one to see it in a prompt. Neutral sentences are matched by tokens, then by words.{first}"
+    )
     heads = ("text", "role", "words", "tokens", "compared with", "theory", "asks for", "source")
     return table("Sentences", note, ("id", *(("in this run",) if store else ()), *heads), rows)
 
@@ -169,7 +171,7 @@ def task_table(tasks: Sequence[Known]) -> Table:
         ]
         for task in tasks
     ]  # fmt: skip
-    note = f"{len(tasks):,} tasks. Click one to see its prompts. Chance is the expected score of blind guessing."
+    note = f"{counted(len(tasks), 'task')}. Click one to see its prompts. Chance is the expected score of blind guessing."
     heads = ("task", "in this run", "items", "benchmark", "scored by", "chance", "asked by", "known defects", "licence", "source")
     return table("Tasks", note, heads, rows)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from promptlab.nouns import Counts, Estimate, OutlookRow, Plan, PlannedConfirm, PowerRow, planned_control
+from promptlab.nouns import Counts, Estimate, OutlookRow, Plan, PlannedConfirm, PowerRow, counted, planned_control
 from promptlab.planning.draft import Choices, Draft, more_items
 from promptlab.planning.plan import TAU
 from promptlab.planning.price import counts
@@ -57,7 +57,7 @@ def confirm_lines(made: Plan, confirm: PlannedConfirm) -> list[str]:
     """What a plan that screens first does, and what that costs, in a few lines."""
     items, first = sum(confirm.items), sum(map(len, confirm.screening.values()))
     lines = [
-        f"Screen and confirm: {first:,} items choose, {items:,} others confirm what was chosen, and give every figure of the report.",
+        f"Screen and confirm: {counted(first)} choose, {items:,} others confirm what was chosen, and give every figure of the report.",
         f"The rule: of the arms of a question the {confirm.most} with the largest difference continue, without those that the "
         f"{100 * confirm.level:.0f} % interval puts below the best one. All others are not sent on the confirming items.",
         f"Trials: at most {made.counts.trials:,}, expected {confirm.trials_likely:,} "
@@ -85,7 +85,7 @@ def power_table(rows: Sequence[PowerRow]) -> Table:
         for p in rows
     ]
     note = (
-        f"A cell has {rows[0].n_items_cell} items or more; in it at least {rows[0].least_changed} answers must change, all one "
+        f"A cell has {counted(rows[0].n_items_cell)} or more; in it at least {rows[0].least_changed} answers must change, all one "
         f"way, before anything can be concluded. 'Among all' is the strictest level of {rows[0].n_cells} cells a model."
     ) if rows else ""  # fmt: skip
     columns = [
@@ -126,9 +126,9 @@ def in_a_sentence(chosen: Choices) -> str:
     n = chosen.size.items_needed(chosen.effect / 100)
     where = f"each of {chosen.n_tasks:,} tasks" if chosen.over == "mean" and chosen.n_tasks > 1 else "a task"
     times = "once" if chosen.repeats == 1 else f"{chosen.repeats:,} times"
-    enough = f"{n:,} items a task would make it 80 %" if n else f"more than {MOST_ITEMS:,} items a task would be needed for 80 %"
+    enough = f"{counted(n)} a task would make it 80 %" if n else f"more than {MOST_ITEMS:,} items a task would be needed for 80 %"
     return (
-        f"With {chosen.per_task:,} items in {where}, sent {times}, a true effect of {chosen.effect:g} points is found in "
+        f"With {counted(chosen.per_task)} in {where}, sent {times}, a true effect of {chosen.effect:g} points is found in "
         f"{_share(chosen.size.power(chosen.effect / 100))} of such runs; {enough}."
     )
 

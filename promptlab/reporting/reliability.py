@@ -78,7 +78,7 @@ SPEND_NOTE = (
     "Price: what the answers cost where they are paid for, those from the cache included. Paid: what this run paid, so nothing for the "
     "cache. Failed calls have no known price and are left out. A score of one half or more counts as right."
 )
-COST_NOTE = "What one right answer costs in each arm: a sentence that adds tokens has to earn them. Unknown as soon as one price is."
+COST_NOTE = "What 1,000 right answers cost in each arm: a sentence that adds tokens has to earn them. Unknown as soon as one price is."
 TIME_NOTE = (
     "Of calls that did not fail. A p95 is the value that 95 of 100 answers do not pass; time is what the provider took, and an answer "
     "from the cache keeps the time of its first request."
@@ -155,7 +155,7 @@ def unpriced(store: Store, sums: Sequence[Row]) -> list[str]:
 
 
 def spend_table(store: Store, sums: Sequence[Row]) -> Table:
-    """Every model and setting: what was paid, what the answers cost, tokens, and the price of a right answer."""
+    """Every model and setting: what was paid, what the answers cost, tokens, and the price of 1,000 right answers."""
     rows = []
     for model, setting, total in _by_setting(store, sums):
         simulated = store.plan.model_of[model].simulated
@@ -169,7 +169,7 @@ def spend_table(store: Store, sums: Sequence[Row]) -> Table:
         )  # fmt: skip
     columns = [
         "model", "setting", "trials", "paid by this run", "price of the answers", "price unknown", "input tokens", "output tokens",
-        "right answers", "price of a right answer",
+        "right answers", "price of 1,000 right answers",
     ]  # fmt: skip
     return Table("What it cost", SPEND_NOTE, pd.DataFrame(rows, columns=columns))
 
@@ -180,7 +180,7 @@ def cost_table(arms: Sequence[Row], simulated: bool) -> Table:
         (row["arm"], f"{row['n']:,}", f"{row['n_right']:,}", _price(row, simulated), f"{row['n_unpriced']:,}", each(row, simulated))
         for row in arms
     ]
-    columns = ["arm", "trials", "right answers", "price of the answers", "price unknown", "price of a right answer"]
+    columns = ["arm", "trials", "right answers", "price of the answers", "price unknown", "price of 1,000 right answers"]
     return Table("What a right answer costs", COST_NOTE, pd.DataFrame(rows, columns=columns))
 
 
@@ -331,12 +331,12 @@ def usd(value: float, n_unknown: int, n: int) -> str:
 
 
 def each(total: Mapping[str, Any], simulated: bool) -> str:
-    """The price of a right answer; unknown where one price is, and none where nothing is right."""
+    """The price of 1,000 right answers; unknown where one price is, and none where nothing is right."""
     if total["n_unpriced"] or not total["n_fine"]:
         return "unknown"
     if not total["n_right"]:
         return "no right answer"
-    return f"{small(total['cost_usd'] / total['n_right'])}{' simulated' if simulated else ''}"
+    return f"{small(1000 * total['cost_usd'] / total['n_right'])}{' simulated' if simulated else ''}"
 
 
 def small(usd: float) -> str:

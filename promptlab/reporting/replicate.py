@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import NONE_ARM, PACKAGE, InSetting, Plan, Setting, UsageProblem, did_you_mean, filled
+from promptlab.nouns import NONE_ARM, PACKAGE, InSetting, Plan, Setting, UsageProblem, counted, did_you_mean, filled
 from promptlab.record.store import Run
 from promptlab.reporting.checked import LISTS, checked
 from promptlab.sources.tasks import entries
@@ -352,7 +352,7 @@ def _deviations(plan: Plan, here: _Here, paper_model: str | None, has_facts: boo
     wanted = 11 if paper == "emotionprompt" else 10
     others_n = [row for row in found if row.n_items != FEWER_ITEMS.get(row.task, N_ITEMS)]
     temperature = plan.sampling.get("temperature")
-    stand_in = f"the paper's average over its {len(models_of(paper))} models stands for {model}"
+    stand_in = f"the paper's average over its {counted(len(models_of(paper)), 'model')} stands for {model}"
     has_code = paper == "negativeprompt"
     stop = {
         f"{model} is no model of the paper; {stand_in} (--same-as names another, or the average)": paper_model is None,
@@ -375,7 +375,7 @@ def _deviations(plan: Plan, here: _Here, paper_model: str | None, has_facts: boo
         f"{setting.shots} demonstrations, drawn once a task and the same in every arm; "
         + ("the paper's code draws 5 again for every item and condition" if has_code else "the paper samples 5 and does not say how often"):
             setting.shots > 0,
-        f"{plan.replicates} answers to an item; the paper asks once": plan.replicates > 1,
+        f"{counted(plan.replicates, 'answer')} to an item; the paper asks once": plan.replicates > 1,
         "a chat message, to which a server may apply the model's chat template; "
         + ("the paper's code sends plain text" if has_code else "the paper does not say how its prompts were sent"): True,
         f"placement {setting.placement}": setting.placement not in ("paper", "negativeprompt-code"),

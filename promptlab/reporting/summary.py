@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from promptlab.nouns import AA_ARM, CONTROLS, FINDINGS, NONE_ARM, Comparison, Verdict, counted
+from promptlab.nouns import AA_ARM, CONTROLS, FINDINGS, NONE_ARM, Comparison, Plan, Setting, Verdict, counted
 from promptlab.nouns.words import MANY
 from promptlab.reporting.arms import decisions
 from promptlab.reporting.build import Report, screening_words
@@ -144,6 +144,8 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
         open_rows = [_open(report, line) for key, line in said.items() if key[0] == model and line.comparison.verdict in OPEN]
         rows, beside = _split(report, model, rows), _beside(report, model)
     rows = _with_the_best(sorted(rows, key=lambda row: -(row.diff or 0.0)))
+    once = {(row.arm, row.score, row.items): row for row in reversed(rows) if row.incumbent}  # loops of one run share their baseline
+    rows = [row for row in rows if not row.incumbent or once[row.arm, row.score, row.items] is row]
     beside = [*earlier_words(report.plan, report.trials, report.n_old, report.n_trials), *screening_words(report, model), *beside]
     return Summary(
         model=model,
@@ -298,6 +300,11 @@ SHARED = (
 """The fields of a standing that its row carries."""
 
 
+def _oracle(plan: Plan, setting: Setting, arm: str) -> bool:
+    """Whether something told an arm when an answer was right, so that nobody can ship it."""
+    return setting.strategy in plan.looped and arm not in PLAIN and plan.looped[setting.strategy].oracle
+
+
 def _name(report: Report, s: Standing) -> str:
     """The arm as people read it: prompt, sentence, and what tells its setting from the others."""
     plan = report.plan
@@ -308,8 +315,7 @@ def _name(report: Report, s: Standing) -> str:
         return " + ".join([*parts, *labels]) or plan.called(NONE_ARM)
     words = [words for words in s.setting.apart(plan.settings) if not (looped and words == s.strategy)]
     name = plan.called(NONE_ARM) if s.arm == NONE_ARM else CONTROLS["single"].name if s.arm == "single" else s.arm
-    oracle = looped and s.arm not in PLAIN and plan.looped[s.strategy].oracle
-    return f"{name}{' (with oracle)' if oracle else ''}" + (f" [{', '.join(words)}]" if words else "")
+    return f"{name}{' (with oracle)' if _oracle(plan, s.setting, s.arm) else ''}" + (f" [{', '.join(words)}]" if words else "")
 
 
 def _with_the_best(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
@@ -338,7 +344,7 @@ def _neutral(rows: Sequence[SummaryRow]) -> str:
             found.setdefault(row.against_neutral_verdict, []).append(f"{row.arm} {points(row.against_neutral)}")
     if not found:
         return ""
-    named = {v: ", ".join(names) if v in FINDINGS or len(names) <= MOST_NAMED else f"{len(names)} arms" for v, names in found.items()}
+    named = {v: ", ".join(names) if v in FINDINGS or len(names) <= MOST_NAMED else counted(len(names), "arm") for v, names in found.items()}
     said = [f"{named[v]} {MANY.get(v, v) if len(names) > 1 else v}" for v, names in found.items() if v not in OPEN]
     n_open = sum(len(names) for verdict, names in found.items() if verdict in OPEN)
     said += [f"{n_open} not settled"] if n_open else []
@@ -397,7 +403,10 @@ def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
         return (
             "" if not others else f"Keep {keep}. {blocked.arm}: {blocked.why}" if blocked else f"Keep {keep}: no arm is shown to be better."
         )
-    likely = max(open_, key=_estimate)
+    likely = max(
+        [row for row in open_ if not _oracle(report.plan, report.plan.setting_of[row.setting], row.text_of)] or open_, key=_estimate
+    )
     if likely.verdict == "refused" or not likely.more_items:
         return f"Keep {keep} for now; {likely.arm} is not settled. {likely.why}"
-    return f"Keep {keep} for now, or collect about {about(likely.more_items)} more items a task to settle {likely.arm}."
+    than = " against neutral text, where it is open" if likely.verdict == "helps" else ""
+    return f"Keep {keep} for now, or collect about {about(likely.more_items)} more items a task to settle {likely.arm}{than}."

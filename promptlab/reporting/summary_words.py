@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from promptlab.nouns import VERDICTS
+from promptlab.nouns import VERDICTS, counted
 from promptlab.nouns.words import tallied
 from promptlab.reporting.build import Report
 from promptlab.reporting.decide import about
@@ -37,14 +37,14 @@ def summary_table(summary: Summary) -> Table:
 def head_words(summary: Summary) -> str:
     """Model, tasks, items, and what the points are measured against."""
     model = f"SIMULATED {summary.model} (made-up answers)" if summary.simulated else summary.model
-    twice = "" if summary.with_its_repeat is None else f" (repeated: {100 * summary.with_its_repeat:.1f})"
+    twice = "" if summary.with_its_repeat is None else f" (mean with its repeat: {100 * summary.with_its_repeat:.1f})"
     return f"{model}: {summary.where}; points against {summary.against}{twice}"
 
 
 def status_words(report: Report, *, short: bool = False) -> str:
     """Whether the run was planned before its data (`short`: only where it was not), how many answers it has, and what they cost."""
     failed, planned = report.manifest.counts.errors, report.plan.counts.trials
-    answers = f"{report.n_trials:,} answers" if report.complete else f"{report.state}: {report.n_trials:,} of {planned:,} answers"
+    answers = counted(report.n_trials, "answer") if report.complete else f"{report.state}: {report.n_trials:,} of {planned:,} answers"
     when = "imported: not planned before the data · " if report.plan.imported else "" if short else "planned before the data · "
     paid = report.paid.removesuffix(", nothing paid") if short else report.paid
     return f"{when}{answers}{f', {failed:,} failed' if failed else ''} · {paid}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from promptlab.nouns import FINDINGS, VERDICTS, Comparison, RunProblem, Scorer, filled, inert
+from promptlab.nouns import FINDINGS, VERDICTS, Comparison, RunProblem, Scorer, counted, filled, inert
 from promptlab.record.store import Run
 from promptlab.reporting import formats
 from promptlab.reporting.arms import arm_tables
@@ -131,7 +131,7 @@ def _details(report: Judged, console: Console) -> None:
     for judged in (table(*one) for one in report.by_judge):
         _print(console, judged, judged.note)
     if n_hidden:
-        console.print(Text(f"{n_hidden} rows without a finding are not listed; report.html and --format csv have all."))
+        console.print(Text(f"{counted(n_hidden, 'row')} without a finding are not listed; report.html and --format csv have all."))
 
 
 RANKS = {"sentence": 0, "task": 0, "points": 0, "95 % CI": 0, "verdict": 0, "adjusted p": 1, "n": 2, "missing": 3, "gained/lost": 4}

@@ -19,7 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 import promptlab
-from promptlab.nouns import Completion, Manifest, ModelAsked, RunProblem, Spent, Tally, filled, inert
+from promptlab.nouns import Completion, Manifest, ModelAsked, RunProblem, Spent, Tally, counted, filled, inert
 from promptlab.planning.hashes import commit
 from promptlab.planning.study import Study
 from promptlab.record.registry import registration_of
@@ -74,7 +74,7 @@ class Progress:
     def n_errors_in_words(self) -> str:
         """How many trials failed, and how most of them did."""
         most = f", mostly {self.errors.most_common(1)[0][0]}" if self.errors else ""
-        return f"{self.n_errors:,} errors{most}"
+        return f"{counted(self.n_errors, 'error')}{most}"
 
 
 def kind_of(error: str | None) -> str:
@@ -270,7 +270,7 @@ def _detail(p: Progress, seconds: float) -> str:
 
 def _line(p: Progress, seconds: float) -> str:
     left = f"  about {(p.n_planned - _n_recorded(p)) / p.n_done * seconds:.0f} s left" if p.n_done else ""
-    return f"{_n_recorded(p):,}/{p.n_planned:,} trials  {_detail(p, seconds)}{left}"
+    return f"{_n_recorded(p):,}/{counted(p.n_planned, 'trial')}  {_detail(p, seconds)}{left}"
 
 
 @contextlib.contextmanager
@@ -299,7 +299,7 @@ def _updated() -> Show:
     def show(p: Progress, seconds: float) -> None:
         nonlocal handle
         whole = _n_recorded(p) >= p.n_planned
-        text = f"{p.n_planned:,} of {p.n_planned:,} trials recorded, {p.n_errors:,} errors" if whole else _line(p, seconds)
+        text = f"{p.n_planned:,} of {p.n_planned:,} trials recorded, {counted(p.n_errors, 'error')}" if whole else _line(p, seconds)
         shown = {"text/plain": text}
         if handle is None:
             handle = display(shown, raw=True, display_id=True)

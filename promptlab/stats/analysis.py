@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats as st
 
-from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Comparison, Contrast, Hypothesis, Plan, Status, contrast_of
+from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Comparison, Contrast, Hypothesis, Plan, Status, contrast_of, counted
 from promptlab.stats import sentences as say
 from promptlab.stats.best import maxt_stepdown
 from promptlab.stats.core import Inference, Pairs, error_of_task, infer, like_levels, like_sentences, like_these, min_level
@@ -279,11 +279,11 @@ class Analysis:
         limit = int(st.binom.ppf(AA_LEVEL, len(cells), 0.05))
         failed = n_low > limit or low > 1e-12 or high < -1e-12
         n = sum(len(p.d) for p in pairs)
-        over = f", {say.points(found.diff)} points" + (f" over {len(pairs)} tasks" if len(pairs) > 1 else "")
+        over = f" (difference {say.points(found.diff)} points" + (f" over {len(pairs)} tasks)" if len(pairs) > 1 else ")")
         text = (
             say.aa_failed(h.model)
             if failed
-            else f"The baseline agrees with its own repeat: {found.n_nonzero} of {n} item scores differ{over}."
+            else f"The baseline and its own repeat agree on average{over}; single scores differ on {found.n_nonzero:,} of {counted(n)}."
         )
         blank = self._blank(h, contrast_of(h, self.plan), both)
         return replace(

@@ -21,7 +21,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import bdtr, bdtri, ndtr, ndtri, stdtr, stdtrit
 
-from promptlab.nouns import Comparison, Status
+from promptlab.nouns import Comparison, Status, counted
 from promptlab.stats.intervals import Array, Interval, newcombe, tango, tango_score
 from promptlab.stats.multiplicity import min_discordant
 from promptlab.stats.paired import DECIMALS, RESAMPLES, SignFlip, cluster_mean, mcnemar, signflip_test
@@ -337,7 +337,9 @@ def _notes(pairs: Sequence[Pairs], units: Sequence[Array], clustered: bool, sing
     found = []
     if clustered:
         n_items, n_units = sum(len(p.s) for p in pairs), sum(map(len, units))
-        found.append(f"{n_items} items in {n_units} clusters; whole clusters are flipped, the interval is cluster-robust (CR2)")
+        found.append(
+            f"{counted(n_items)} in {counted(n_units, 'cluster')}; whole clusters are flipped, the interval is cluster-robust (CR2)"
+        )
     elif not single and dominated(np.concatenate(units)):
         found.append(DOMINATED)
     return (*found, *dict.fromkeys(note for p in pairs for note in p.notes))

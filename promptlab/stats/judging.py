@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats as st
 
+from promptlab.nouns import counted
 from promptlab.stats.intervals import Array, Interval, Numbers
 
 LEAST_LABELS = 2
@@ -161,7 +162,7 @@ def label_effect(n_labels: int, *, sd: float, rho: float, n_items: int, alpha: f
     `sd` is that of people's item differences, `rho` their correlation with the judge's.
     """
     if n_labels < LEAST_LABELS or n_labels > n_items:
-        raise ValueError(f"labels must be from {LEAST_LABELS} to the {n_items} items, found {n_labels}")
+        raise ValueError(f"labels must be from {LEAST_LABELS} to the {counted(n_items)}, found {n_labels}")
     if not (sd > 0 and -1 <= rho <= 1):
         raise ValueError(f"sd must be above 0 and rho from -1 to 1, found {sd} and {rho}")
     share = (n_items - n_labels) / n_items  # 1 / (1 + n/N), for N more items

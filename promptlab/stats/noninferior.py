@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import bdtr, bdtrc, bdtri, ndtri
 
-from promptlab.nouns import ArmRef, Contrast, Plan
+from promptlab.nouns import ArmRef, Contrast, Plan, counted
 from promptlab.stats.analysis import LEAST_ITEMS, Analysis
 from promptlab.stats.core import FEW, Pairs, infer
 from promptlab.stats.intervals import tango_score
@@ -91,13 +91,17 @@ def _ends(
     ends = inference.equivalence(margin, alpha)
     why = ""
     if n < LEAST_ITEMS:
-        why = f"{n} items are too few"
+        why = f"{counted(n)}: too few"
     elif n < planned / 2:
         why = f"only {n} of {planned} items have both answers"
     elif inference.status == "too_few_clusters":
         why = "too few groups of items"
     elif ends is None:
         why = "all items moved alike, so there is no error to judge it by"
+    elif inference.ups and not inference.downs and ends[1] <= -margin:
+        enough = math.ceil(math.log(alpha) / math.log1p(-margin))
+        why = f"no answer got worse, and it may help; but of {counted(n)} up to {-100 * ends[1]:.1f} % could still get worse. {enough:,} " \
+              f"items without a loss would exclude {100 * margin:g} points"  # fmt: skip
     low, high = (None, None) if ends is None else ends[1:]
     return float(np.mean([p.d.mean() for p in some])), low, high, n, len(some), why
 

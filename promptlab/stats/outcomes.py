@@ -37,6 +37,14 @@ def ends(trials: pd.DataFrame) -> pd.Series[str]:
     return found.mask(thought & found.isin(["ok", "empty", "parse_failed"]), "thought_only")
 
 
+def idle(trials: pd.DataFrame) -> pd.Series[bool]:
+    """Whether an answer earned nothing because it is none: not whole, or a refusal in words."""
+    none = ends(trials).isin(ODD)
+    if "declined" in trials:
+        none |= trials["declined"].eq(True).fillna(False).astype(bool)
+    return none & ~(trials["score"] > 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Shares:
     """How the answers of one arm ended: shares by the words of UNWHOLE, and of calls that failed ("error")."""
@@ -77,6 +85,7 @@ class Outcomes:
         self.ends = ends(trials)
         self.odd = self.ends.isin(ODD)
         self.unread = self.ends == UNREAD
+        self.no_answer = idle(trials)
         self._items: dict[tuple[str | None, ...], tuple[pd.DataFrame, pd.DataFrame]] = {}
 
     @cached_property
@@ -113,6 +122,15 @@ class Outcomes:
         total = counts.sum()
         return {str(end): float(n / total) for end, n in counts.items()} if total else {}
 
+    def idle(self, refs: Sequence[ArmRef], task: str | None) -> float:
+        """The share of answers of some arms that `idle` finds, in one task or in all; 0 where there is none."""
+        rows = np.zeros(len(self.trials), dtype=bool)
+        for ref in refs:
+            here = (self.trials["model"] == ref.model) & (self.trials["setting"] == ref.setting) & (self.trials["arm"] == ref.arm)
+            rows |= here if ref.prompt is None else here & (self.trials["base_prompt"] == ref.prompt)
+        found = self.no_answer[rows if task is None else rows & (self.trials["task"] == task)]
+        return float(found.mean()) if len(found) else 0.0
+
     def changed(self, contrast: Contrast, task: str | None, kind: str = "odd") -> float:
         """Of the items whose score changed, the share in which an answer of either side is odd, or `unread`."""
         parts = [(weight, ref.arm, self.items(ref, kind)) for ref, weight in contrast.weights]
@@ -136,7 +154,7 @@ def weighed(
     an answer that the scorer found, says so. `without` judges trials in
     which none is missing.
     """
-    if not ends(trials).isin((*ODD, UNREAD)).any():
+    if not (idle(trials) | ends(trials).isin((*ODD, UNREAD))).any():
         return [replace(c, unwhole_control=0.0, unwhole_treatment=0.0) if c.scope != "aa" else c for c in found]
     outcomes = Outcomes(trials, plan)
     others: list[Comparison] | None = None
@@ -149,6 +167,9 @@ def weighed(
         treated, control = (outcomes.share(contrast.side(sign), c.task) for sign in (1, -1))
         shares = [sum(side.get(end, 0.0) for end in ODD) for side in (treated, control)]
         c = replace(c, unwhole_treatment=shares[0], unwhole_control=shares[1])  # noqa: PLW2901
+        if c.verdict != "refused" and min(outcomes.idle(contrast.side(sign), c.task) for sign in (1, -1)) == 1:
+            result.append(replace(c, status="nothing_answered", verdict="refused", sentence=say.nothing_answered(treated, control)))
+            continue
         if c.verdict in ("refused", "unclear"):
             result.append(c)
             continue

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptlab.nouns import ADJUSTMENTS, UNWHOLE, Comparison, Verdict
+from promptlab.nouns import ADJUSTMENTS, UNWHOLE, Comparison, Verdict, counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _change(f: Figures) -> str:
         return f"{where} {f.treatment} is {by} {'above' if f.diff > 0 else 'below'} {f.c.control} ({tail}){_other(f.c)}."
     if f.task is None:
         return f"Over {_tasks(f.c)} {f.treatment} {what} the mean score by {by} {against} ({tail}){_other(f.c)}{_others(f.c)}."
-    flips = f"{flipped(f.c)}; " if f.c.gained is not None else f"{f.c.n_pairs} items; "
+    flips = f"{flipped(f.c)}; " if f.c.gained is not None else f"{counted(f.c.n_pairs)}; "
     return f"{f.treatment} {what} {f.task} by {by} {against} ({flips}{tail}){_others(f.c)}."
 
 
@@ -139,7 +139,7 @@ def negligible(f: Figures) -> str:
 def equivalent(f: Figures) -> str:
     """Whatever it does is smaller than the margin."""
     where = f"on average over {_tasks(f.c)}" if f.task is None else f"{'in' if is_interaction(f.c) else 'to'} {f.task}"
-    none = f" No answer changed on {f.c.n_pairs} items." if f.c.gained == f.c.lost == 0 else ""
+    none = f" No answer changed on {counted(f.c.n_pairs)}." if f.c.gained == f.c.lost == 0 else ""
     if is_interaction(f.c):
         return (
             f"{f.treatment} and {f.c.control} differ by less than {100 * f.c.margin:g} points {where} "
@@ -179,28 +179,28 @@ def no_change(n: int, n_exact: int, margin: float, alpha: float) -> str:
     """All ties, and too few of them to show that changes are rare."""
     enough = math.ceil(math.log(alpha) / math.log(1 - margin))
     most = 100 * (1 - alpha ** (1 / n_exact))
-    text = f"No answer changed on {n} items; with {100 * (1 - alpha):g} % confidence at most {most:.1f} % of items change."
+    text = f"No answer changed on {counted(n)}; with {100 * (1 - alpha):g} % confidence at most {most:.1f} % of items change."
     if n_exact >= enough:
         return text
-    return f"{text} {enough:,} items without a change would show that less than {100 * margin:g} % do."
+    return f"{text} {counted(enough)} without a change would show that less than {100 * margin:g} % do."
 
 
 def too_few_items(n: int, least: int) -> str:
     """Not enough pairs for a finding."""
-    return f"Only {n} items are paired; a finding needs at least {least}. Ask for more items."
+    return f"Only {counted(n)} paired; a finding needs at least {least}. Ask for more items."
 
 
 def too_few_changes(n_changed: int, n: int, least: int) -> str:
     """Not enough changed answers for any test to reach its level."""
     return (
-        f"Only {n_changed} of {n} answers changed; even if all went one way, no test could tell, and even before any correction it takes "
+        f"Only {n_changed} of {counted(n, 'answer')} changed; if all went one way, no test could tell; before any correction it takes "
         f"{least}. Ask for more items."
     )
 
 
 def too_few_clusters(n: int) -> str:
     """Not enough groups of items for a test."""
-    return f"The items form {n} clusters of uneven weight or too few of them: a finding needs at least 10. Ask items of more clusters."
+    return f"The items form {counted(n, 'cluster')} of uneven weight, or too few: a finding needs at least 10. Ask items of more clusters."
 
 
 SMALL_TASKS = "The smallest tasks have too few items to tell how far their mean is off; ask more items of them."
@@ -296,6 +296,14 @@ def uneven_answers(treatment: Mapping[str, float], control: Mapping[str, float],
     return (
         f"The answers ended differently (treatment {ended(treatment)}; control {ended(control)}), and without those that are not whole "
         f"the verdict would be {without!r}: this difference is not one of the text. {remedy(both)}"
+    )
+
+
+def nothing_answered(treatment: Mapping[str, float], control: Mapping[str, float]) -> str:
+    """Why arms of which no answer answers get no verdict."""
+    how = f"treatment {ended(treatment)}; control {ended(control)}".replace("all whole", "refused in words")
+    return (
+        f"All answers of both arms are refusals, empty or cut ({how}), so equal scores say nothing. Read some, then change prompt or model."
     )
 
 

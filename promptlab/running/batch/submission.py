@@ -92,7 +92,7 @@ def refuse_open(folder: Path) -> None:
     if waiting:
         n = sum(part.n_requests for part in waiting)
         raise RunProblem(
-            f"{folder}: {n:,} requests of this run wait in {counted(len(waiting), 'batch')}, and would be paid twice; run "
+            f"{folder}: {counted(n, 'request')} of this run wait in {counted(len(waiting), 'batch')}, and would be paid twice; run "
             f"the same command with --batch to collect them (to give them up, cancel them at the provider first)"
         )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from promptlab.design.defects import SMALL
-from promptlab.nouns import DataMissing, Demo, FileProblems, Item, Scorer, Scoring, ScoringFailed, Task, UsageProblem, together
+from promptlab.nouns import DataMissing, Demo, FileProblems, Item, Scorer, Scoring, ScoringFailed, Task, UsageProblem, counted, together
 from promptlab.nouns.errors import did_you_mean
 from promptlab.nouns.typed import filled
 from promptlab.scoring.assertions import Part, assertion, combined
@@ -346,7 +346,7 @@ def _notes(task: Task) -> list[str]:
     n = len(items)
     notes = []
     if n < SMALL:
-        notes.append(f"{n} items: too few for a verdict of its own; {SMALL} or more are needed")
+        notes.append(f"{counted(n)}: too few for a verdict of its own; {SMALL} or more are needed")
     usual, times = Counter(item.targets[0] for item in items if item.targets).most_common(1)[0] if items[0].targets else ("", 0)
     if n > 1 and times > 1 and task.metric != ASSERTIONS:
         scores = [score for score in _scores(task, [(usual, item) for item in items]) if isinstance(score, float | int)]

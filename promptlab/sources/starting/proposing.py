@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptlab.nouns import Item, UsageProblem, did_you_mean
+from promptlab.nouns import Item, UsageProblem, counted, did_you_mean
 from promptlab.scoring.metrics.strict import STRICT
 from promptlab.sources.own.rows import chat_of
 from promptlab.sources.starting.columns import (
@@ -381,7 +381,7 @@ def _askable(made: Proposal) -> None:
     kept = [row for row in made.rows if not any(missing(row.get(name)) for name in needed)]
     lost = Counter(next(name for name in needed if missing(row.get(name))) for row in made.rows if any(missing(row.get(n)) for n in needed))
     for name, n in lost.items():
-        made.copied.append(f"has {n:,} rows without {name!r}, which are left out")
+        made.copied.append(f"has {counted(n, 'row')} without {name!r}, which are left out")
     if not kept:
         raise UsageProblem(f"{made.looked.source}: no row has both an input and a right answer")
     made.rows = kept
