@@ -277,6 +277,35 @@ def judgements_edited(folder: Path) -> None:
     rechained(folder)
 
 
+def of_some(folder: Path, kinds: tuple[str, ...] = ("trials",), **values: Any) -> None:
+    """Columns of the treatment's rows set to other values, in trials, calls or both."""
+    own = of_treatment(folder)
+    for kind in kinds:
+        rows_changed(folder, kind, lambda row: {**row, **{k: v for k, v in values.items() if k in row}} if row["trial"] in own else row)
+    rechained(folder)
+
+
+def item_twice(folder: Path) -> None:
+    rows = pq.read_table(folder / "items.parquet").to_pylist()
+    write_table(folder / "items.parquet", table_of([*rows, {**rows[0], "item": "again"}], ITEM_COLUMNS))
+
+
+def import_invented(folder: Path, files: bool) -> None:
+    """Scores flipped in a run that is called another tool's: of a file that somebody made up, or of none."""
+    hashes = {"a.json": "1" * 64} if files else {}
+    named = [{"file": name, "tool": "a tool", "sha256": sha} for name, sha in hashes.items()]
+    replanned(folder, lambda plan: plan.update(imported=True, hashes=hashes))
+    changed(folder, "manifest.json", lambda m: m.update(
+        imported=True, provenance={"tool": "a tool", "files": named}, hashes={**hashes, "plan": m["hashes"]["plan"]}))  # fmt: skip
+    called_imported_only(folder)
+
+
+def spliced_in_two_sessions(folder: Path) -> None:
+    """The treatment's answers of another day, in a run that is said to have gone on that day."""
+    times_moved(folder, whole=False)
+    changed(folder, "manifest.json", lambda m: m.update(sessions=2))
+
+
 def version_renamed(folder: Path, calls: bool = False) -> None:
     """Answers called those of another version of their model, in trials and manifest, or in the calls as well."""
     for kind in ("trials", "calls") if calls else ("trials",):
@@ -404,6 +433,11 @@ def called_imported(folder: Path) -> None:
     """Scores flipped in a run that is called another tool's, without its experiment and its calls."""
     replanned(folder, lambda plan: plan.update(imported=True))
     changed(folder, "manifest.json", lambda m: m.update(imported=True, provenance={"tool": "a tool", "files": []}))
+    called_imported_only(folder)
+
+
+def called_imported_only(folder: Path) -> None:
+    """What an import does not hold taken away, and scores flipped."""
     (folder / "experiment.yaml").unlink()
     rows_changed(folder, "trials", flipped)
     rows_changed(folder, "calls", lambda row: None)
@@ -538,7 +572,7 @@ CHEATS = (
     Cheat("times of the run and of its answers moved together, where providers date answers", lambda f: (
         evidenced(f, lambda row: {**row, "dated": moved(row["dated"], -1)}), times_moved(f))),
     Cheat("the same, where no provider dates answers", times_moved, report=False, audit=False,
-          otherwise="a registration with a stamp by somebody else"),
+          otherwise="the report: times are the author's word; a registration with a stamp by somebody else"),
     Cheat("older answers called this run's own in its trials", lambda f: (
         rows_changed(f, "calls", lambda row: {**row, "first_run": "small-00000000"}), rechained(f))),
     Cheat("parameters sent, edited in the manifest", lambda f: changed(
@@ -552,6 +586,33 @@ CHEATS = (
     Cheat("names of a sentence and its neutral text exchanged in every row", names_exchanged),
     Cheat("items where it hurt left out of everything, all hashes and the name recomputed", items_left_out),
     Cheat("called another tool's run, without experiment and calls, and scores flipped", called_imported),
+    Cheat("the same, of no file at all", lambda f: import_invented(f, files=False)),
+    Cheat("the same, of a file and a hash that are made up", lambda f: import_invented(f, files=True), report=False, audit=False,
+          otherwise="the report calls it an import; the other tool's file has that hash or has it not"),
+    Cheat("seconds or attempts edited in the trials", lambda f: of_some(f, latency_s=0.001)),
+    Cheat("seconds, finish reasons or tokens of thought edited in trials and calls", lambda f: of_some(
+        f, ("trials", "calls"), latency_s=0.001, finish_reason="length", reasoning_tokens=0), report=False, audit=False,
+          otherwise="nothing: they are the author's word"),
+    Cheat("the run said to have begun long before its first answer", lambda f: changed(
+        f, "manifest.json", lambda m: m.update(created_at=moved(m["created_at"], -30)))),
+    Cheat("two runs spliced, and the run said to have had two sessions", spliced_in_two_sessions),
+    Cheat("the smallest detectable differences edited in the plan, hash recomputed", lambda f: replanned(
+        f, lambda p: p["power"][0].update(mean=0.001))),
+    Cheat("prompts of a judge edited in the calls", lambda f: (rows_changed(
+        f, "calls", lambda row: {**row, "messages": row["messages"].replace("answer", "reply")}), rechained(f)), of="judged"),
+    Cheat("judgements left out, with their count", lambda f: (
+        rows_changed(f, "calls", lambda row: None if row["purpose"] == "score" else row),
+        rows_changed(f, "trials", lambda row: {**row, "n_calls": 1}), rechained(f)), of="judged"),
+    Cheat("an item given again under another id", item_twice),
+    Cheat("answers to one arm called truncated", lambda f: of_some(f, outcome="truncated")),
+    Cheat("orders of trials edited", lambda f: (rows_changed(f, "trials", lambda row: {**row, "order": 63 - row["order"]}), rechained(f))),
+    Cheat("answers called paid by an earlier run", lambda f: (
+        of_some(f, ("trials", "calls"), cached=True, paid_usd=0.0), recounted(f), rechained(f)), report=False, audit=False,
+          otherwise="the provider's bill"),
+    Cheat("costs halved, and called those that the provider reports", lambda f: (
+        [rows_changed(f, kind, lambda row: {**row, "reported_cost_usd": row["cost_usd"] / 2, "cost_usd": row["cost_usd"] / 2, **(
+            {"paid_usd": row["paid_usd"] / 2} if "paid_usd" in row else {})}) for kind in ("trials", "calls")],
+        recounted(f), rechained(f)), report=False, audit=False, otherwise="the provider's bill"),
     Cheat("costs of the judge's calls halved, with all sums", judges_paid, of="judged"),
     Cheat("the same, and the judge's price", lambda f: judges_paid(f, price=True), of="judged"),
     Cheat("judgements edited in the calls", judgements_edited, of="judged"),

@@ -21,7 +21,7 @@ from promptlab.nouns import RunProblem
 from promptlab.nouns.errors import FileProblems
 from promptlab.planning.audit import DIFFERS
 from promptlab.planning.resolve import resolve
-from promptlab.record.store import Run
+from promptlab.record.store import Evidence, Run
 from promptlab.reporting import audited
 from promptlab.reporting.checked import failures
 from promptlab.reporting.gate import gate
@@ -249,3 +249,10 @@ def test_commands_refuse_and_force_says_why(honest: Path, tmp_path: Path) -> Non
         forced = runs.run(*command, "--force")
         assert "FAILS ITS AUDIT" in forced.stdout.upper(), command
     assert runs.run("audit", str(folder)).returncode == 1
+
+
+def test_a_report_says_whose_word_the_times_are() -> None:
+    said = [Evidence(4, n, n, (), n, "a" if n else None, "b" if n else None, "c", "d").words for n in (0, 1, 4)]
+    assert ["the author's word" in words for words in said] == [True, True, False]
+    assert "no provider dated them" in said[0]
+    assert "no provider dated 3 of them" in said[1]

@@ -239,3 +239,11 @@ def test_the_page_is_short_and_its_commands_exist() -> None:
     page = (ROOT / "docs" / "paper.md").read_text(encoding="utf-8")
     assert len(page.split()) < 600
     assert run("paper", "--help").returncode == 0
+
+
+def test_titles_and_heads_wrap_where_words_may_break() -> None:
+    shown = tabular(table("emotionprompt/" * 6, "", ("missing in control", "n"), [["1", "2"]]), "tab:t")
+    assert shown.count(r"emotionprompt/\brk{}") == 5
+    assert r"missing\\in\\control" in shown
+    assert tex("a" * 30).split(r"\brk{}") == ["aaaa"] * 7 + ["aa"]
+    assert r"\brk" not in tex("an ordinary title")

@@ -16,6 +16,7 @@ import pytest
 
 from promptlab.nouns import UsageProblem
 from promptlab.planning.resolve import resolve
+from promptlab.record import registry
 from promptlab.record.store import Run
 from promptlab.reporting.build import build, headline
 from promptlab.running import registration
@@ -152,3 +153,14 @@ def test_a_stamping_service_redirects_nobody() -> None:
         server.shutdown()
         server.server_close()
     assert reached == ["/tsa"]
+
+
+def test_the_first_registration_of_a_plan_stays_and_goes_before_that_of_a_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = {"holds": "promptlab answers", "registered": {"plan": "p", "at": "2020-01-01"}}
+    (tmp_path / "manifest.json").write_text(json.dumps(theirs))
+    monkeypatch.setenv("PROMPTLAB_REGISTRY", str(tmp_path / "registry.jsonl"))
+    assert registry.registration_of("p", tmp_path)["at"] == "2020-01-01"
+    for at in ("2026-01-01", "2025-01-01"):
+        registry.append("registered", {"plan": "p", "at": at})
+    assert registry.registration_of("p", tmp_path)["at"] == "2026-01-01"
+    assert not registry.registration_of("another", tmp_path)

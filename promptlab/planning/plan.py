@@ -122,7 +122,7 @@ def make_plan(study: Study, priced: bool = True) -> Plan:
         **_looks(study, planned),
         counts=counts(study),
         estimates=each,
-        power=power(study, len(planned)) if priced else (),
+        power=power(study, len(planned)),
         outlook=outlook(study, each=each) if priced else None,
         best_in_task=len(stimuli) > 1,
         hypotheses=tuple(planned),

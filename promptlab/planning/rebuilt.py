@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -24,9 +25,9 @@ DECIDES = (
     "alpha", "fdr", "margins", "generalise", "neutral", "pooling", "scorer", "replicates", "seed", "sampling", "models", "tasks", "arms",
     "settings", "placements", "base_prompts", "prompts", "incumbent", "factors", "compare_models", "interactions", "stimuli_of",
     "placebos_of", "loops", "confirm", "looks", "look_level", "futility", "hypotheses", "best_in_task",
-    "no_placebo_reason", "defects", "trials",
+    "no_placebo_reason", "defects", "trials", "power",
 )  # fmt: skip
-"""Keys of a plan that decide a verdict."""
+"""Keys of a plan that decide a verdict, or that a report shows as fixed beforehand."""
 MOST_TOLD = 3
 
 
@@ -97,7 +98,7 @@ def _manifest_problems(run: Run, plan: Plan) -> Iterator[str]:
     if plan.imported and (run.folder / "experiment.yaml").exists():
         yield "the plan says that another tool made the run, and the folder holds an experiment"
     files = (manifest.provenance or {}).get("files", ())
-    if plan.imported and sorted(plan.hashes.values()) != sorted(str(source.get("sha256")) for source in files):
+    if plan.imported and (not files or sorted(plan.hashes.values()) != sorted(str(source.get("sha256")) for source in files)):
         yield "the plan says that another tool made the run, and the manifest names other files of that tool, or none"
     if not plan.imported:
         both = {"id": plan.run, "name": plan.name, "question": plan.question, "imported": plan.imported}
@@ -138,7 +139,7 @@ def _paths(was: Any, now: Any, path: str) -> Iterator[str]:  # noqa: ANN401 (pla
     elif isinstance(was, list | tuple) and isinstance(now, list | tuple) and len(was) == len(now):
         for number, (one, other) in enumerate(zip(was, now, strict=True)):
             yield from _paths(one, other, f"{path}.{number}")
-    elif was != now:
+    elif was != now and not (isinstance(was, float) and isinstance(now, float) and math.isclose(was, now)):
         yield path
 
 

@@ -11,16 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from promptlab.nouns import Plan
+from promptlab.nouns import Plan, TrialRow
+from promptlab.nouns.record import totals
 from promptlab.record.store import Run
 from promptlab.record.store.chain import links_in
 from promptlab.record.store.files import DAMAGED
 from promptlab.scoring.metrics import METRICS
 
-SUMS = ("input_tokens", "output_tokens", "cost_usd")
+SUMS = totals(TrialRow)
 USAGE = ("input_tokens", "output_tokens", "cached_input_tokens", "written_input_tokens", "reasoning_tokens")
 COLUMNS = (
-    "trial", "turn", "outcome", "purpose", "cached", *USAGE, "cost_usd", "reported_cost_usd", "response_id", "request_id", "dated",
+    "trial", "turn", "outcome", "purpose", "cached", *SUMS, "written_input_tokens", "response_id", "request_id", "dated",
     "answered_at", "first_run", "model_version",
 )  # fmt: skip
 SLACK = timedelta(days=1)
@@ -68,10 +69,11 @@ def contradictions(run: Run, plan: Plan, trials: pd.DataFrame) -> Iterator[str]:
 
 
 def _sums(trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArray[np.intp]) -> Iterator[str]:
-    """Tokens and costs of trials that are not the sums over their calls."""
+    """Tokens, costs, times and attempts of trials that are not the sums over their calls."""
     answers = calls["purpose"].ne("score").to_numpy()
     for name in SUMS:
-        yield from _unequal(name, _numbers(trials[name]), _total(_numbers(calls[name])[answers], at[answers], len(trials)))
+        was, now = _numbers(trials[name]), _total(_numbers(calls[name])[answers], at[answers], len(trials))
+        yield from _unequal(name, was, np.where(np.isnan(now), was, now) if name == "latency_s" else now)  # calls once did not keep it
     paid = np.where(calls["cached"].to_numpy(dtype=bool), 0.0, _numbers(calls["cost_usd"]))
     yield from _unequal("paid_usd", _numbers(trials["paid_usd"]), _total(paid, at, len(trials)))
 
@@ -137,13 +139,18 @@ def _dated(run: Run, trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArray[
     known = not (run.folder / DAMAGED / "manifest.json").exists()
     if known and ((answered[sent] < begun - APART) | (dated[sent] < begun - SLACK) | (answered[sent] > ended + APART)).any():
         yield "answers that this run sent for are not from the time of the run: times of the run, or of its answers, were edited"
+    one_session = run.manifest.sessions == 1 and not run.manifest.batches
+    if known and one_session and sent.any() and answered[sent].min() - begun > SLACK:
+        yield "the run began more than a day before its first answer: its beginning was edited"
     if (dated - answered > SLACK).any():
         yield "answers came more than a day before their providers dated them: the clock here was changed, or the times"
-    if run.manifest.batches or run.manifest.sessions != 1 or not sent.any() or answered[sent].max() - answered[sent].min() < APART:
-        return  # later calls of a batch wait for a wave of their own, and a later session sends again what failed
+    if run.manifest.batches or not sent.any() or answered[sent].max() - answered[sent].min() < APART:
+        return  # later calls of a batch wait for a wave of their own
     own = trials.iloc[at[sent]][["model", "setting", "arm", "task", "item"]].assign(at=answered[sent].to_numpy())
     own["at"] -= own.groupby(["model", "task", "item"], sort=False, observed=True)["at"].transform("median")
-    apart = own.groupby(["model", "setting", "arm"], sort=False, observed=True)["at"].median().abs()
+    own["at"] = own["at"].abs()
+    share = 0.5 if run.manifest.sessions == 1 else 0.1  # a later session sends again what failed, and not nearly a whole arm
+    apart = own.groupby(["model", "setting", "arm"], sort=False, observed=True)["at"].quantile(share)
     if odd := sorted({str(place[-1]) for place in apart.index[apart > APART]}):
         yield f"the answers of {', '.join(odd)} are from another time than those of other arms to the same items"
 

@@ -111,14 +111,14 @@ def provenance(report: Report) -> list[tuple[str, str, bool]]:
 
 
 def evidence_of(report: Report) -> list[Evidence]:
-    """What the calls keep of their providers, where they are at hand and anything says so."""
+    """What the calls keep of their providers, where they are at hand; nothing of a simulated run, which has none."""
     if report.folder is None or report.plan.imported:
         return []
     try:
         found = evidence_in(report.folder)
     except PromptlabError:
         return []
-    return [found] if found.response_ids or found.request_ids or found.dated else []
+    return [found] if found.response_ids or found.request_ids or found.dated or not report.simulated else []
 
 
 def steps(report: Report) -> list[Step]:

@@ -377,7 +377,13 @@ class Evidence(NamedTuple):
         prints = f"; {len(self.fingerprints):,} fingerprints ({', '.join(self.fingerprints[:4])})" if self.fingerprints else ""
         dates = f"; dated {self.first_dated} to {self.last_dated} by the provider ({self.dated:,})" if self.dated else ""
         here = f"; answered {self.first_answered} to {self.last_answered} by this clock" if self.first_answered else ""
-        return f"{ids}{prints}{dates}{here}"
+        undated = self.calls - self.dated
+        whose = (
+            f"; no provider dated {f'{undated:,} of them' if self.dated else 'them'}, so those times are the author's word"
+            if undated
+            else ""
+        )
+        return f"{ids}{prints}{dates}{here}{whose}"
 
 
 def evidence_in(folder: Path) -> Evidence:

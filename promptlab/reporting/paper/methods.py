@@ -96,7 +96,8 @@ def _design(report: Report) -> Iterator[str]:
     elif plan.no_placebo_reason:
         yield f"There are no neutral sentences: {plan.no_placebo_reason}."
     if report.controls:
-        yield f"Treatments were measured against {listed([CONTROLS[control].phrase for control in report.controls])}."
+        against = listed([CONTROLS[control].phrase for control in report.controls]).replace("of its length", "of their length")
+        yield f"Treatments were measured against {against}."
     for loop in plan.loops:
         oracle = "an oracle told it when it was right" if loop.oracle else "no oracle was used"
         how = f"{several(loop.rounds, 'round')} ({loop.mode.replace('_', ' ')}, settled by {loop.settle})"
