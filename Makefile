@@ -2,6 +2,8 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# Bytecode is kept whatever the shell asks: workers and commands would compile the same files again.
+export PYTHONDONTWRITEBYTECODE :=
 READY := $(VENV)/.ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
 .PHONY: quickstart test test-long calibrate lock demo bench-peers screenshots soak money torture clean

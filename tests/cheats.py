@@ -256,10 +256,33 @@ def rekeyed(folder: Path) -> None:
     rechained(folder)
 
 
-def of_another_version(folder: Path) -> None:
-    """Answers exchanged, and the run called one of another version, whose prompts nobody can make again."""
-    exchanged(folder)
-    changed(folder, "manifest.json", lambda m: m["versions"].update(promptlab="0.0.1"))
+def of_another_version(cheat: Callable[[Path], object]) -> Callable[[Path], None]:
+    """A cheat, and the run called one of another version, whose prompts nobody can make again."""
+
+    def do(folder: Path) -> None:
+        cheat(folder)
+        changed(folder, "manifest.json", lambda m: m["versions"].update(promptlab="0.0.1"))
+
+    return do
+
+
+def margin_everywhere(folder: Path) -> None:
+    """The margin in plan and experiment."""
+    (folder / "experiment.yaml").write_text((folder / "experiment.yaml").read_text() + "analysis: {margin_mean_points: 20}\n")
+    replanned(folder, lambda p: p["margins"].update(mean=0.2))
+
+
+def judgements_edited(folder: Path) -> None:
+    rows_changed(folder, "calls", lambda row: {**row, "text": "4"} if row["purpose"] == "score" else row)
+    rechained(folder)
+
+
+def version_renamed(folder: Path, calls: bool = False) -> None:
+    """Answers called those of another version of their model, in trials and manifest, or in the calls as well."""
+    for kind in ("trials", "calls") if calls else ("trials",):
+        rows_changed(folder, kind, lambda row: {**row, "model_version": "gpt-9"} if row["model_version"] else row)
+    changed(folder, "manifest.json", lambda m: m.update(served={"sim/planted": ["gpt-9"]}))
+    rechained(folder)
 
 
 def replies_exchanged(folder: Path) -> None:
@@ -424,10 +447,7 @@ CHEATS = (
     Cheat("hypotheses deleted, hash recomputed", lambda f: replanned(f, lambda p: p.update(hypotheses=p["hypotheses"][:4]))),
     Cheat("a hypothesis moved into a smaller family", lambda f: replanned(f, lambda p: p["hypotheses"][-1].update(family="own"))),
     Cheat("alpha raised in the plan", lambda f: replanned(f, lambda p: p.update(alpha=0.2))),
-    Cheat("the margin edited in plan and experiment", lambda f: (
-        (f / "experiment.yaml").write_text((f / "experiment.yaml").read_text() + "analysis: {margin_mean_points: 20}\n"),
-        replanned(f, lambda p: p["margins"].update(mean=0.2)),
-    )),
+    Cheat("the margin edited in plan and experiment", margin_everywhere),
     Cheat("how answers are scored edited in the plan, hash recomputed", lambda f: replanned(
         f, lambda p: p["tasks"][0].update(metric="contains"))),
     Cheat("the temperature edited in the plan, hash recomputed", lambda f: replanned(f, lambda p: p["sampling"].update(temperature=1.0))),
@@ -453,7 +473,16 @@ CHEATS = (
     Cheat("prompts edited in the calls", lambda f: (
         rows_changed(f, "calls", lambda row: {**row, "messages": row["messages"].replace("Input", "Question")}), rechained(f))),
     Cheat("the same, under the keys that they would have", rekeyed),
-    Cheat("answers exchanged, and the run called one of another version", of_another_version),
+    Cheat("answers exchanged, and the run called one of another version", of_another_version(exchanged)),
+    Cheat("prompts edited in the calls, and the same", of_another_version(lambda f: (
+        rows_changed(f, "calls", lambda row: {**row, "messages": row["messages"].replace("Input", "Question")}), rechained(f)))),
+    Cheat("how answers are scored edited in the plan, hash recomputed, and the same", of_another_version(
+        lambda f: replanned(f, lambda p: p["tasks"][0].update(metric="contains")))),
+    Cheat("names of a sentence and its neutral text exchanged in every row, and the same", of_another_version(names_exchanged)),
+    Cheat("parameters sent edited in the manifest, and the same", of_another_version(lambda f: changed(
+        f, "manifest.json", lambda m: m["effective"]["sim/planted"].update(temperature=1.0)))),
+    Cheat("prices halved, and all costs with them, and the same", of_another_version(prices_halved)),
+    Cheat("judgements edited in the calls, and the same", of_another_version(judgements_edited), of="judged"),
     Cheat("wrong answers called failed trials", lambda f: failures_made(f, calls=False)),
     Cheat("the same in the calls, which keep tokens", failures_made),
     Cheat("answers dropped here and there, and counts, sums and a reached budget made to fit",
@@ -499,9 +528,10 @@ CHEATS = (
     Cheat("as many trials dropped anywhere as may have been in flight, and everything made to fit",
           lambda f: dropped(f, lambda row: row.order in (5, 9)), report=False, audit=False,
           otherwise="the report: the run is not whole, and missing answers count against the sentence"),
-    Cheat("prompts edited under their keys, and the run called one of another version", lambda f: (
-        rekeyed(f), changed(f, "manifest.json", lambda m: m["versions"].update(promptlab="0.0.1"))),
-          report=False, otherwise="a report makes no prompts of another version"),
+    Cheat("prompts edited under their keys, and the run called one of another version", of_another_version(rekeyed),
+          report=False, otherwise="the report: it counts requests that this version makes otherwise"),
+    Cheat("the margin edited in plan and experiment, and the same", of_another_version(margin_everywhere),
+          report=False, otherwise="the report: it names the experiment's other SHA-256"),
     Cheat("times of answers edited", lambda f: (rows_changed(
         f, "calls", lambda row: {**row, "latency_s": 0.1, "answered_at": "2020-01-01T00:00:00+00:00"}), rechained(f))),
     Cheat("two runs spliced: the treatment's answers are of another day", lambda f: times_moved(f, whole=False)),
@@ -517,22 +547,22 @@ CHEATS = (
         changed(f, "manifest.json", lambda m: m["effective"]["sim/planted"].update(temperature=1.0)),
         rows_changed(f, "calls", lambda row: {**row, "effective": json.dumps({**json.loads(row["effective"]), "temperature": 1.0})}),
         rechained(f))),
-    Cheat("the version that answered renamed in trials and manifest", lambda f: (
-        rows_changed(f, "trials", lambda row: {**row, "model_version": "gpt-9"}),
-        changed(f, "manifest.json", lambda m: m.update(served={"sim/planted": ["gpt-9"]})), rechained(f))),
+    Cheat("the version that answered renamed in trials and manifest", version_renamed),
+    Cheat("the same in the calls", lambda f: version_renamed(f, calls=True), report=False, audit=False, otherwise="`--ask`"),
     Cheat("names of a sentence and its neutral text exchanged in every row", names_exchanged),
     Cheat("items where it hurt left out of everything, all hashes and the name recomputed", items_left_out),
     Cheat("called another tool's run, without experiment and calls, and scores flipped", called_imported),
     Cheat("costs of the judge's calls halved, with all sums", judges_paid, of="judged"),
     Cheat("the same, and the judge's price", lambda f: judges_paid(f, price=True), of="judged"),
-    Cheat("judgements edited in the calls", lambda f: (
-        rows_changed(f, "calls", lambda row: {**row, "text": "4"} if row["purpose"] == "score" else row), rechained(f)), of="judged"),
+    Cheat("judgements edited in the calls", judgements_edited, of="judged"),
     Cheat("how answers are judged edited in the plan, hash recomputed", lambda f: replanned(
         f, lambda p: p["tasks"][0]["scoring"].update(scale=5)), of="judged"),
     Cheat("an own task's file taken away, and answers exchanged between two arms", files_gone, of="judged"),
     Cheat("the ratings of one rater deleted, after another had rated", lambda f: (
         rating_edited(f), add(f, Rating("r2", "a", "rate", {"good": 2})), (f / "ratings" / "r1.jsonl").unlink())),
-    Cheat("all ratings deleted", lambda f: (rating_edited(f), shutil.rmtree(f / "ratings")),
+    Cheat("all ratings deleted", lambda f: (rating_edited(f), shutil.rmtree(f / "ratings"))),
+    Cheat("ratings edited or deleted, with their chain and the manifest's hashes of them", lambda f: (
+        rating_edited(f), shutil.rmtree(f / "ratings"), changed(f, "manifest.json", lambda m: m.pop("ratings"))),
           report=False, audit=False, otherwise="the rater's own sheet"),
     Cheat("items where it hurt dropped from all arms, no more than were in flight", lambda f: dropped(
         f, lambda row, gone=where_it_hurt: (row.task, row.item) == min(gone(f))), report=False, audit=False,

@@ -20,8 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from promptlab.nouns import Item
 from promptlab.nouns.errors import FileProblems, RunProblem, did_you_mean
 from promptlab.nouns.identity import digest
+from promptlab.nouns.item import together
 from promptlab.planning.resolve import resolve
 from promptlab.record import registry
 from promptlab.record.store import Run
@@ -29,7 +31,7 @@ from promptlab.running.cache import Cache
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 from promptlab.sources.foreign import yaml_value
-from promptlab.sources.tables import read_sheet
+from promptlab.sources.tables import read_sheet, read_table
 from runs import experiment, run
 
 MEGABYTE = 10**6
@@ -292,6 +294,7 @@ def many_groups() -> bytes:
     return parquet(pa.table({"input": ["x"] * 6000, "target": ["1"] * 6000}), row_group_size=1, write_statistics=False)[: 3 * MEGABYTE]
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("make", [nested_column, many_columns, many_groups])
 def test_other_parquet(tmp_path: Path, make: Callable[[], bytes]) -> None:
     (tmp_path / "t.parquet").write_bytes(make())
@@ -320,8 +323,8 @@ def test_other_zips(tmp_path: Path, make: Callable[[], bytes]) -> None:
     assert refused("import", tmp_path / "log.eval")
 
 
-def sheet(strings: bytes, rows: str) -> bytes:
-    """An Excel file with these shared texts and rows."""
+def sheet(strings: bytes, rows: str, columns: str = "", styles: str = "", more: str = "<sheets>") -> bytes:
+    """An Excel file with these shared texts, rows, descriptions of columns, fonts, and sheets."""
     import openpyxl  # takes half a second, and every worker collects this file
 
     book, sink, main = openpyxl.Workbook(), io.BytesIO(), "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -334,7 +337,9 @@ def sheet(strings: bytes, rows: str) -> bytes:
         named = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/></Types>'
         parts["[Content_Types].xml"] = parts["[Content_Types].xml"].replace(b"</Types>", named.encode())
         parts["xl/sharedStrings.xml"] = strings
-        parts["xl/worksheets/sheet1.xml"] = f'<worksheet xmlns="{main}"><sheetData>{rows}</sheetData></worksheet>'.encode()
+        parts["xl/worksheets/sheet1.xml"] = f'<worksheet xmlns="{main}">{columns}<sheetData>{rows}</sheetData></worksheet>'.encode()
+        parts["xl/styles.xml"] = parts["xl/styles.xml"].replace(b"</fonts>", styles.encode() + b"</fonts>")
+        parts["xl/workbook.xml"] = parts["xl/workbook.xml"].replace(b"<sheets>", more.encode())
         for name, data in parts.items():
             new.writestr(name, data)
     return made.getvalue()
@@ -349,6 +354,30 @@ def test_cells_that_show_more_than_a_sheet_holds(tmp_path: Path, kind: str) -> N
     start = time.process_time()
     with pytest.raises(FileProblems, match=r"characters, most of them shared|definitions of its own"):
         read_sheet(tmp_path / "x.xlsx", sheet(strings, row * 30_000))
+    assert time.process_time() - start < 5
+
+
+HEADS = '<row><c t="inlineStr"><is><t>input</t></is></c><c t="inlineStr"><is><t>target</t></is></c></row>'
+COLUMN = '<col min="1" max="9999" hidden="1"/>'
+SHEETS: dict[str, tuple[dict[str, str], str]] = {
+    "columns of many parts": ({"rows": f"<row>{'<c><v>1</v></c>' * 600_000}</row>"}, "parts, which is too much"),
+    "rows of many parts": ({"rows": HEADS + "<row><c><v>1</v></c></row>" * 400_000}, "parts, which is too much"),
+    "cells of nothing": ({"rows": f"<row>{'<c/>' * 1_200_000}</row>"}, "parts, which is too much"),
+    "sheets": ({"rows": HEADS, "more": "<sheets>" + '<sheet name="s" sheetId="1"/>' * 2000}, "parts, which is too much"),
+    "fonts": ({"rows": HEADS, "styles": '<font><sz val="1"/></font>' * 100_000}, "parts, which is too much"),
+    "tags in tags": ({"rows": "<row>" + "<a>" * 600_000 + "</a>" * 600_000 + "</row>"}, "nested too deeply"),
+    "hidden columns": ({"rows": HEADS + '<row><c r="XFD2"><v>1</v></c></row>', "columns": f"<cols>{COLUMN * 60_000}</cols>"}, ""),
+}  # fmt: skip
+
+
+@pytest.mark.long(but=2)
+@pytest.mark.parametrize("kind", SHEETS)
+def test_sheets_of_many_parts(tmp_path: Path, kind: str) -> None:
+    made, said = SHEETS[kind]
+    data = sheet(b"<sst/>", **made)
+    start = time.process_time()
+    with pytest.raises(FileProblems, match=said) if said else contextlib.nullcontext():
+        assert "hidden columns are read, too (A, B, C" in read_sheet(tmp_path / "x.xlsx", data).notes[0]
     assert time.process_time() - start < 5
 
 
@@ -370,6 +399,26 @@ CSV = {
 def test_csv(tmp_path: Path, kind: str, ending: str) -> None:
     (tmp_path / f"t.{ending}").write_text(CSV[kind])
     assert refused("import", tmp_path / f"t.{ending}")
+
+
+def test_many_equal_rows() -> None:
+    start = time.process_time()
+    assert {item.cluster for item in together(Item(str(n), "1", ("2",)) for n in range(50_000))} == {"1"}
+    assert time.process_time() - start < 5
+
+
+def test_many_columns(tmp_path: Path) -> None:
+    """What is looked for in each of many columns, or in each row for each of them, took minutes."""
+    start = time.process_time()
+    (tmp_path / "t.csv").write_text(",".join(f"c{n}" for n in range(140_000)) + "\n" + "," * 139_999)
+    assert len(read_table(tmp_path / "t.csv").columns) == 140_000
+    (tmp_path / "t.jsonl").write_text("".join(f'{{"k{n}":1,"input":"a"}}\n' for n in range(40_000)))
+    with pytest.raises(FileProblems, match="40,000 rows have 40,001 different keys"):
+        read_table(tmp_path / "t.jsonl")
+    (tmp_path / "t.csv").write_text('a,b\n"' + '""' * 17_000_000)
+    with pytest.raises(FileProblems, match="field larger than field limit"):
+        read_table(tmp_path / "t.csv")
+    assert time.process_time() - start < 5
 
 
 def test_unknown_names_without_end(tmp_path: Path) -> None:

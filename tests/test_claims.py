@@ -152,6 +152,7 @@ def test_a_killed_sweep_frees_what_it_claimed(tmp_path: Path, server: Server) ->
     assert len(server.requests) <= n + 16
 
 
+@pytest.mark.long
 def test_a_request_that_failed_elsewhere_is_sent_here(tmp_path: Path, server: Server) -> None:
     path = experiment(tmp_path, items=10, tasks="sum", models=served(server.url, "fail-418-1", ", retries: 0"))
     env = {"PROMPTLAB_HOME": str(tmp_path / "home")}

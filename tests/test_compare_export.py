@@ -105,6 +105,7 @@ def test_other_tools_find_their_columns(two: tuple[Path, Path], tmp_path: Path) 
 def test_a_spreadsheet_runs_nothing_and_an_unknown_ending_is_refused(two: tuple[Path, Path], tmp_path: Path) -> None:
     frame = pd.DataFrame({"answer": ["=1+1", " @cmd", "ok\n-2", "\x1b[31mred", "1"]})
     text = written(frame, ".csv").decode()
+    assert written(frame.rename(columns={"answer": "=1+1"}), ".csv").startswith(b"'=1+1\n"), "a model's name may be a column's"
     assert "'=1+1" in text
     assert "' @cmd" in text
     assert "\x1b" not in text

@@ -50,6 +50,7 @@ def swept(folder: Path, text: str, **how: Any) -> Sweep:
     return run_sweep(resolve(path), folder / "runs", folder / "cache", Execution(**how), lambda _: None)
 
 
+@pytest.mark.long
 def test_arms_of_an_earlier_run_are_judged_in_the_planned_family_and_old_answers_are_counted(tmp_path: Path) -> None:
     first = swept(tmp_path, FIRST).folder
     done = swept(tmp_path, f"{SECOND}compare_to: runs/{first.name}\n")

@@ -112,6 +112,7 @@ def test_rows_of_one_source_are_on_one_side_whatever_column_a_task_reads() -> No
     assert {item.id for item in one.items[:n]} == {item.id for item in other.items[:m]}
 
 
+@pytest.mark.long
 def test_dropped_arms_are_not_sent_to_confirm_and_figures_come_from_the_confirming_items_alone(tmp_path: Path) -> None:
     done = swept(tmp_path, TEXTS)
     assert done.state == "complete"

@@ -22,6 +22,7 @@ from promptlab.nouns.errors import FileProblems, UsageProblem
 from promptlab.nouns.redact import known_secrets
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
+from promptlab.reporting.checked import failures
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 from servers import Server
@@ -63,6 +64,8 @@ def test_an_address_of_the_environment_is_in_plan_key_record_and_report(
     first, second = found
     assert len({public.run_id, first.id, second.id}) == 3
     assert set(first.calls()["key"]).isdisjoint(second.calls()["key"])
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    assert failures(Run(first.folder)) == [], "a report knows the address where the variable is not set"
 
 
 def test_the_public_address_said_aloud_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -227,6 +227,7 @@ def served_at(url: str, more: str = "") -> str:
     return f"  - {{model: openai/m, name: served, api_base: '{url}'{more}}}"
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("what", ["port", "no model", "no credit"])
 def test_many_trials_end_after_ten_attempts_and_go_on_after_repair(tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RetryPolicy, "wait_s", lambda *_: 0.02)

@@ -112,6 +112,7 @@ def allowed(now: dict[str, Any], before: dict[str, Any], runs: str) -> set[str]:
     return found
 
 
+@pytest.mark.long(but=2)
 @pytest.mark.parametrize("runs", RUNS)
 def test_a_run_opens_and_says_what_it_said(runs: str, folder: Path) -> None:
     found = judged(folder, runs)
@@ -153,6 +154,7 @@ def test_the_interrupted_one_goes_on_in_its_folder_and_ends_like_the_whole_one(f
     agrees(judged(folder, "interrupted"), "complete")
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("runs", ["complete", "looked"])
 def test_a_whole_one_is_recognised_and_nothing_is_asked(runs: str, folder: Path) -> None:
     before = only(folder / runs)

@@ -148,6 +148,7 @@ def test_replay_and_workers_give_the_same_and_pay_nothing_twice(tmp_path: Path) 
     same(run, other)
 
 
+@pytest.mark.long
 def test_killed_and_taken_up_again_nothing_is_paid_twice(tmp_path: Path, server: servers.Server) -> None:
     path = served_by(tmp_path, server, answers="slow-20", items=40)
     env = {"PROMPTLAB_HOME": str(tmp_path / "home"), "OPENAI_API_KEY": "sk-test"}

@@ -81,6 +81,7 @@ def experiment(world: World, n: int, more: int, seed: int) -> tuple[Anchored, tu
     return labels(found, n), (alone.mean() - half, alone.mean() + half)
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.calibration
 @pytest.mark.parametrize("judge", ["reader_of_length", "reader_who_is_blind"])
 def test_planted_effects_are_covered_where_the_judge_alone_is_not(judge: str) -> None:
@@ -99,6 +100,7 @@ def test_planted_effects_are_covered_where_the_judge_alone_is_not(judge: str) ->
         assert narrower < 0.85, "a judge that sees quality makes the interval narrower"
 
 
+@pytest.mark.long
 @pytest.mark.calibration
 def test_on_nulls_few_claims_are_false_though_the_judge_loves_what_changed() -> None:
     taste = sim_models()["reader_of_length"].taste

@@ -383,6 +383,7 @@ def test_settings_are_never_pooled(report: Report) -> None:
     assert loops == {"heart-oracle", "free", "self"}
 
 
+@pytest.mark.long
 def test_another_scorer_judges_the_last_answers_and_says_who_was_the_oracle(looped: Path, report: Report) -> None:
     as_run, anew = report, build(Run(looped), "negativeprompt")
     assert anew.rounds == as_run.rounds

@@ -20,7 +20,7 @@ from promptlab.running.budget import Budget
 from promptlab.running.fleet.hub import Hub, Limit
 from promptlab.running.gateway import Gateway
 from promptlab.running.ledger import Ledger, Sums, taken_over
-from promptlab.running.paying import Payer, most_tokens
+from promptlab.running.paying import LONGEST_OUTPUT_TOKENS, Payer, most_input, most_tokens
 from promptlab.running.preflight import requests_of
 from promptlab.running.progress import Progress
 from runs import experiment, start
@@ -136,6 +136,41 @@ def test_a_longer_answer_starts_anew_and_is_set_aside_for_the_next() -> None:
 def test_an_answer_of_unknown_usage_counts_as_much_as_its_text_can() -> None:
     gateway, payer = sent(lambda _: None, cap=1.0, n=3)
     assert payer.progress.unsure_usd == pytest.approx(payer.budget.spent_usd) == pytest.approx(gateway.n_sent * 10 / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "limits", "most"),
+    [
+        ([], {}, LONGEST_OUTPUT_TOKENS),  # no answer has shown yet that the provider keeps to limits
+        ([], {"m": 5000}, 5000),
+        ([8], {"m": 5000}, 10),
+        ([8, 1000], {"m": 5000}, 5000),
+        ([1000], {"m": 500}, 1000),
+    ],
+)
+def test_a_kill_counts_what_a_call_in_flight_can_have_cost(tmp_path: Path, lengths: list[int], limits: dict[str, int], most: int) -> None:
+    """The kill is that nobody settles the last call."""
+    gateway, budget = Heard(lambda number: [*lengths, 0][number]), Budget(100.0)
+    payer = Payer({"m": Model("m", "openai/m")}, {"m": Price(0.0, 1.0)}, limits, cast("Gateway", gateway), budget, Progress(9))
+    payer.ledger = Ledger(tmp_path)
+
+    async def run() -> tuple[Sums, Sums]:
+        for _ in lengths:
+            await payer.paid(CALL)
+        last = asyncio.ensure_future(payer.paid(CALL))
+        await asyncio.sleep(0)
+        payer.keep()  # the gateway sends it
+        kept = taken_over(tmp_path)
+        payer.learn("m", 40_000)  # while it is in flight, another answer turns out to be longer
+        payer.keep()
+        last.cancel()
+        return kept, taken_over(tmp_path)
+
+    kept, later = asyncio.run(run())
+    assert later.spent_usd == pytest.approx((sum(lengths) + 40_000) / 1e6)
+    assert kept.paid_usd + kept.unsure_usd == kept.spent_usd == pytest.approx((sum(lengths) + most) / 1e6)
+    assert kept.spent_tokens == sum(lengths) + most_input(CALL) + most
+    assert payer.progress.unsure_usd == pytest.approx(0.04)  # an interrupted call is one that nobody settles, too
 
 
 @pytest.mark.parametrize(

@@ -300,6 +300,7 @@ def test_a_hostile_run_is_shown_as_text(tmp_path: Path, monkeypatch: pytest.Monk
     assert "\\u001b" not in json.dumps(outputs)
 
 
+@pytest.mark.long(but=1)
 @pytest.mark.parametrize("share", [0.0, 0.3])
 def test_a_run_in_progress_has_a_notebook_too(
     share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

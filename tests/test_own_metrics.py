@@ -215,6 +215,7 @@ def settled_rows(run: Run) -> pd.DataFrame:
     return run.trials().drop(columns=[*CIRCUMSTANCE_COLUMNS])
 
 
+@pytest.mark.long
 def test_stored_answers_are_scored_again_by_the_metric_as_it_is_now(here: Path) -> None:
     metric(here, RIGHT)
     path = runs.experiment(here, tasks="t", items=20, more="task_files: [t.yaml]\n")

@@ -6,7 +6,9 @@ import json
 import shlex
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -318,6 +320,14 @@ def test_families_and_hypotheses_are_those_of_the_plan() -> None:
     verdicts = {(c.treatment, c.task): c.verdict for c in load.open_store(DEMO).report.comparisons if c.family == family}
     for row in shown.to_dict("records"):
         assert row["verdict"].split()[1] == verdicts[(row["added text"], row["task"])]
+
+
+def test_a_family_over_one_task_has_the_margin_of_a_task() -> None:
+    store = load.open_store(DEMO)
+    one = SimpleNamespace(plan=replace(store.plan, tasks=store.plan.tasks[:1]), report=store.report)
+    found = deviations.family_table(one)  # type: ignore[arg-type]
+    margins = found.frame.set_index("family")["margin"]
+    assert margins["primary"] == f"{100 * one.plan.margin:g} points" == "5 points"
 
 
 def test_the_page_shows_it(opened: Any) -> None:

@@ -461,6 +461,7 @@ def test_an_optimiser_may_change_instruction_and_demonstrations(folder: Path, sw
     assert local.requests[-1]["messages"][0]["content"] == content
 
 
+@pytest.mark.long
 def test_a_tested_program_leaves_with_the_stimulus_in_its_instructions(swept: Path, folder: Path, tmp_path: Path) -> None:
     for setting in ("cot", "two"):
         done = runs.run(

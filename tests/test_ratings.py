@@ -11,16 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import runs
 from promptlab.nouns.errors import FileProblems, UsageProblem
 from promptlab.planning.resolve import resolve
-from promptlab.record.ratings import Rating, add, from_csv, ratings_of, to_csv
+from promptlab.record.ratings import COLUMNS, Rating, add, from_csv, ratings_of, rows_of
 from promptlab.record.ratings import file_of as lines_of
 from promptlab.record.store import Run
 from promptlab.reporting.build import build
 from promptlab.reporting.decide import cautions
+from promptlab.reporting.formats import written
 from promptlab.reporting.judged import LEAST_RATED
 from promptlab.reporting.people import ATTENTION, people
 from promptlab.reporting.rating import from_sheet, left, repeatability, schedule, sheet, units
@@ -157,9 +159,18 @@ def rated(run: Run, rater: str = "r1", n: int = 30) -> list[Rating]:
     ]
 
 
+def in_csv(ratings: list[Rating]) -> str:
+    return written(pd.DataFrame(rows_of(ratings), columns=COLUMNS, dtype=object), ".csv").decode()
+
+
+def test_no_rating_of_a_foreign_run_is_a_formula() -> None:
+    text = in_csv([Rating("r1", '=HYPERLINK("http://x")', "rate", {"@SUM(1)": "\ud800"}, trial_a="+1+1")])
+    assert """r1,"'=HYPERLINK(""http://x"")",rate,'@SUM(1),\\ud800,,'+1+1""" in text
+
+
 def test_a_table_out_and_in_again(own: Run) -> None:
     made = rated(own)
-    again = from_csv(Path("x.csv"), to_csv(made))
+    again = from_csv(Path("x.csv"), in_csv(made))
     assert [(r.unit, r.kind, dict(r.values), r.trial_a, r.trial_b, r.ms) for r in again] == [
         (r.unit, r.kind, dict(r.values), r.trial_a, r.trial_b, r.ms) for r in made
     ]

@@ -8,6 +8,7 @@ import codecs
 import gzip
 import json
 import random
+import sys
 import textwrap
 import time
 import zlib
@@ -148,6 +149,12 @@ def disguised(secret: str) -> dict[str, str]:
         "doubled": "".join(c + c for c in secret),
         "a half": secret[:18],
         "halves": f"{secret[16:]} comes after {secret[:16]}",
+        "base32 of base64": base64.b32encode(b"ab" + base64.b64encode(data)).decode(),
+        "base32 of base32": base64.b32hexencode(base64.b32encode(data)).decode().lower(),
+        "base32 of hex": base64.b32encode(data.hex().encode()).decode().rstrip("="),
+        "variation selectors between": ("\ufe0f" * 20).join(secret),
+        "other variation selectors between": ("\U000e0131" * 20).join(secret),
+        "variation selectors that are bytes": "x" + "".join(chr(0xE0100 + byte - 16) for byte in base64.b64encode(data)),
     }
 
 
@@ -173,6 +180,16 @@ def test_what_is_no_key_stays_as_it_is() -> None:
     assert [redact_known(text, secrets) == text for text in texts] == [True] * len(texts)
     redact_known("QWxhZGRpbjpvcGVu" * 60_000, secrets)
     assert time.process_time() - start < 5
+
+
+def test_what_every_answer_repeats_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[str] = []
+    monkeypatch.setattr(sys.modules["promptlab.nouns.redact"], "hidden", lambda text, _: searched.append(text) or False)
+    for _ in range(9):
+        assert redact_known("a-model-2026-01-01", (SECRET,)) == "a-model-2026-01-01"
+        redact_known("a longer text " * 20, (SECRET,))
+    redact_known("a-model-2026-01-01", (SECRET[::-1],))
+    assert [searched.count(text) for text in ("a-model-2026-01-01", "a longer text " * 20)] == [2, 9]
 
 
 def test_a_key_in_pieces_over_several_fields_is_redacted() -> None:

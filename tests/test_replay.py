@@ -70,6 +70,7 @@ def cell(report: dict[str, Any], model: str, task: str, stimulus: str) -> dict[s
     return dict(found)
 
 
+@pytest.mark.long
 def test_two_thousand_trials_and_as_many_calls(swept: tuple[Path, dict[str, str], str], report: dict[str, Any]) -> None:
     assert report["manifest"]["counts"] == {
         "planned": 2000,

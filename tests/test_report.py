@@ -499,6 +499,7 @@ def test_every_comparison_stands_there_with_its_sentence_and_family(planted: Pat
         assert all(" ".join(text.split()) in said(design) for text in task.base_prompts.values())
 
 
+@pytest.mark.long
 def test_verdicts_by_every_scorer_are_those_of_its_own_report(planted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = of(planted)
     found = sensitivity.rescoring(report)

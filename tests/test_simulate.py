@@ -49,6 +49,7 @@ def test_null_finds_nothing_in_any_cell(tmp_path: Path, seed: int) -> None:
     assert all(c.simulated for c in comparisons)
 
 
+@pytest.mark.long
 def test_planted_signs_are_found_and_none_other(tmp_path: Path) -> None:
     comparisons, _ = judged(tmp_path, "planted", 1)
     effect = {"emotionprompt/EP02": "helps", "negativeprompt/NP10": "hurts"}

@@ -171,6 +171,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return results
 
 
+@pytest.mark.long
 def test_killed_at_half_the_frame_is_the_same_row_for_row(killed: dict[str, Any]) -> None:
     assert killed["state_at_kill"] == "interrupted"
     assert killed["sent_at_kill"] - 8 <= killed["rows_at_kill"] <= killed["sent_at_kill"]

@@ -35,8 +35,13 @@ def rate(
 
     ratings.file_of(run, rater)
     if export is not None:
-        write_whole(export, ratings.to_csv(ratings.ratings_of(run)).encode())
-        say(f"{export}: {counted(len(ratings.ratings_of(run)), 'rating')}")
+        import pandas as pd
+
+        from promptlab.reporting.formats import written
+
+        found = ratings.ratings_of(run)
+        write_whole(export, written(pd.DataFrame(ratings.rows_of(found), columns=ratings.COLUMNS, dtype=object), ".csv"))
+        say(f"{export}: {counted(len(found), 'rating')}")
         return
     if status:
         from promptlab.reporting.table import Table
@@ -52,8 +57,7 @@ def rate(
         found = found if is_sheet else rating.of_this_run(path, found, sample, Run(run))
         there = {(one.rater, one.unit, one.kind) for one in ratings.ratings_of(run)}
         n_again = sum((one.rater, one.unit, one.kind) in there for one in found)
-        for one in found:
-            ratings.add(run, one)
+        ratings.add(run, *found)
         said = f"; {n_again} replace what the same rater said of the same answers before" if n_again else ""
         say(f"{path}: {counted(len(found), 'rating')} imported{said}")
     if sheet is not None:
@@ -81,6 +85,7 @@ def _simulated(run: Path, order: list, rater: str, name: str) -> None:  # type: 
     if name not in known:
         raise UsageProblem(f"the simulated rater {name!r} is not known; {did_you_mean(name, known)}".rstrip("; "))
     rng = random.Random(f"{run.name}/{rater}/{name}")
+    found = []
     for unit in order:
         how = unit.judging
         values: dict[str, str | int] = {}
@@ -88,5 +93,6 @@ def _simulated(run: Path, order: list, rater: str, name: str) -> None:  # type: 
             values[""] = preferred(known[name], unit.answers[0], unit.answers[1], rng)
         else:
             values |= {rubric: int(rated(known[name], unit.answers[0], how.low, how.high, rng) + 0.5) for rubric in how.rubrics}
-        ratings.add(run, unit.rating(rater, values, more={"simulated": name}))
+        found.append(unit.rating(rater, values, more={"simulated": name}))
+    ratings.add(run, *found)
     say(f"SIMULATED: {counted(len(order), 'rating')} by {name} as {rater}")

@@ -22,7 +22,7 @@ from promptlab.explorer.load import kept_fresh, unreadable
 from promptlab.nouns import Manifest, PromptlabError, RunProblem, UsageProblem, counted, did_you_mean, readable
 from promptlab.reporting import written
 from promptlab.reporting.build import failed_words
-from promptlab.reporting.formats import section
+from promptlab.reporting.formats import neutral, section
 from promptlab.reporting.prepared import Store
 from promptlab.reporting.table import Table
 
@@ -316,5 +316,5 @@ def text_of(found: Sequence[Table], format: str, simulated: bool) -> str:  # noq
         if format == "markdown":
             parts.append("\n".join(section(title, shown.note, shown.head, rows)) + "\n")
         else:
-            parts.append(f'"{title.replace(chr(34), chr(39))}"\n' + written(shown.frame, ".csv").decode("utf-8"))
+            parts.append(f'"{neutral(title.replace(chr(34), chr(39)))}"\n' + written(shown.frame, ".csv").decode("utf-8"))
     return "\n".join(parts)

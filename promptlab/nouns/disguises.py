@@ -7,6 +7,7 @@ somebody's own is not found: who has a secret can always hide it.
 from __future__ import annotations
 
 import base64
+import binascii
 import bz2
 import functools
 import html
@@ -38,6 +39,9 @@ FROM85 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*
 TO_Z85 = str.maketrans(FROM85, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#")
 LOOKALIKES = str.maketrans("АаВвЕеКкМмНОоРрСсТтУуХхІіЈјЅѕԁԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧνοι", "AaBbEeKkMmHOoPpCcTtYyXxIiJjSsdqwABEZHIKMNOPTYXvoi")
 LETTERS = string.ascii_lowercase
+VARIANTS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""Characters that only choose how the one before them is drawn: any number may stand anywhere, and each can be a byte."""
+FROM32 = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHIJKLMNOPQRSTUV")
 
 
 class Known(NamedTuple):
@@ -102,7 +106,7 @@ def _holds(view: str, known: Known) -> bool:
 def _core(text: str) -> str:
     """The letters and digits of ASCII, in small letters; what looks like one of them is one of them."""
     if not text.isascii():
-        text = unicodedata.normalize("NFKD", text.translate(LOOKALIKES))
+        text = unicodedata.normalize("NFKD", VARIANTS.sub("", text).translate(LOOKALIKES))
         text = "".join(c if c < "\u2800" else chr(ord(c) & 0xFF if c < "\U000e0000" else ord(c) & 0x7F) for c in text)
     return text.encode("ascii", "ignore").translate(None, MARKS).decode().lower()
 
@@ -141,6 +145,8 @@ def _views(text: str, least: int) -> Iterator[str]:
 
 def _decoded(text: str, least: int) -> Iterator[str]:
     """What a text may be the code of."""
+    if not text.isascii() and len(variants := VARIANTS.findall(text)) >= least:
+        yield "".join(chr(ord(c) - 0xFE00 if c < "\uff00" else ord(c) - 0xE0100 + 16) for c in variants)
     if "%" in text or "&" in text:
         yield html.unescape(unquote_to_bytes(text).decode("latin-1"))
     if sum(map(text.count, string.digits)) >= least // 2:
@@ -149,14 +155,14 @@ def _decoded(text: str, least: int) -> Iterator[str]:
     for run in [run for run in runs if len(run) >= least][:MOST_RUNS]:
         for one in (run, run[::-1]):
             for data in _of_run(one, least):
-                for plain in (data, *_unpacked(data)):
+                for plain in (data, *_unpacked(data)) if data[:1] in PACKED else (data,):
                     found = plain.replace(b"\0", b"")
                     if len(found) >= least and len(found.translate(None, READABLE)) * 8 <= len(found) * 3:
                         yield found.decode("latin-1")
 
 
 MARKS = bytes(code for code in range(128) if not chr(code).isalnum())
-READABLE = string.printable.encode()
+READABLE, PACKED = string.printable.encode(), (b"\x1f", b"x", b"B")
 
 
 def _of_numbers(text: str, least: int) -> Iterator[str]:
@@ -178,14 +184,23 @@ def _of_run(run: str, least: int) -> Iterator[bytes]:
     if len(kept := NO_BASE64.sub("", run).translate(URL_SAFE)) * 3 >= least * 4:
         for start in range(4):
             part = kept[start:]
-            yield base64.b64decode(part[: len(part) - (len(part) % 4 == 1)] + "=" * (-len(part) % 4))
+            yield binascii.a2b_base64(part[: len(part) - (len(part) % 4 == 1)] + "==")
     if len(kept := NO_HEX.sub("", run)) >= least * 2:
         for start in range(2):
             yield bytes.fromhex(kept[start : len(kept) - (len(kept) - start) % 2])
+    if (run.isupper() or run.islower()) and len(run) <= LONGEST_32:
+        capitals = run.upper()
+        for kept in (NO_BASE32.sub("", capitals).translate(FROM32), NO_HEX32.sub("", capitals)):
+            number, length = int(kept or "0", 32), len(kept) * 5 // 8
+            for shift in range(8) if length >= least else ():
+                yield (number >> shift & (1 << 8 * length) - 1).to_bytes(length)
 
 
 NO_BASE64, NO_HEX = re.compile("[^A-Za-z0-9+/_-]+"), re.compile("[^0-9A-Fa-f]+")
+NO_BASE32, NO_HEX32 = re.compile("[^A-Z2-7]+"), re.compile("[^0-9A-V]+")
 URL_SAFE = str.maketrans("-_", "+/")
+LONGEST_32 = 4096
+"""Characters of a run that is decoded as one number."""
 
 
 def _unpacked(data: bytes) -> Iterator[bytes]:

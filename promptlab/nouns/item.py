@@ -40,8 +40,9 @@ def together(items: Iterable[Item]) -> tuple[Item, ...]:
     if len(alike) == len(found):
         return found
     names = {
-        item.id: next((own.cluster for own in same if own.cluster), same[0].input)
-        for same in alike.values() if len(same) > 1 for item in same
+        item.id: name
+        for same in alike.values() if len(same) > 1
+        for name in [next((own.cluster for own in same if own.cluster), same[0].input)] for item in same
     }  # fmt: skip
     return tuple(replace(item, cluster=item.cluster or names.get(item.id)) for item in found)
 

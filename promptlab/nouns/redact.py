@@ -15,6 +15,8 @@ from promptlab.nouns.disguises import hidden
 
 SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|JWT|AUTHORIZATION)", re.IGNORECASE)
 SHORTEST = 8
+SHORT = 128
+"""Characters of a text that may come again and again: the name of a model, why an answer ended, a short answer."""
 PIECE = 12
 """Characters of a piece of a value that is removed wherever the rest is."""
 MARK = "[redacted]"
@@ -88,6 +90,15 @@ def redact_known(text: str, secrets: tuple[str, ...]) -> str:
     """`text` without the given values, in whatever form they occur; nothing else changes, so that an answer stays as it was."""
     if not secrets or len(text) < SHORTEST:
         return text
+    return _known_short(text, secrets) if len(text) <= SHORT else _redacted(text, secrets)
+
+
+@functools.lru_cache(maxsize=1024)
+def _known_short(text: str, secrets: tuple[str, ...]) -> str:
+    return _redacted(text, secrets)
+
+
+def _redacted(text: str, secrets: tuple[str, ...]) -> str:
     bare = _bare(text)
     lower = bare.lower()
     for secret in secrets:

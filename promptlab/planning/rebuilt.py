@@ -38,7 +38,7 @@ def problems(run: Run, frozen: tuple[Plan, str] | None = None) -> list[str]:
     with_chain = [f"the hash chain is broken: {said}" for said in verified(run.folder, run.manifest.chain).problems]
     frozen = frozen or frozen_plan(run.folder)
     plan, _ = frozen
-    excused = {OF_THIS_MACHINE, *(("experiment", "prices") if by_another_version(run) else ())}
+    excused = {OF_THIS_MACHINE, *(("experiment",) if by_another_version(run) else ())}
     told = [
         f"{check.what}: {check.source} is not what was frozen"
         for check in audit(run, frozen)
@@ -115,17 +115,17 @@ def _manifest_problems(run: Run, plan: Plan) -> Iterator[str]:
             yield f"the manifest names another model than the plan for {', '.join(odd)}"
 
 
-def plan_differences(run: Run, study: Study, excused: Collection[str] = ()) -> list[str]:
+def plan_differences(run: Run, study: Study, excused: Collection[str] = (), among: Collection[str] = ()) -> list[str]:
     """Where the frozen plan is not the one that a resolved study makes; nothing where its own format or arms are an earlier version's.
 
-    Fields that are `excused` may differ: an author may state the licence of a task after the run.
+    Fields that are `excused` may differ: an author may state the licence of a task after the run. `among`: only these keys.
     """
     was = json_value(read_file(run.folder / "plan.json"))
     if study.format == 1 or was.get("format") == 1 or study.unshared or was.get("imported"):
         return []
     now = make_plan(study, priced=False).plain()
     was["trials"], now["trials"] = (one.get("counts", {}).get("trials") for one in (was, now))
-    paths = [path for key in DECIDES if key in was for path in _paths(was[key], now.get(key), key)
+    paths = [path for key in among or DECIDES if key in was for path in _paths(was[key], now.get(key), key)
              if path.rpartition(".")[2] not in excused]  # fmt: skip
     more = [f"and {len(paths) - MOST_TOLD:,} more"] if len(paths) > MOST_TOLD else []
     return [f"the plan is not the one that the experiment makes: {'; '.join([*paths[:MOST_TOLD], *more])}"] if paths else []

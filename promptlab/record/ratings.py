@@ -5,6 +5,7 @@ Nothing here names a person: a rater is a token. A line is never changed; what i
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -18,7 +19,9 @@ from typing import Any
 
 from promptlab.nouns import UNREADABLE, FileProblems, Problem, RunProblem, UsageProblem, digest
 from promptlab.nouns.typed import typed
-from promptlab.record.store.files import REMEDY
+from promptlab.record.store.files import REMEDY, locked
+from promptlab.record.store.reading import manifest_in
+from promptlab.record.store.writing import write_manifest
 from promptlab.scoring.judged import CHOICES
 from promptlab.sources.foreign import json_value, opened_to_write, read_bytes
 
@@ -63,15 +66,36 @@ def file_of(folder: Path, rater: str) -> Path:
     return folder / FOLDER / f"{rater}.jsonl"
 
 
-def add(folder: Path, rating: Rating) -> None:
-    """Append a line; it is on the disk when this returns."""
+def add(folder: Path, *ratings: Rating) -> None:
+    """Append lines; they are on the disk when this returns, and the manifest names the length and the hash of every rater's file.
+
+    While a sweep holds the folder the manifest stays as it is, until the next rating.
+    """
+    for rating in ratings:
+        _append(folder, rating)
+    with contextlib.suppress(RunProblem):
+        manifest_in(folder)  # a folder without one gets no lock either
+        lock = locked(folder)
+        try:
+            files = {path.stem: _lines(folder, path) for path in sorted((folder / FOLDER).glob("*.jsonl"))}
+            write_manifest(folder, replace(manifest_in(folder), ratings=_named(files)))
+        finally:
+            os.close(lock)
+
+
+def _named(files: Mapping[str, bytes]) -> dict[str, list[Any]]:
+    """Length and hash of what each rater's file holds."""
+    return {name: [len(lines), hashlib.sha256(lines).hexdigest()] for name, lines in files.items()}
+
+
+def _append(folder: Path, rating: Rating) -> None:
     path = file_of(folder, rating.rater)
     path.parent.mkdir(exist_ok=True)
     row = {**{k: v for k, v in asdict(rating).items() if k != "more"}, **rating.more}
     is_new = not path.exists()
     before = _lines(folder, path)
     theirs = {other.stem: _lines(folder, other) for other in sorted(path.parent.glob("*.jsonl")) if other != path}
-    row |= {OTHERS: {name: [len(lines), hashlib.sha256(lines).hexdigest()] for name, lines in theirs.items()}} if theirs else {}
+    row |= {OTHERS: _named(theirs)} if theirs else {}
     try:
         number = opened_to_write(path, os.O_APPEND, 0o600)
     except OSError as error:
@@ -98,6 +122,8 @@ def unlike(folder: Path) -> list[str]:
     """
     found = []
     others: dict[str, Any] = {}
+    with contextlib.suppress(RunProblem):
+        others |= manifest_in(folder).ratings
     for path in sorted((folder / FOLDER).glob("*.jsonl")):
         before, n_chained = hashlib.sha256(), 0
         for number, line in enumerate(_lines(folder, path).splitlines(keepends=True), 1):
@@ -115,7 +141,7 @@ def unlike(folder: Path) -> list[str]:
             before.update(line)
     for name, (n, known) in others.items():
         if RATER.fullmatch(name) and hashlib.sha256(_lines(folder, file_of(folder, name))[:n]).hexdigest() != known:
-            found.append(f"{FOLDER}/{name}.jsonl is not, or no longer, what other raters' lines name")
+            found.append(f"{FOLDER}/{name}.jsonl is not, or no longer, what the manifest or other raters' lines name")
     return found
 
 
@@ -152,19 +178,17 @@ def _lines(folder: Path, path: Path) -> bytes:
         raise RunProblem(f"{path}: cannot be read ({error.strerror or error}); {REMEDY.format(folder)}") from None
 
 
-def to_csv(ratings: Iterable[Rating]) -> str:
-    """Ratings as CSV, one row for each rubric."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for one in ratings:
-        for rubric, value in one.values.items() or [("", "")]:
-            writer.writerow([one.rater, one.unit, one.kind, rubric, value, one.ms, one.trial_a, one.trial_b, one.digest, one.at])
-    return out.getvalue()
+def rows_of(ratings: Iterable[Rating]) -> list[list[Any]]:
+    """Ratings as rows of a CSV with these `COLUMNS`, one row for each rubric."""
+    return [
+        [one.rater, one.unit, one.kind, rubric, value, one.ms, one.trial_a, one.trial_b, one.digest, one.at]
+        for one in ratings
+        for rubric, value in one.values.items() or [("", "")]
+    ]
 
 
 def from_csv(path: Path, text: str) -> list[Rating]:
-    """Ratings from a CSV in the form of `to_csv`; `rater`, `unit` (or `trial_a`) and `value` are needed, the rest may be left out.
+    """Ratings from a CSV in the form of `rows_of`; `rater`, `unit` (or `trial_a`) and `value` are needed, the rest may be left out.
 
     FileProblems tells every row that is wrong.
     """

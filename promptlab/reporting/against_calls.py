@@ -21,7 +21,7 @@ SUMS = ("input_tokens", "output_tokens", "cost_usd")
 USAGE = ("input_tokens", "output_tokens", "cached_input_tokens", "written_input_tokens", "reasoning_tokens")
 COLUMNS = (
     "trial", "turn", "outcome", "purpose", "cached", *USAGE, "cost_usd", "reported_cost_usd", "response_id", "request_id", "dated",
-    "answered_at", "first_run",
+    "answered_at", "first_run", "model_version",
 )  # fmt: skip
 SLACK = timedelta(days=1)
 """How far the clocks of a provider and of this machine may be apart; batches and gateways answer later than they date."""
@@ -56,6 +56,10 @@ def contradictions(run: Run, plan: Plan, trials: pd.DataFrame) -> Iterator[str]:
         return
     yield from _sums(trials, calls, at)
     yield from _failed(plan, trials, calls, at)
+    rows = [(trials.index, trials), (trials.index[at], calls)]
+    said, of_calls = (set(zip(index, frame["model_version"].astype(object), strict=True)) for index, frame in rows)
+    if n := sum(pd.notna(version) for _, version in said - of_calls):
+        yield f"{n:,} trials name another version of their model than their calls"
     yield from _priced(run, trials, calls, at)
     yield from _dated(run, trials, calls, at)
     yield from _older(run, trials, calls, at)

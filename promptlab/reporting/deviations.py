@@ -209,7 +209,7 @@ def family_table(store: Store) -> Table:
     for family in family_names(store):
         planned = [h for h in plan.hypotheses if h.family == family]
         scope = planned[0].scope if planned[0].task is None else "cell"
-        level, margin = (plan.fdr, plan.margins.cell) if scope == "cell" else (plan.alpha, plan.margins.mean)
+        level, margin = (plan.fdr, plan.margins.cell) if scope == "cell" else (plan.alpha, plan.margin)
         against = ", ".join(dict.fromkeys(h.against.phrase for h in planned))
         adjustment = ADJUSTMENTS[adjustment_of(planned[0])].controls
         rows.append([family, SCOPES[scope].about, len(planned), f"{level:g}", adjustment, f"{100 * margin:g} points", against])

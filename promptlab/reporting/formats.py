@@ -210,7 +210,7 @@ def written(frame: pd.DataFrame, ending: str) -> bytes:
         return out.getvalue()
     if ending == ".jsonl":
         return str(frame.to_json(orient="records", lines=True, force_ascii=False)).encode("utf-8", "replace")
-    safe = frame.map(_for_csv)
+    safe = frame.map(_for_csv).rename(columns=_for_csv)
     return str(safe.to_csv(index=False, lineterminator="\n")).encode("utf-8", "replace")
 
 

@@ -9,6 +9,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -28,14 +29,20 @@ from promptlab.scoring.code import Consent
 from promptlab.scoring.own import is_own
 
 IN_CALLS = ("key", "messages", "requested", "effective", "text", "outcome", "purpose", "score")
+BY_KEY = ("messages", "requested", "effective")
+"""Of calls under one and the same key."""
 NOT_MADE_AGAIN = (*CIRCUMSTANCE_COLUMNS, "rule")
 """Columns of trials that say how a version of promptlab came to a score; the score itself is compared."""
 IN_TRIALS = tuple(name for name in TRIAL_COLUMNS if name not in (*NOT_MADE_AGAIN, "trial"))
-OF_ANY_VERSION = ("answer", "n_calls", "input_tokens", "output_tokens", "cost_usd")
+OF_ANY_VERSION = ("answer", "score", "n_calls", "input_tokens", "output_tokens", "cost_usd")
 MOST_REMADE, MOST_PARTS = 500, 3
 """Trials that a report makes again, as many failed ones besides, and parts of the record that it takes them from."""
 OF_FILES = ("data", "stimuli", "prompts")
 """Hashes of what files next to the experiment hold."""
+OF_EXPERIMENT = (
+    "scorer", "replicates", "seed", "sampling", "models", "tasks", "base_prompts", "prompts", "incumbent", "factors", "trials",
+)  # fmt: skip
+"""Keys of a plan that say what an experiment says, whichever version read it."""
 DESCRIBES = ("source", "licence", "theory")
 """Fields of a plan that decide nothing, and that may be stated better after a run."""
 Record = Mapping[str, Any]
@@ -68,8 +75,13 @@ def study_of(run: Run, consent: Consent | None = None) -> Study:
     base = run.folder if origin is None else origin.parent
     plan = run.plan
     study = resolve(run.folder / "experiment.yaml", len(plan.looks) or None, base, plan.scorer, consent=consent)
-    study = as_recorded(study, run.folder.parent)
     frozen = run.manifest.hashes
+    if "addresses" in frozen:  # which the environment decided, perhaps on another machine
+        models = [
+            replace(model, api_base=plan.model_of[model.name].api_base) for model in study.design.models if model.name in plan.model_of
+        ]
+        study = replace(study, design=replace(study.design, models=tuple(models)))
+    study = as_recorded(study, run.folder.parent)
     edited = [name for name in OF_FILES if frozen.get(name) not in (None, study.hashes.get(name))]
     if edited and not by_another_version(run):  # which may read the same files otherwise
         raise EditedFiles(run, study, edited)
@@ -91,8 +103,8 @@ def differing(run: Run) -> list[str]:
     """What of the plan and of some trials is not what the experiment and the calls make. Of a run that cannot be
     resolved here, only whether trials have the answers of their calls.
 
-    Trials of programs, and what only the author's code scores, are left out: a report runs no code. Of a run by another version, which
-    may write prompts otherwise, only the answers are compared.
+    Trials of programs, and what only the author's code scores, are left out: a report runs no code. Another version may write prompts
+    otherwise: of its runs answers and scores are compared, and whether each sentence is in its prompts; `unchecked` names the rest.
     """
     stored = {row["order"]: (row, calls) for row, calls in run.drawn(MOST_REMADE, MOST_PARTS)}
     try:
@@ -101,25 +113,38 @@ def differing(run: Run) -> list[str]:
         n = sum(not _is_of_its_call(*one) for one in stored.values())
         odd = [f"{n:,} of {len(stored):,} trials have another answer than their calls"] if n else []
         return [*odd, *(error.why if isinstance(error, EditedFiles) else ())]
+    is_other = by_another_version(run)
+    found = _compared(study, stored, is_other)
+    if is_other:
+        texts = {arm.name: arm.text for arm in run.plan.arms if arm.text and not arm.loop}
+        for order in [order for order, wrong in found.items() if wrong == ["requests"]]:
+            found[order] = [] if _holds(texts.get(stored[order][0]["arm"]), stored[order][1]) else ["sentence"]
+    n, names = sum(map(bool, found.values())), Counter(name for wrong in found.values() for name in wrong)
+    odd = [f"{n:,} of {len(stored):,} trials made again differ in {', '.join(name for name, _ in names.most_common())}"] if n else []
+    return [*odd, *_unsent(run, study, list(stored.values())), *plan_differences(run, study, DESCRIBES, OF_EXPERIMENT if is_other else ())]
+
+
+def _compared(study: Study, stored: Mapping[int, tuple[Record, list[Record]]], is_other: bool) -> dict[int, list[str]]:
+    """By order: in which columns a trial that is made again differs; `requests` where the record lacks the request of this version."""
     engine = engine_of(study, None, Budget(None), Progress(n_planned=len(stored)), None)
     engine.own = {(call["trial"], call["key"]): completion_in(row_of(CallRow, call)) for _, calls in stored.values() for call in calls}
-    is_other = by_another_version(run)
-    unsent = [] if is_other else _unsent(run, study, list(stored.values()))
     unscored = {task.id for task in study.design.tasks if is_own(task.metric)}
-    found: Counter[str] = Counter()
-    n = 0
+    found = {}
     for trial in trials_of(study.design, among=list(stored)):
         if trial.arm.program:
             continue
         made = engine.begin(trial)
         if isinstance(made, tuple):
-            wrong = _unlike(*stored[trial.order], made, is_other, trial.task in unscored)
+            found[trial.order] = _unlike(*stored[trial.order], made, is_other, trial.task in unscored)
         else:
-            wrong = [] if made.work is not None or is_other else ["requests"]
-        n += bool(wrong)
-        found.update(wrong)
-    odd = [f"{n:,} of {len(stored):,} trials made again differ in {', '.join(name for name, _ in found.most_common())}"] if n else []
-    return [*odd, *unsent, *([] if is_other else plan_differences(run, study, DESCRIBES))]
+            found[trial.order] = [] if made.work is not None else ["requests"]
+    return found
+
+
+def _holds(text: str | None, calls: Sequence[Record]) -> bool:
+    """Whether the messages of a trial's first call hold the sentence of its arm, whatever the white space."""
+    asked = " ".join(str(message.get("content")) for call in calls[:1] for message in json.loads(call["messages"]))
+    return text is None or "".join(text.split()) in "".join(asked.split())
 
 
 def _unsent(run: Run, study: Study, stored: Sequence[tuple[Record, list[Record]]]) -> list[str]:
@@ -155,10 +180,26 @@ def unchecked(run: Run) -> list[str]:
     parts = [("Scores of own code", own), ("Answers of programs", [str(program["name"]) for program in plan.programs])]
     said = [f"{what} were not checked ({', '.join(names)}): promptlab audit RUN --allow-code does." for what, names in parts if names]
     try:
-        _shared_study(run)
+        study = _shared_study(run)
+        said += _of_another_version(run, study) if by_another_version(run) else []
     except (PromptlabError, OSError) as error:
         said.append(f"Prompts and answers were not checked against the experiment, which cannot be read here: {first_line(error)}")
     return said
+
+
+def _of_another_version(run: Run, study: Study) -> list[str]:
+    """What may be otherwise because another version made the run, or because somebody edited it: nobody can tell here."""
+    found = _compared(study, {row["order"]: (row, calls) for row, calls in run.drawn(MOST_REMADE, MOST_PARTS)}, True)
+    n = sum("requests" in wrong for wrong in found.values())
+    odd = [f"its experiment has another SHA-256 than {run.manifest.id} froze"] * (
+        study.hashes["experiment"] != run.manifest.hashes.get("experiment")
+    )
+    odd += [f"{n:,} of {len(found):,} trials have other requests, which were not checked"] if n else []
+    return (
+        [f"Another version of promptlab made this run. Here {' and '.join(odd)}: promptlab audit with that version checks it."]
+        if odd
+        else []
+    )
 
 
 def _is_of_its_call(row: Record, calls: Sequence[Record]) -> bool:
@@ -175,10 +216,11 @@ def _unlike(row: Record, calls: Sequence[Record], made: Rows, is_other: bool, is
     wrong = [name for name in names if not _same(row.get(name), getattr(trial, name))]
     if trial.trial != row["trial"]:
         return ["trial"]
-    if is_other:
-        return wrong
+    both = list(zip(sorted(calls, key=lambda call: int(call["turn"])), of_calls, strict=False))
+    if is_other:  # which may write JSON otherwise
+        alike = [(one, other) for one, other in both if one["key"] == other.key]
+        return wrong + [name for name in BY_KEY if any(json.loads(one[name]) != json.loads(getattr(other, name)) for one, other in alike)]
     compared = [name for name in IN_CALLS if not (is_unscored and name == "score")]
-    both = zip(sorted(calls, key=lambda call: int(call["turn"])), of_calls, strict=False)
     return wrong + sorted({name for one, other in both for name in compared if not _same(one[name], getattr(other, name))})
 
 

@@ -1,7 +1,8 @@
 """What a run has sent and paid, kept by each of its processes in one small file: a kill forgets none of it.
 
 The file is written in place before a request is sent and after it is settled. What was reserved when a process was killed may
-have been billed, so it counts as spent from then on, and as "at most" in addition to what was paid.
+have been billed, so it counts as spent from then on, and as "at most" in addition to what was paid. Where no answer has shown
+that a provider keeps to limits, what is held for a request is the most that it can bill.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from promptlab.running.trial_rows import total
 
 UNKNOWN_OUTPUT_TOKENS = 4096
 """The longest answer, where neither the request nor the price table sets a limit."""
-
+LONGEST_OUTPUT_TOKENS = 32_768
+"""The longest answer of a provider that keeps to no limit, where the price table has none."""
 
 AT_FIRST = 4
 """Calls to a model that are in flight after its first answer or failure, where a cap holds."""
@@ -48,6 +49,11 @@ class Payer:
     _limit_in: Once[int | None] = field(init=False, default_factory=lambda: Once(most_output))
     _room: dict[str, int] = field(init=False, default_factory=dict)
     _under_way: Counter[str] = field(init=False, default_factory=Counter)
+    _open: dict[object, tuple[Call, float, int]] = field(init=False, default_factory=dict)
+    """Calls that may be in flight, and the USD and tokens reserved for each."""
+    _beyond_usd: dict[object, float] = field(init=False, default_factory=dict)
+    _beyond_tokens: dict[object, int] = field(init=False, default_factory=dict)
+    """What each of them can take beyond that."""
 
     async def paid(self, call: Call) -> Completion:
         """The answer to a call. Each attempt that fails after it may have been billed counts as the most that it can have cost."""
@@ -65,7 +71,8 @@ class Payer:
 
     async def _paid(self, call: Call) -> Completion:
         usd, tokens = await self._reserved(call)
-        reserved, unsure_usd = True, 0.0
+        reserved, unsure_usd, mark = True, 0.0, object()
+        self._opened(mark, call, usd, tokens)
 
         async def reserve_anew() -> None:
             nonlocal reserved, unsure_usd, usd, tokens
@@ -74,6 +81,7 @@ class Payer:
             self._make_room(call.model, 0)
             usd, tokens = await self._reserved(call)
             reserved = True
+            self._opened(mark, call, usd, tokens)
 
         used: tuple[float | None, int | None] = 0.0, 0
         try:
@@ -84,8 +92,10 @@ class Payer:
                 unsure_usd += used[0] or 0.0
         except asyncio.CancelledError:
             used = None, None  # it may have been sent
+            unsure_usd += self._beyond_usd[mark]
             raise
         finally:
+            del self._open[mark], self._beyond_usd[mark], self._beyond_tokens[mark]
             if reserved:
                 self.budget.settle(usd, tokens, *used)
                 unsure_usd += usd if used[0] is None else 0.0
@@ -119,8 +129,20 @@ class Payer:
     def keep(self) -> None:
         """Write down what was sent and paid."""
         progress, budget = self.progress, self.budget
-        spent = budget.spent_usd, budget.spent_tokens, budget.reserved_usd, budget.reserved_tokens
+        held_usd = budget.reserved_usd + sum(self._beyond_usd.values())
+        held_tokens = budget.reserved_tokens + sum(self._beyond_tokens.values())
+        spent = budget.spent_usd, budget.spent_tokens, held_usd, held_tokens
         self.ledger.keep(Sums(self.gateway.n_sent, progress.paid_usd, progress.unsure_usd, *spent))
+
+    def _opened(self, mark: object, call: Call, usd: float, tokens: int) -> None:
+        """Note what a call can take that a kill cuts off. A model's answers show whether its provider keeps to limits; until one
+        does, and once one did not, an answer can be as long as the model's own limit or its longest answer, whichever is longer."""
+        self._open[mark] = call, usd, tokens
+        longest = self.longest.get(call.model, 0)
+        keeps = 0 < longest <= self._limit(call) or self.models[call.model].simulated
+        most = max(self.limits.get(call.model, LONGEST_OUTPUT_TOKENS), longest)
+        self._beyond_usd[mark] = 0.0 if keeps else max(0.0, self._most(call, most) - usd)
+        self._beyond_tokens[mark] = 0 if keeps else max(0, most_input(call) + most - tokens)
 
     def seen(self, call: Call, completion: Completion) -> None:
         """Learn from an answer how long they get, and note a usage that cannot be believed."""
@@ -139,12 +161,19 @@ class Payer:
 
     def learn(self, model: str, length: int) -> None:
         """Some answer of a model took so many tokens."""
-        self.longest[model] = max(self.longest.get(model, 0), length)
+        if length > self.longest.get(model, 0):
+            self.longest[model] = length
+            for mark, (call, usd, tokens) in self._open.items():
+                if call.model == model:
+                    self._opened(mark, call, usd, tokens)
 
     def _most_output(self, call: Call) -> int:
-        """The most tokens of an answer, for all that is known: the limit that the request sets, else the model's own; or the longest."""
-        limit = self._limit_in(call.sampling) or self.limits.get(call.model, UNKNOWN_OUTPUT_TOKENS)
-        return max(limit, self.longest.get(call.model, 0))
+        """The most tokens of an answer, for all that is known: its limit, or the longest."""
+        return max(self._limit(call), self.longest.get(call.model, 0))
+
+    def _limit(self, call: Call) -> int:
+        """The most tokens of an answer that keeps to limits: the limit that the request sets, else the model's own."""
+        return self._limit_in(call.sampling) or self.limits.get(call.model, UNKNOWN_OUTPUT_TOKENS)
 
     def _most(self, call: Call, n_output: int, least: float = 0.0) -> float:
         """The most that a request with such an answer can cost, in USD."""

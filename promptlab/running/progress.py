@@ -143,6 +143,7 @@ class KeptManifest:
         self.effective: Mapping[str, Any] = before.effective
         self.concurrency = before.concurrency
         self.earlier: Mapping[str, Any] = before.earlier
+        self.ratings: Mapping[str, Any] = before.ratings
         self.registered: Mapping[str, Any] = before.registered or registration_of(plan_digest, study.path.parent)
         self.kept_before = Sums(
             max(before.counts.sent, kept.n_sent), max(paid_before_usd, kept.paid_usd), max(before.unsure_usd, kept.unsure_usd),

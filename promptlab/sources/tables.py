@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from xml.parsers import expat
 
 import orjson
 
@@ -28,10 +29,19 @@ from promptlab.sources.foreign import CHARS, SMALL, json_value, parquet_table, r
 
 SIZE_LIMIT = 256 * 2**20
 """Bytes of a file; larger ones are refused unread."""
+LONGEST_CELL = 2**24
+"""Characters of a cell of CSV, of which each takes up to eight bytes while it is read."""
 TOP, LOOKED_AT = 10, 20_000
 """Rows and characters at the beginning of a table among which its columns' names are."""
+MOST_NAMED = 100
+"""Columns that a problem names."""
 HIDDEN = re.compile(rb'<(?:\w+:)?(row|col) ([^>]*\bhidden="(?:1|true)"[^>]*)')
 """A row or columns of an Excel sheet that its program does not show."""
+OF_CELLS = re.compile(r"xl/(worksheets/|sharedStrings)", re.IGNORECASE)
+"""The parts of an Excel file that grow with its cells."""
+SHEET = re.compile(rb"<(?:\w+:)?sheet[\s/>]")
+MOST_STYLES, MOST_SHEETS, DEEPEST_XML = 200_000, 1_000, 100
+"""Tags of any other part, sheets that it names, and how deep tags stand in one another."""
 LONG_NUMBER = re.compile(r"[0-9]{16}")
 """What orjson may read as a fraction."""
 
@@ -102,7 +112,7 @@ def csv_form(head: str, suffix: str, known: str = ",;\t|") -> tuple[str, int]:
 
 def csv_rows(path: Path, lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Line and cells of every row that is not empty; FileProblems where a quote stays open. A `sep=` line is not among `lines`."""
-    limit = csv.field_size_limit(SIZE_LIMIT)
+    limit = csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     start = 1
     try:
@@ -117,12 +127,11 @@ def csv_rows(path: Path, lines: Iterable[str], delimiter: str) -> Iterator[tuple
 
 
 def _csv(path: Path, content: bytes) -> Table:
-    text = _decoded(path, content)
-    top = text[:LOOKED_AT].splitlines(keepends=True)[:TOP] or [""]
+    top = _decoded(path, content)[:LOOKED_AT].splitlines(keepends=True)[:TOP] or [""]
     delimiter, skipped = csv_form(next((line for line in top if re.search(r"[,;\t|]", line)), top[0]), path.suffix.lower())
-    filled = (
-        (line, cells) for line, cells in csv_rows(path, io.StringIO(text[skipped:], newline=""), delimiter) if any(map(str.strip, cells))
-    )
+    lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")  # the whole text would take four bytes a character
+    lines.read(skipped)
+    filled = ((line, cells) for line, cells in csv_rows(path, lines, delimiter) if any(map(str.strip, cells)))
     columns, first = headed(path, top_rows := list(itertools.islice(filled, TOP)))
     rows: list[Row] = []
     n = len(columns)
@@ -146,9 +155,11 @@ def headed(path: Path, top: Sequence[tuple[int, Sequence[Any]]]) -> tuple[list[s
     names = words[start] if words else []
     below = words[start + 1] if len(words) > start + 1 else []
     both: list[tuple[str, str]] = []
+    spanned: dict[str, list[str]] = {}
     for name, under in itertools.zip_longest(names, below, fillvalue=""):
         both.append((name or (both[-1][0] if both else ""), under))
-    spans = [part for name in dict(both) if len(part := [under for over, under in both if over == name]) > 1]
+        spanned.setdefault(both[-1][0], []).append(under)
+    spans = [part for part in spanned.values() if len(part) > 1]
     if len(spans) > 1 and all(part == spans[0] for part in spans) and not re.search(r"\d", "".join(below)):
         return [" ".join(filter(None, pair)) for pair in both], start + 2
     while len(names) > 1 and not names[-1] and not any(any(row[len(names) - 1 :]) for row in words[start + 1 :]):
@@ -156,14 +167,13 @@ def headed(path: Path, top: Sequence[tuple[int, Sequence[Any]]]) -> tuple[list[s
     if names.count("") > 1:
         names = [name or f"column {n}" for n, name in enumerate(names, 1)]
     if len(set(names)) != len(names):
-        raise FileProblems.one(path, f"two columns have one name: {', '.join(names)}", top[start][0])
+        raise FileProblems.one(path, f"two columns have one name: {', '.join(names[:MOST_NAMED])}", top[start][0])
     return names, start + 1
 
 
 def _json_lines(path: Path, content: bytes) -> Table:
     rows: list[Row] = []
-    columns: dict[str, None] = {}
-    lines = _decoded(path, content).split("\n")
+    n_bytes, lines = len(content), _decoded(path, content).split("\n")
     del content
     for line, text in enumerate(lines, 1):
         if not text or not text.strip():
@@ -174,9 +184,7 @@ def _json_lines(path: Path, content: bytes) -> Table:
             rows.append(Row(len(rows) + 1, line, {}, f"not JSON: {error}"))
             continue
         rows.append(_object(len(rows) + 1, line, value))
-        if not rows[-1].values.keys() <= columns.keys():
-            columns.update(dict.fromkeys(rows[-1].values))
-    return Table(path, tuple(columns), rows)
+    return _of_objects(path, rows, n_bytes)
 
 
 def _value(text: str) -> Any:  # noqa: ANN401
@@ -206,7 +214,18 @@ def _json(path: Path, content: bytes) -> Table:
     if not isinstance(value, list):
         raise FileProblems.one(path, f"expected a JSON list of objects, found {type(value).__name__}")
     rows = [_object(number, None, row) for number, row in enumerate(value, 1)]
-    return Table(path, tuple(dict.fromkeys(name for row in rows for name in row.values)), rows)
+    return _of_objects(path, rows, len(content))
+
+
+def _of_objects(path: Path, rows: list[Row], n_bytes: int) -> Table:
+    """The table of objects, with all of their keys; FileProblems where these are more than a table of its size has columns."""
+    columns: dict[str, None] = {}
+    for row in rows:
+        if not row.values.keys() <= columns.keys():
+            columns.update(dict.fromkeys(row.values))
+    if len(rows) * len(columns) > max(SMALL // 4, n_bytes):
+        raise FileProblems.one(path, f"its {len(rows):,} rows have {len(columns):,} different keys, which is too much for a table")
+    return Table(path, tuple(columns), rows)
 
 
 def _object(number: int, line: int | None, value: object) -> Row:
@@ -263,7 +282,7 @@ def sheet_rows(path: Path, content: bytes, wanted: str | None = None) -> tuple[l
         names = [wanted] if wanted else [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
         if unknown := [name for name in names if name not in book.sheetnames]:
             raise FileProblems.one(path, f"has no sheet {unknown[0]!r}; its sheets are {', '.join(book.sheetnames)}")
-        found = {name: rows for name in names if (rows := list(_cells(book[name], max(SMALL, len(content)))))}
+        found = {name: rows for name in names if (rows := list(_cells(book[name], max(SMALL // 2, len(content)))))}
         notes = [note for name, rows in found.items() for note in _hidden(path, book[name], rows)]
     except FileProblems:
         raise
@@ -281,21 +300,25 @@ def _hidden(path: Path, sheet: Any, rows: Sequence[tuple[int, tuple[Any, ...]]])
     from openpyxl.utils import get_column_letter
 
     lines: set[int] = set()
-    columns: set[int] = set()
+    spans: set[tuple[int, int]] = set()
+    width = max(map(len, dict(rows).values()))
     with sheet._get_source() as source:  # read-only sheets know nothing of what is hidden
         for kind, attributes in HIDDEN.findall(source.read()):
             number = {name: int(value) for name, value in re.findall(rb'\b(r|min|max)="(\d{1,7})"', attributes)}
             if kind == b"row":
                 lines.add(number.get(b"r", 0))
             else:
-                columns |= set(range(number.get(b"min", 1), min(number.get(b"max", 0), max(map(len, dict(rows).values()))) + 1))
+                spans.add((number.get(b"min", 1), min(number.get(b"max", 0), width) + 1))
+    is_hidden = bytearray(width + 1)
+    for first, end in spans:
+        is_hidden[first:end] = b"\1" * (end - first)
     if n := len(lines & dict(rows).keys()):
         yield (
             f"{path.name}: {n:,} of its rows are hidden, perhaps by a filter, and are read like all others; to leave them out, copy "
             "the visible rows into a new file"
         )
-    if columns:
-        yield f"{path.name}: hidden columns are read, too ({', '.join(map(get_column_letter, sorted(columns)[:20]))})"
+    if columns := [n for n, hidden in enumerate(is_hidden) if hidden and n]:
+        yield f"{path.name}: hidden columns are read, too ({', '.join(map(get_column_letter, columns[:20]))})"
 
 
 def _cells(sheet: Any, most: int) -> Iterator[tuple[int, tuple[Any, ...]]]:  # noqa: ANN401
@@ -325,6 +348,7 @@ def check_zipped(path: Path, content: bytes) -> None:
             size = sum(info.file_size for info in archive.infolist())
             if size > (limit := min(SIZE_LIMIT, max(SIZE_LIMIT // 4, 100 * len(content)))):
                 raise FileProblems.one(path, f"unpacks to {size:,} bytes; of its size at most {limit // 2**20} MB are read")
+            n_tags, most_tags = 0, max(SMALL, 2 * len(content))
             for info in archive.infolist():
                 with archive.open(info) as entry:
                     part = entry.read(info.file_size + 1)
@@ -333,12 +357,35 @@ def check_zipped(path: Path, content: bytes) -> None:
                     raise FileProblems.one(
                         path, "no Excel file as a spreadsheet program writes it: damaged, or with definitions of its own"
                     )
-                if part.count(b"<") > max(4 * SMALL, 8 * len(content)):
-                    raise FileProblems.one(
-                        path, f"unpacks to more than {max(4 * SMALL, 8 * len(content)):,} parts, which is too much to be read"
-                    )
+                n = part.count(b"<") + part.count(b"/>")  # as many as where an empty one were written as two
+                n_tags += n
+                is_of_cells = OF_CELLS.match(info.filename)
+                if n_tags > most_tags or (not is_of_cells and (n > MOST_STYLES or len(SHEET.findall(part)) > MOST_SHEETS)):
+                    raise FileProblems.one(path, f"unpacks to {n_tags:,} parts, which is too much to be read")
+                if n > MOST_STYLES:
+                    _check_depth(part)
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
         raise FileProblems.one(path, f"not a readable Excel file: {str(error)[:200]}") from None
+
+
+def _check_depth(part: bytes) -> None:
+    """ValueError where tags stand deeper in one another than any spreadsheet program writes them."""
+    depth = 0
+
+    def opened(_name: str, _attributes: object) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > DEEPEST_XML:
+            raise ValueError("nested too deeply")
+
+    def closed(_name: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler = opened, closed
+    with contextlib.suppress(expat.ExpatError):  # who reads it says so
+        parser.Parse(part, True)
 
 
 READERS: Mapping[str, Callable[[Path, bytes], Table]] = {

@@ -128,7 +128,7 @@ class DirectWire(Wire):
             answer = in_utf8(answer, response.headers.get("Content-Type", ""))
         if response.status >= 300:
             raise self._refused(response.status, response.headers, answer)
-        return _Answer(response.status, answer, {name.lower(): value for name, value in response.headers.items()})
+        return _Answer(response.status, answer, {name: value for name in wire.READ_HEADERS if (value := response.headers.get(name))})
 
     def _open(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()

@@ -43,11 +43,10 @@ FIELDS = (
 """All that is read of a usage."""
 
 
-def field_of(value: Any, *names: str) -> Any:  # noqa: ANN401 (a library's type, or a provider's dictionary)
+def field_of(value: Any, name: str, *more: str) -> Any:  # noqa: ANN401 (a library's type, or a provider's dictionary)
     """A field of a field, by name; None where there is none."""
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
-    return value
+    found = value.get(name) if isinstance(value, dict) else None if value is None else getattr(value, name, None)
+    return field_of(found, *more) if more else found
 
 
 def read_usage(usage: Any, header: object = None) -> dict[str, Any]:  # noqa: ANN401
@@ -102,9 +101,11 @@ def counted(said: Reply) -> Reply:
     n_input, n_output = count(said.input_tokens), count(said.output_tokens)
     known = n_input is not None and n_output is not None and (n_output > 0 or (n_input > 0 and not said.text))
     said.input_tokens, said.output_tokens = (n_input, n_output) if known else (None, None)
-    said.reasoning_tokens = count(said.reasoning_tokens)
-    said.cached_input_tokens, said.written_input_tokens = count(said.cached_input_tokens), count(said.written_input_tokens)
-    said.reported_cost_usd = amount(said.reported_cost_usd)
+    for name in ("reasoning_tokens", "cached_input_tokens", "written_input_tokens"):
+        if (value := getattr(said, name)) is not None:
+            setattr(said, name, count(value))
+    if said.reported_cost_usd is not None:
+        said.reported_cost_usd = amount(said.reported_cost_usd)
     return said
 
 
@@ -134,8 +135,9 @@ def booked(reply: Reply, call: Call, price: Price | None) -> Booked:
 
 def count(value: object) -> int | None:
     """A number of tokens, which some servers write with a decimal point; None for whatever is not one."""
-    whole = int(value) if isinstance(value, float) and value.is_integer() else value
-    return whole if type(whole) is int and 0 <= whole < MOST_TOKENS else None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value < MOST_TOKENS else None
 
 
 def amount(value: object) -> float | None:

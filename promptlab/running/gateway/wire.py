@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -28,6 +28,8 @@ NONE: Headers = MappingProxyType({})
 OWN_ID = "id of the answer"
 """Next to the headers: the provider's own id of the answer; a library may make up another one."""
 REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
+READ_HEADERS = (*REQUEST_IDS, "date", COST_HEADER)
+"""All that is read of the headers of an answer."""
 READ_LIMIT = 20_000
 """How much of a provider's message is looked at, in characters: redaction comes before the cut to MESSAGE_LIMIT."""
 LARGEST_ANSWER_BYTES = 32 * 2**20
@@ -138,7 +140,10 @@ def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
         raise too_large()
 
     def clean(text: object, length: int | None = None) -> str | None:
-        return redact_known(storable(text[:length]), secrets) if isinstance(text, str) and text else None
+        if not isinstance(text, str) or not text:
+            return None
+        text = storable(text[:length])
+        return redact_known(text, secrets) if secrets else text
 
     text = clean(said.text) or ""
     reason = clean(said.finish_reason, LONGEST_FINGERPRINT)
@@ -165,10 +170,12 @@ def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
         request_id=clean(said.request_id, LONGEST_FINGERPRINT),
         dated=said.dated,
     )
-    fields: dict[str, Any] = dict(zip(PIECES, without_pieces([getattr(found, name) for name in PIECES], secrets), strict=True))
-    tokens = without_pieces([token for token, _ in found.top_logprobs], secrets)
-    logprobs = tuple((token or "", value) for token, (_, value) in zip(tokens, found.top_logprobs, strict=True))
-    return counted(replace(found, **fields, top_logprobs=logprobs))
+    for name, value in zip(PIECES, without_pieces([getattr(found, name) for name in PIECES], secrets), strict=True) if secrets else ():
+        setattr(found, name, value)
+    if secrets and found.top_logprobs:
+        tokens = without_pieces([token for token, _ in found.top_logprobs], secrets)
+        found.top_logprobs = tuple((token or "", value) for token, (_, value) in zip(tokens, found.top_logprobs, strict=True))
+    return counted(found)
 
 
 @lru_cache(maxsize=64)  # answers of one second have one date
@@ -192,6 +199,8 @@ def too_large() -> WireError:
 
 def read_top_logprobs(logprobs: Any) -> tuple[tuple[str, float], ...]:  # noqa: ANN401 (a library's type, or a provider's dictionary)
     """The alternatives to the first token; empty where there are none or they have another form."""
+    if logprobs is None:
+        return ()
     content = _field(logprobs, "content")
     first = content[0] if isinstance(content, list) and content else None
     top = _field(first, "top_logprobs")

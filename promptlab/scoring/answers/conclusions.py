@@ -68,12 +68,14 @@ _CONCLUDING = words(
 _CJK_WORD = regex(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義义词单母差和]")
 
 
-_OPENS_ONE = regex(
-    r"answer|ans|response|solution|conclusion|verdict|final|result|output|total|sum|difference|product|translation"
-    r"|count|value|complet|sorted|antwort|ergebnis|endantwort|endergebnis|gesamtergebnis|fazit|traduc|reponse|respuesta|soluci"
-    r"|resposta|risposta|risultato|lösung|übersetzung|réponse|résultat|conclusi"
+_WORD = regex(r"\w+")
+_OPENS_ONE = frozenset(
+    str.split("ans res sol con ver fin out tot sum dif pro tra cou val com sor ant erg end ges faz rep ris lös übe rép rés")
 )
-"""The words of Europe, in lower case, that every conclusion begins with; one may also begin where "final" ends."""
+"""How the words of Europe, in lower case, begin that open a conclusion; one may also begin where "final" ends."""
+
+
+_FINAL = regex("final")
 
 
 def _concluding(text: str) -> Iterator[re.Match[str]]:
@@ -83,8 +85,10 @@ def _concluding(text: str) -> Iterator[re.Match[str]]:
         yield from CONCLUDES.finditer(text)
         return
     end = 0
-    for word in _OPENS_ONE.finditer(low):
-        for start in (word.start(), word.end()) if word[0] == "final" else (word.start(),):
+    for word in _WORD.finditer(low):
+        if (name := word[0])[:3] not in _OPENS_ONE and "final" not in name:
+            continue
+        for start in (word.start(), *(word.start() + at.end() for at in _FINAL.finditer(name))) if "final" in name else (word.start(),):
             if start >= end and (match := CONCLUDES.match(text, start)) is not None:
                 yield match
                 end = match.end()
@@ -285,8 +289,10 @@ def _plain_end(tail: str) -> str:
 
 def strongest(found: list[Conclusion]) -> Conclusion | None:
     """The last of the strongest conclusions."""
+    if not found:
+        return None
     saying = [one for one in found if one.text] or found
-    top = max((one.strength for one in saying), default=0)
+    top = max(one.strength for one in saying)
     return next((one for one in reversed(saying) if one.strength == top), None)
 
 
@@ -296,9 +302,11 @@ _STATING = words(
 )
 
 
-_STATES_AT = regex(
-    r"\b(?:so|therefore|thus|hence|consequently|in|overall|finally|to|also|donc|ainsi|por|as[ií]|daher|deshalb|somit|folglich|i|we"
-    r"|c|nennt|das|se|s|on|man|sagt|ist|eso?|esto|my|it|that|this|here|behold)\b"
+_STATES_AT = frozenset(
+    str.split(
+        "so therefore thus hence consequently in overall finally to also donc ainsi por así asi daher deshalb somit folglich i we"
+        " c nennt das se s on man sagt ist es eso esto my it that this here behold"
+    )
 )
 
 
@@ -309,7 +317,9 @@ def _stating(text: str) -> Iterator[re.Match[str]]:
         yield from _STATES.finditer(text)
         return
     end = 0
-    for word in _STATES_AT.finditer(low):
+    for word in _WORD.finditer(low):
+        if word[0] not in _STATES_AT:
+            continue
         at = start = word.start()
         while start > end and text[start - 1].isspace():
             start -= 1

@@ -6,9 +6,8 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from promptlab.scoring.answers import conclusions as said
 from promptlab.scoring.answers import remarks
@@ -25,6 +24,8 @@ CONFIDENCE = regex(
     r"|[\s(\[,;-]{0,6}\b(?:(?:i am|i'm) )?\(?\d{1,3}\s?% (?:sure|certain|confident)\b(?: (?:of|about|in) [^.\n]{0,40})?[)\]]*\.?",
     re.I,
 )
+_MARKED_UP = regex("[^ !\"'(),./0-9:;?A-Za-zÀ-ÖØ-öø-ÿ-]")
+"""A text without these, of one space at a time, has no markup, and is folded."""
 _HTML = regex(r"</?(?:b|i|em|strong|u|p|span|div|mark|h[1-6]|ul|ol|li|code|pre|sup|sub|center)\b[^<>]{0,60}>|<br\s*/?>", re.I)
 _HEADING = regex(r"(?m)^#{1,6}\s+|^>\s+|^[-*_]{3,}\s*$")
 _NEXT_TURN = regex(r"\n\s*(?:#+ *)?(?:input|question|user|human|instruction|example \d+|problem|exercise|q)\s*:", re.I)
@@ -72,8 +73,7 @@ class _Once:
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A text that may be the answer, the rule that found it, and whether the reply says outright that the answer is there."""
 
     text: str
@@ -85,6 +85,11 @@ class Reply:
     """One reply, folded, without thoughts and markup. `text` is read; `whole` is the same before wrappers were opened."""
 
     def __init__(self, answer: str) -> None:
+        text = answer.strip(" ")
+        if _MARKED_UP.search(text) is None and "  " not in text and len(text) <= LONGEST and not text.startswith("analysis"):
+            self.aloud, self.wrapper, self.thought_only = answer, "", False
+            self.whole = self.text = _unsure(text).strip()
+            return
         aloud = spoken(answer)
         if "&lt;" in aloud:
             aloud = html.unescape(aloud)
@@ -209,8 +214,7 @@ def _plain(text: str) -> str:
     text = fold(text)
     if "[" in text:
         text = _CITED.sub("", text)
-    if "onfidence" in text or "robability" in text or "ertain" in text or "%" in text:
-        text = CONFIDENCE.sub("", text)
+    text = _unsure(text)
     if "**" in text or "__" in text:
         text = text.replace("**", "").replace("__", "")
     if "*" in text:
@@ -218,6 +222,11 @@ def _plain(text: str) -> str:
     if "$" in text and (math := re.fullmatch(r"\$+\s*([^$]+?)\s*\$+[.]?", text.strip())) is not None:
         text = math[1]
     return text.strip()
+
+
+def _unsure(text: str) -> str:
+    """The text without how confident it is."""
+    return CONFIDENCE.sub("", text) if "onfidence" in text or "robability" in text or "ertain" in text or "%" in text else text
 
 
 @lru_cache(maxsize=4096)

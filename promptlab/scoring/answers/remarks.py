@@ -51,7 +51,7 @@ _REMARK = regex(
 SENTENCE_ENDS = regex(r"(?<=[.!?])[\"')*]?\s+(?=\S)|\n+|(?<=[。！？])")
 
 
-_MAY_END = regex("[.!?][\"')*]?\\s|\n|[。！？]")
+_MAY_END = regex("[.!?\n。！？](?:(?<=[\n。！？])|[\"')*]?\\s)")
 _GREETING = regex(rf"{_SAID}[!,. ]*", re.I)
 _NUMBER_WORD = regex(r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred)\b", re.I)
 _PROVOKED = regex(

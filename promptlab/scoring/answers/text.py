@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from collections.abc import Callable
+from typing import TypeVar
 
 from promptlab.scoring.compiled import regex
 
+T = TypeVar("T")
 _TRANSLATED = str.maketrans(
     {
         **dict.fromkeys("‘’‛′´ʼ", "'"),
@@ -25,9 +27,13 @@ _ARROW = regex(r"[-=]+>|<(?:-+|==+)(?=\s)|[⇒⟹➜➔→]")
 _SEPARATOR = regex(r",(?<=\d,)(?=\d{3}(?!\d))")
 _SIGNS = "*+<>=^%¬±×÷≤≥≠≈∧∨√∞∪∩⊂⊆∈∉∀∃#"
 """What a text may not lose: C++ is not C, x < y is not x > y, 5 % is not 5."""
-_NO_SIGN = regex(r"-(?:(?<=[\w)]-)|(?!\.?\d))|\.(?:(?!\d)|(?<=[^\W\d]\.))")
+_NO_SIGN = regex(r"[-.](?:(?<=[\w)]-)|(?<=-)(?!\.?\d)|(?<=\.)(?!\d)|(?<=[^\W\d]\.))")
 """A hyphen that is no minus, a full stop that is no decimal point."""
 _NOT_WORD = regex(rf"[^\w.{re.escape(_SIGNS)}-]+|(?<!\w)#+")
+_DIGIT = regex(r"\d")
+_BEFORE_DIGIT = regex(r"[-.,]\d")
+_OTHER_SIGN = regex(r"['`&#_*+<>=^%]")
+_ONLY_WORDS = {n: " " for n in range(128) if not chr(n).isalnum()}
 _SPACED = {n: " " for n in range(128) if chr(n) not in f"{_SIGNS}.-" and not chr(n).isalnum()}
 _SIGN = regex(rf"\s*([{re.escape(_SIGNS.replace('*', ''))}]+)\s*")
 _HAS_SIGN = regex(rf"[{re.escape(_SIGNS.replace('*', ''))}]")
@@ -61,11 +67,35 @@ def western(text: str) -> bool:
     return text.isascii() or max(text) < "\u2000"
 
 
-@lru_cache(maxsize=CACHED)
+class _Kept(dict[str, T]):
+    """What a function gives for the last texts: the texts and what they become are nothing that the garbage collector walks through."""
+
+    def __init__(self, compute: Callable[[str], T], most: int) -> None:
+        super().__init__()
+        self.compute, self.most = compute, most
+
+    def __missing__(self, text: str) -> T:
+        value = self.compute(text)
+        if len(self) >= self.most:
+            self.clear()
+        self[text] = value
+        return value
+
+
+def kept(most: int) -> Callable[[Callable[[str], T]], Callable[[str], T]]:
+    """As functools.lru_cache for a function of one text; all are dropped where there are more than `most`."""
+    return lambda compute: _Kept(compute, most).__getitem__
+
+
+@kept(CACHED)
 def fold(text: str) -> str:
     """Compatibility forms, kinds of quotes, dashes and spaces made one; case kept; lines stay lines."""
-    text = text.replace("`", "'")
-    if not text.isascii():
+    if text.isascii():
+        if _BROKEN.search(text) is None:
+            return " ".join(text.split())
+        text = text.replace("`", "'")
+    else:
+        text = text.replace("`", "'")
         text = _DASHED.sub("-", text) if "–" in text or "—" in text or "―" in text else text
         text = _GUILLEMETS.sub("", text) if "«" in text else text
         text = text.translate(_TRANSLATED) if _SPECIAL.search(text) else text
@@ -77,10 +107,12 @@ def fold(text: str) -> str:
     return "\n".join(line for raw in lines if (line := " ".join(raw.split())))
 
 
+_BROKEN = regex("[`\n\r\x0b\x0c\x1c-\x1e]")
+"""What is not only white space to join, in a text of ASCII."""
 _WORDS = regex(r"[^\W_]+")
 
 
-@lru_cache(maxsize=CACHED)
+@kept(1024)
 def words(text: str) -> frozenset[str]:
     """The words of a text, to see at once whether a slow pattern is worth a search: "isn't" is two, "isn" and "t"."""
     return frozenset(_WORDS.findall(text.casefold()))
@@ -94,9 +126,13 @@ def full(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=CACHED)
+@kept(CACHED)
 def key(text: str) -> str:
     """What two texts are compared by: folded, without case, contractions and punctuation, with the signs that carry meaning."""
+    if text.isascii() and _OTHER_SIGN.search(text) is None and (_DIGIT.search(text) is None or _BEFORE_DIGIT.search(text) is None):
+        said = text.lower().translate(_ONLY_WORDS).split()
+        if "can" not in said or "not" not in said:
+            return " ".join(said)
     text = full(fold(text).casefold()).replace("'", "")
     bare = text.strip(' .!?,;:()"')
     if bare.replace(" ", "").isalnum():

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from promptlab.design.defects import NUMBER_WORDS
-from promptlab.scoring.answers.text import CACHED
+from promptlab.scoring.answers.text import CACHED, words
 from promptlab.scoring.compiled import regex
 
 UNITS = {name: n for n, name in enumerate(NUMBER_WORDS[:20])}
@@ -183,18 +183,17 @@ _TERMS = regex(rf"(?<![\w.,-])(?:{_TERM}(?:,? and |, | \+ | ))+(?:{_TERM}|(?<!, 
 _DOZEN = regex(r"\b(?P<half>half )?an? dozen\b|\bhalf a dozen\b|(?<![\w.,])dozen\b", re.I)
 _DIGIT = regex(r"\d")
 _SPLIT = regex(r"(?<=[\n.!?;:。！？：])(?=\s)|(?<=[。：])|(?=\()|(?<=\))")
-_SET = regex(
-    r"[⁄/^万萬만億亿억]|\dk\b|\d k\b|hundred|thousand|million|billion|dozen|tens\b|half|halves|third|quarter|fourth|fifth|point|komma"
-    r"| over ",
-    re.I,
-)
+_SPLITS = regex(r"[\n.!?;:。！？：()](?:\s|(?<=[。：()]))")
+_SET_SIGN = regex(r"[⁄/^万萬만億亿억]|\d ?k\b", re.I)
+_SET = (*str.split("hundred thousand million billion dozen tens half halves third quarter fourth fifth point komma"), " over ")
 """What a text holds where digits alone are not its numbers."""
 
 
 @lru_cache(maxsize=CACHED)
 def arabic(text: str) -> str:
     """The text with fractions, scales and powers of ten in plain digits; words of numbers too, in sentences without digits."""
-    if (digits := _DIGIT.search(text)) is not None and _SET.search(text) is None and _SPLIT.search(text) is None:
+    digits = _DIGIT.search(text) is not None
+    if digits and _SET_SIGN.search(text) is None and _SPLITS.search(text) is None and not any(map(text.casefold().__contains__, _SET)):
         return _ending(text)
     parts = _SPLIT.split(text) if digits else [text]
     text = "".join(_ending(part) if _DIGIT.search(part) else _digits(part) for part in parts)
@@ -218,11 +217,15 @@ _DATED = regex(
     re.I,
 )
 _YEAR = regex(r"\d{4}")
+_MONTHS = frozenset(str.split("jan feb mar apr avr abr may mai jun jui jul aug ago sep oct okt nov dec dez ene"))
+"""How the months begin that are written in ASCII."""
 
 
 def undated(text: str) -> str:
     """The text with the year alone of each full date: "September 2, 1945" is one number at most."""
-    return _DATED.sub(lambda date: f"{date['month'] or date['named'] or ''} ", text) if _YEAR.search(text) else text
+    if _YEAR.search(text) is None or (text.isascii() and _MONTHS.isdisjoint([word[:3] for word in words(text)])):
+        return text
+    return _DATED.sub(lambda date: f"{date['month'] or date['named'] or ''} ", text)
 
 
 _SIX = regex(r"\bsix (?=mille\b|cent\b)", re.I)

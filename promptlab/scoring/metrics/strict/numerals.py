@@ -12,7 +12,7 @@ from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.remarks import EXPLANATION, sentences
-from promptlab.scoring.answers.text import CACHED, fold, key
+from promptlab.scoring.answers.text import CACHED, fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
 from promptlab.scoring.metrics.strict.figures import OR, Figure, figures
@@ -25,12 +25,21 @@ _LABEL = regex(
     r"|\s+(?:and|to|is)\b)(?=[^.\n]*\d)|(?<!\w)\(\d{1,2}\)\s+(?=[A-Za-z])",
     re.I,
 )
-_MAY_LABEL = regex(r"step|sentence|question|q\s*#?\d|q |example|exercise|problem|case|option|item|line|part|input|number|no\.|\(\d|-|\*|•")
+_LABELS_LINE = regex(r"[ \t]*[-*•]|\s*(?:step|question|q|item|example|exercise|problem|case|option|line|part)", re.I)
+_AFTER_LABEL = regex(r"\d(?:\s*[:,)]|\s+(?:and|to|is)\b)", re.I)
+_LABELS = ("step", "sentence", "question", "example", "option", "item", "line", "input", "number", "no.")
 
 
 def _unlabelled(text: str) -> str:
     """The text without the numbers of steps, questions and examples."""
-    return _LABEL.sub(" ", text) if _MAY_LABEL.search(text.lower()) else text
+    return _LABEL.sub(" ", text) if _may_label(text) else text
+
+
+def _may_label(text: str) -> bool:
+    if "\n" in text or "(" in text or not text.isascii() or _LABELS_LINE.match(text):
+        return True
+    before = (text[: found.start()].rstrip("0123456789").rstrip().removesuffix("#") for found in _AFTER_LABEL.finditer(text))
+    return any(each.rstrip().lower().endswith(_LABELS) for each in before)
 
 
 _VERB = regex(
@@ -47,6 +56,31 @@ _VERB = regex(
     r"|das|dies|es|cela|ça|eso|nous|nos|to)?[\s:]*$",
     re.I,
 )
+_SAYS = words(
+    "is are was were be make makes give gives get gets got equal equals have has had yield yields leave leaves become becomes compute "
+    "computed calculate calculated determine determined total totals return returns obtain find count counted reach ist sind ergibt macht "
+    "gibt bleiben est sont font fait donne zusammen insgesamt giving making es son da hay therefore so thus hence"
+)
+"""Words that say a number which follows at once."""
+_LEADS = words(
+    "with to at as up in that us you me a grand of exactly then just only simply about approximately around roughly actually really fact "
+    "indeed there number also now das dies cela eso nous nos it which rather we igual au en for say égale"
+)
+"""Other words that may stand between such a word and its number, or end it."""
+
+
+def _leads(text: str, one: Figure) -> bool:
+    """Whether a number stands where a text says one: "makes 7", "a total of exactly 7"."""
+    before = _before(text, one)
+    last = before.rstrip(" :,").rpartition(" ")[2].lower()
+    if last.isalpha() and last.isascii():
+        if last in _SAYS:
+            return True
+        if last not in _LEADS or (last == "number" and not before.lower().endswith("the number ")):
+            return False
+    return _VERB.search(before) is not None
+
+
 _ITEMS = regex(r"\b(?:there (?:is|are)|have|has|total|count|contains?|i see|in all|altogether)\b|[有共总総合計모총]", re.I)
 _ENUMERATED = regex(r"(?m)^[ \t]*\(?(\d{1,3})[.)][ \t]+(?=\S)")
 
@@ -158,7 +192,7 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
         return True, heads[0].value
     for n in range(len(usable) - 1, -1, -1):
         one = usable[n]
-        if _VERB.search(_before(text, one)) is None:
+        if not _leads(text, one):
             continue
         if n < len(between) and (operators[n] or OR.fullmatch(between[n])):
             if operators[n] and _VERB.search(between[-1]) is None:
@@ -180,7 +214,7 @@ def _equated(text: str) -> Decimal | None:
         lefts = [one for one in figures(left) if not one.barred]
         sums = len(rights) > 1 and _OPERATOR.match(right, rights[0].end) is not None
         if rights and not sums:
-            if len(rights) > 1 and _VERB.search(_before(right, rights[-1])):
+            if len(rights) > 1 and _leads(right, rights[-1]):
                 return rights[-1].value
             if len(rights) > 1 and OR.fullmatch(right[rights[0].end : rights[1].start]):
                 continue
@@ -302,7 +336,7 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
         found = [one for one in figures(part) if not one.barred]
         if found and (
             any(_IN_TOTAL.match(part[one.end : one.end + 60]) for one in found)
-            or _VERB.search(_before(part, found[-1]))
+            or _leads(part, found[-1])
             or len(stated) == 1
             or (part is stated[-1] and (_bare(part) is not None or _ENDS_WITH.search(part)))
         ):
@@ -337,7 +371,7 @@ def _bare(text: str) -> Decimal | None:
     """The number that a text is, with at most a unit after it."""
     if len(text) > 80 or "=" in text:
         return None
-    if (fraction := re.fullmatch(r"(-?\d{1,9})/([1-9]\d{0,8})", text.strip(" .$*\"'"))) is not None:
+    if "/" in text and (fraction := re.fullmatch(r"(-?\d{1,9})/([1-9]\d{0,8})", text.strip(" .$*\"'"))) is not None:
         return Decimal(fraction[1]) / Decimal(fraction[2])
     found = figures(text)
     if len(found) != 1 or found[0].barred:
@@ -368,10 +402,10 @@ _NO_LEVEL = regex(
 
 def level(reply: Reply, item: Item) -> Scored:
     """A level of a scale, "3 - probably": by its number, or by its words alone."""
-    words = {key(target.partition("-")[2]) for target in item.targets}
-    if key(reply.text) in words:
+    levels = {key(target.partition("-")[2]) for target in item.targets}
+    if key(reply.text) in levels:
         return Scored(1.0, key(reply.text), "whole")
-    named = any(word and key(reply.text).startswith(word) for word in words)
+    named = any(word and key(reply.text).startswith(word) for word in levels)
     if not named and reply.corrected is None and (reply.denied or (reply.concluded is None and _NOT_LEVEL.search(reply.text))):
         return Scored(0.0, None, "denied")
     corrected = [(reply.corrected, "correction")] if reply.corrected else []
@@ -395,6 +429,6 @@ def level(reply: Reply, item: Item) -> Scored:
             return Scored(float(level is not None and level in {target[:1] for target in item.targets}), level, rule)
     for raw, rule in places:
         said = f"{key(raw)} "
-        if any(said.startswith(f"{word} ") and not said.startswith(f"{word} not ") for word in words):
+        if any(said.startswith(f"{word} ") and not said.startswith(f"{word} not ") for word in levels):
             return Scored(1.0, key(raw), rule)
     return Scored(0.0, key(reply.text) or None)

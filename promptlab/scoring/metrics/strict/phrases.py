@@ -12,7 +12,7 @@ from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import statement
 from promptlab.scoring.answers.denials import denied_before, denying
 from promptlab.scoring.answers.places import Reply
-from promptlab.scoring.answers.text import fold, key
+from promptlab.scoring.answers.text import fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.instruction_induction import token_f1
 from promptlab.scoring.metrics.strict import replies
@@ -52,7 +52,7 @@ def _of_question(said: str, asked: str) -> Iterator[str]:
     known = {*key(asked).split(), *key(asked.replace("'s", "")).split(), *_SMALL}
     for told in filter(None, map(replies.SAYS.match, dict.fromkeys((said, said.replace("'s ", " "))))):
         for about, rest in ((told["head"], told["tail"]), (told["tail"], told["head"])):
-            if len(words := key(about).split()) > 1 and known.issuperset(words):
+            if len(subject := key(about).split()) > 1 and known.issuperset(subject):
                 yield rest.strip(replies.OUTSIDE)
                 yield replies.explains(rest).strip(replies.OUTSIDE)
 
@@ -79,14 +79,22 @@ def word(reply: Reply, item: Item) -> Scored:
                 continue
             seen.add(reading)
             for text in _says(reading, asked):
+                if text is not reading and replies.unsaid(text, item.targets):
+                    continue
                 if text in done:
                     yield text, rule
                 else:
                     done.add(text)
                     yield from ((form, rule) for form in _bare(text))
-            if len(reading) <= 300 and _LISTS.search(reading) is not None and not _of_another(reading, asked):
+            if len(reading) > 300 or not (_LIST_MARKS.search(reading) or " and " in reading or " or " in reading):
+                continue
+            if _LISTS.search(reading) is not None and not _of_another(reading, asked):
                 listed = [part for part in replies.LISTED.split(replies.bulleted(replies.unnumbered(reading, "\n").strip())) if part]
-                if 1 < len(listed) <= 8 and all(any(key(b) in targets and key(b) != asked for b in _bare(part)) for part in listed):
+                if (
+                    1 < len(listed) <= 8
+                    and not any(replies.unsaid(part, item.targets) for part in reversed(listed))
+                    and all(any(key(b) in targets and key(b) != asked for b in _bare(part)) for part in listed)
+                ):
                     yield listed[0], rule
 
     return replies.found(reply, item, readings)
@@ -99,7 +107,7 @@ def _says(reading: str, asked: str) -> Iterator[str]:
         return
     if len(reading) < 200 and not denying(reading) and not _of_both(reading):
         yield from _told(reading, asked)
-    if (says := replies.SAYS.match(reading)) is not None:
+    if replies.may_say(reading) and (says := replies.SAYS.match(reading)) is not None:
         tail = says["tail"].strip(" \"'.!")
         head = says["head"].strip(" \"'")
         if not denying(head):
@@ -135,6 +143,7 @@ def _of_both(reading: str) -> bool:
     return "synonym" in reading and _OTHER_WORD.search(reading) is not None
 
 
+_LIST_MARKS = regex(r"[,/;|\n*•·)-]")
 _LISTS = regex(r"[,/;|\n]|\s(?:and|or)\s|[-*•·)]\s")
 
 
@@ -183,10 +192,12 @@ def _only_other(reading: str, asked: str) -> str | None:
 
 
 _SAYS_LAST = regex(r"^.{1,200}\s(?:is|are|means|becomes|would be)[\s:]+(?P<tail>.+)$", re.S)
+_IS = words("is are means becomes would")
 _MANY = regex(r"(?:one|an?) .+[,;] (?:two|many|several|three) (.+?)[.!]?", re.I)
 _AFTER_ASKED = regex(r"^(?:par|como|por|as|to|into|mit|als|in \w+)[\s:]+", re.I)
 _IS_OF = regex(r" is (?:the |an? )?(?:opposite|antonym|synonym|singular|contrary) (?:of|to|for) (.+)", re.I)
 _PARENTHESIS = regex(r"\s*\([^()\n]*\)\s*")
+_RELATES = regex("[-=>→↔⟷⇄<≠:/|]")
 _ALIKE = regex(r"\s*(?:↔|⟷|⇄|<->|≠|\b(?:vs\.?|rhymes with|is the (?:opposite|reverse) of)\s)\s*")
 """What holds in both directions, so that the answer may come before the input."""
 _BESIDE = regex(r"(?=[\s=>→↔⟷⇄<≠:/|vr-])\s*(?:->|=>|>>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
@@ -194,7 +205,7 @@ _BESIDE = regex(r"(?=[\s=>→↔⟷⇄<≠:/|vr-])\s*(?:->|=>|>>|→|↔|⟷|⇄
 
 def _told(reading: str, asked: str) -> Iterator[str]:
     """What a sentence says last, its only quoted words that are not the input's, a numbered line, and what accompanies the input."""
-    if (last := _SAYS_LAST.match(reading)) is not None:
+    if not _IS.isdisjoint(words(reading)) and (last := _SAYS_LAST.match(reading)) is not None:
         yield last["tail"].strip(" \"'.!")
     if '"' in reading or "'" in reading:
         quoted = {text for text in replies.QUOTED.findall(reading) if key(text) != asked}
@@ -208,6 +219,8 @@ def _told(reading: str, asked: str) -> Iterator[str]:
         yield of[1].strip(" \"'.!")
     if asked and (at := reading.casefold().rfind(asked)) > 0:
         yield _AFTER_ASKED.sub("", reading[at + len(asked) :].strip(replies.OUTSIDE))
+    if not (_RELATES.search(reading) or "vs" in reading or "rhymes with" in reading or "is the " in reading):
+        return
     beside = _BESIDE.split(_PARENTHESIS.sub(" ", reading) if "(" in reading else reading, maxsplit=1)
     if len(both := _ALIKE.split(reading)) == 2 and asked == key(replies.ARTICLE.sub("", both[1].strip(replies.OUTSIDE))):
         yield both[0].strip(replies.OUTSIDE)
@@ -235,10 +248,14 @@ def _bare(text: str) -> Iterator[str]:
 _GENDERS = frozenset({"m", "f", "n", "nt", "der", "die", "das", "el", "la", "le", "noun", "verb"})
 
 
+_PARENTHESES = regex(r"[(/\[{]")
+_DICTIONARY = regex(r",\s*(?:-|(?:die|les|los|las|plural|pl|mehrzahl|pluriel)\b)", re.I)
+
+
 def _may_say_grammar(text: str) -> bool:
     if text.isalnum():
         return False
-    if "," in text or "(" in text or "/" in text or "[" in text or "{" in text:
+    if _PARENTHESES.search(text) or ("," in text and _DICTIONARY.search(text)):
         return True
     text = text.lower()
     last = text.split()[-1:]
@@ -316,9 +333,9 @@ def _split(targets: tuple[str, ...]) -> tuple[list[str], ...]:
 
 
 def _f1(text: str, targets: tuple[list[str], ...]) -> float:
-    words = key(text).split()
-    said = set(words)
-    return max((token_f1(words, target) for target in targets if not said.isdisjoint(target)), default=0.0)
+    tokens = key(text).split()
+    said = set(tokens)
+    return max((token_f1(tokens, target) for target in targets if not said.isdisjoint(target)), default=0.0)
 
 
 def f1(reply: Reply, item: Item) -> Scored:

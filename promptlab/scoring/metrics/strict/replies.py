@@ -11,11 +11,14 @@ from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import NEGATED
 from promptlab.scoring.answers.denials import denies
 from promptlab.scoring.answers.places import Place, Reply, located
-from promptlab.scoring.answers.text import CACHED, LONGEST_KEPT, fold, key
+from promptlab.scoring.answers.text import CACHED, LONGEST_KEPT, fold, key, words
 from promptlab.scoring.compiled import regex
 
 Kind = Callable[[Reply, Item], Scored]
 """A kind of answer: scores what a reply says."""
+
+SCORES_KEPT = 65_536
+"""Scores of a kind that are kept."""
 
 _FILLER = regex(
     r"^(?:sure|okay|ok|certainly|of course|absolutely|let me think|let's see"
@@ -33,6 +36,19 @@ SAYS = regex(
     r"|es|son|=|->|=>|→))[\s:]+(?P<tail>.+)$",
     re.S,
 )
+_SAYING = words(
+    "s is are was were would should becomes means spell spells make makes give gives unscramble unscrambles rearrange rearranges can "
+    "unscrambled rearranged translates se significa signifie veut bedeutet ist sind lautet heißt est sont happened occurred took began "
+    "started ended es son"
+)
+_SAYING_SIGN = regex("[=>→]")
+
+
+def may_say(text: str) -> bool:
+    """Whether it is worth to look for what a text says of something."""
+    return not _SAYING.isdisjoint(words(text)) or _SAYING_SIGN.search(text) is not None
+
+
 ARTICLE = regex(r"^(?:es (?=\w+ \w))?(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|du|to|es)(?:\s+|(?<='))", re.I)
 _EXPLAINS = regex(
     r"(?=[\s(;,?])(?:\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course|definitely|for sure|the (?:opposite"
@@ -46,13 +62,17 @@ _EXPLAINS = regex(
 )
 
 
-_REASONS = ("because", "since", "rather", "instead", "and not", "as ", "weil", "parce", "porque")
+_REASONS = words("because since rather instead and as weil parce porque")
+_ASIDE = regex(
+    r"[(;?]|-\s|,\s(?:because|since|as|i|the|of|definitely|for|hope|obviously|naturally|though|probably|clearly|certainly"
+    r"|final|which|meaning|and|but|not|rather|so|nicht|pas|et|y|e\.g|that|such)\b",
+    re.I,
+)
 
 
 def explains(text: str) -> str:
     """The text before what only explains it; empty where nothing does."""
-    may = "," in text or "(" in text or "- " in text or ";" in text or "?" in text or any(word in text for word in _REASONS)
-    cut = _EXPLAINS.search(text) if may else None
+    cut = _EXPLAINS.search(text) if _ASIDE.search(text) or not _REASONS.isdisjoint(words(text)) else None
     return text[: cut.start()] if cut is not None else ""
 
 
@@ -71,7 +91,9 @@ def unnumbered(text: str, instead: str = "", most: int = 0) -> str:
 
 
 _BULLETS = regex(r"(?:^|(?<=\s))[-*•·]\s+(?=\S)")
-_JOINED = regex(r"['*_<>=+^-]|can not|\d[.,]\d")
+_JOINED = regex(r"['*_<>=+^-]")
+_DIGIT = regex(r"\d")
+_JOINED_DIGITS = regex(r"\d[.,]\d")
 QUOTED = regex(r"(?<!\w)[\"']([^\"'\n]{1,60})[\"'](?!\w)")
 OUTSIDE = " \"'*_`¡¿"
 _CJK = regex(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
@@ -104,11 +126,21 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             return scored
         return Scored(scored.score, answer.strip() if scored.score else None, scored.rule)
 
-    known = lru_cache(maxsize=CACHED)(fresh)
+    known: dict[Item, dict[str, Scored]] = {}  # arms often get one answer to an item
+    count = 0
 
     @wraps(kind)
     def score(answer: str, item: Item) -> Scored:
-        return known(answer, item) if len(answer) <= LONGEST_KEPT else fresh(answer, item)  # arms often get one answer to an item
+        nonlocal count
+        if (of_item := known.get(item)) is not None and (scored := of_item.get(answer)) is not None:
+            return scored
+        scored = fresh(answer, item)
+        if len(answer) <= LONGEST_KEPT:
+            count += 1
+            if count % SCORES_KEPT == 0:
+                known.clear()
+            known.setdefault(item, {})[answer] = scored
+        return scored
 
     return score
 
@@ -154,6 +186,8 @@ def _parts(place: Place) -> Iterator[str]:
         yield lines[0]
         if len(lines[0].split()) > 6 or lines[0].endswith((":", ".", "!")):
             yield lines[-1]
+    if ":" not in lines[0]:
+        return
     if (match := PREFIX.match(lines[0])) is not None and not other_label(match[0]):
         yield lines[0][match.end() :]
     elif lines[0].endswith(":") and len(lines) > 1 and not other_label(lines[0]):
@@ -170,12 +204,12 @@ def readings(reply: Reply) -> Iterator[tuple[str, str]]:
             bare = part.strip(OUTSIDE)
             if bare.count('"') % 2:
                 bare = part.strip(OUTSIDE.replace('"', ""))
-            if (opened := _OPENING.match(bare)) is not None:
+            if bare[:2].lower() in _OPENERS and (opened := _OPENING.match(bare)) is not None:
                 yield bare[opened.end() :], place.rule
             yield bare, place.rule
             if whole:
                 continue
-            if (match := PREFIX.match(bare)) is not None and not place.explicit and not other_label(match[0]):
+            if ":" in bare and not place.explicit and (match := PREFIX.match(bare)) is not None and not other_label(match[0]):
                 yield bare[match.end() :].strip(OUTSIDE), place.rule
             if (end := bare.find(". ")) > 0:
                 yield bare[:end], place.rule
@@ -191,7 +225,8 @@ _OPENING = regex(
     r"(?:(?:no|yes|well|right|okay|ok|sure|so)[,.!]|(?:what|which|who|how|when|where|welche\w*|quel\w*|cuál|the|its|my)\b[^.!?\n]{1,150}\?)\s+(?=\S)",
     re.I,
 )
-_MAY_ANNOUNCE = regex('[:：→➡>"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|- ')
+_OPENERS = frozenset(str.split("no ye we ri ok su so wh ho qu cu th it my"))
+_MAY_ANNOUNCE = regex('[-:：→➡>"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]')
 _ANNOUNCES = regex(r"(?:[:：](?!\S)|→|[-=]+>|➡|\s-(?=\s)|\b(?:becomes|gives|is|are)(?=\s\"))\s*")
 _OTHER = regex(
     r"(?:^|\n|[.;,(]\s*|[*-] )(?:the |an? )?(?:not?|wrong|in(?:correct|put)|un(?!scrambl)\w{3,12}|non|original"
@@ -233,9 +268,9 @@ def keys(targets: tuple[str, ...]) -> frozenset[str]:
 @lru_cache(maxsize=CACHED)
 def _words(targets: tuple[str, ...]) -> tuple[frozenset[str], tuple[frozenset[str], ...]] | None:
     """The targets of one word, and the words of each other; nothing where one has none."""
-    words = [frozenset(key(target).split()) for target in targets]
-    single = frozenset().union(*(each for each in words if len(each) == 1))
-    return (single, tuple(each for each in words if len(each) > 1)) if all(words) else None
+    each = [frozenset(key(target).split()) for target in targets]
+    single = frozenset().union(*(one for one in each if len(one) == 1))
+    return (single, tuple(one for one in each if len(one) > 1)) if all(each) else None
 
 
 def unsaid(text: str, targets: tuple[str, ...]) -> bool:
@@ -243,10 +278,16 @@ def unsaid(text: str, targets: tuple[str, ...]) -> bool:
 
     Readings take words away and never make any, but for those that marks hold together: no target is read then.
     """
-    if (words := _words(targets)) is None or _JOINED.search(text) or (not text.isascii() and _CJK.search(text)):
+    if (
+        (sought := _words(targets)) is None
+        or _JOINED.search(text)
+        or "can not" in text
+        or (_DIGIT.search(text) and _JOINED_DIGITS.search(text))
+        or (not text.isascii() and _CJK.search(text))
+    ):
         return False
     said = set(key(text).split())
-    return words[0].isdisjoint(said) and not any(target <= said for target in words[1])
+    return sought[0].isdisjoint(said) and not any(target <= said for target in sought[1])
 
 
 def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[str, str]]]) -> Scored:
