@@ -18,10 +18,11 @@ from promptlab.nouns import NONE_ARM
 from promptlab.nouns.errors import FileProblems
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
-from promptlab.record.ratings import Rating, add, from_csv, ratings_of, to_csv
+from promptlab.record.ratings import Rating, add, from_csv, ratings_of
 from promptlab.record.store import Run
 from promptlab.reporting.build import build
 from promptlab.reporting.checked import failures
+from promptlab.reporting.formats import ratings_csv
 from promptlab.reporting.judged import controls, kin, unvalidated
 from promptlab.reporting.judged_tables import judged_tables
 from promptlab.reporting.people import drawn, people
@@ -183,7 +184,7 @@ def test_ratings_of_another_run_are_refused(run: Run, tmp_path: Path) -> None:
     other = Run(Path(shutil.copytree(run.folder, tmp_path / "other" / run.id)))
     rows_changed(other.folder, "trials", lambda row: {**row, "answer": f"{row['answer']} And so on."})
     rate(run, lambda arm, value, item: round(value), n=5)
-    table = to_csv(ratings_of(run.folder))
+    table = ratings_csv(ratings_of(run.folder)).decode()
     sample, path = units(other, 5), Path("x.csv")
     assert len(of_this_run(path, from_csv(path, table), units(run, 5), run)) == len(ratings_of(run.folder))
     with pytest.raises(FileProblems, match="of other answers than those of this run"):

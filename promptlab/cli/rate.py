@@ -31,16 +31,13 @@ def rate(
     from promptlab.record import ratings
     from promptlab.record.store import Run, write_whole
     from promptlab.reporting import rating
+    from promptlab.reporting.formats import ratings_csv
     from promptlab.sources.tables import text_of
 
     ratings.file_of(run, rater)
     if export is not None:
-        import pandas as pd
-
-        from promptlab.reporting.formats import written
-
         found = ratings.ratings_of(run)
-        write_whole(export, written(pd.DataFrame(ratings.rows_of(found), columns=ratings.COLUMNS, dtype=object), ".csv"))
+        write_whole(export, ratings_csv(found))
         say(f"{export}: {counted(len(found), 'rating')}")
         return
     if status:

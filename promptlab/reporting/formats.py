@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from promptlab.nouns import OF_TEXTS, SCOPES, TrialRow, facts_of, flat, inert
+from promptlab.record import ratings
 from promptlab.record.store import Run
 from promptlab.reporting.arms import arm_tables, decisions
 from promptlab.reporting.build import Report, arm_table, comparison_frame, headline
@@ -212,6 +213,11 @@ def written(frame: pd.DataFrame, ending: str) -> bytes:
         return str(frame.to_json(orient="records", lines=True, force_ascii=False)).encode("utf-8", "replace")
     safe = frame.map(_for_csv).rename(columns=_for_csv)
     return str(safe.to_csv(index=False, lineterminator="\n")).encode("utf-8", "replace")
+
+
+def ratings_csv(found: Sequence[ratings.Rating]) -> bytes:
+    """Ratings as a CSV in which no value is a formula; `ratings.from_csv` reads it."""
+    return written(pd.DataFrame(ratings.rows_of(found), columns=ratings.COLUMNS, dtype=object), ".csv")
 
 
 def _for_csv(value: Any) -> Any:  # noqa: ANN401
