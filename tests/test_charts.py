@@ -122,6 +122,14 @@ def test_no_two_of_many_lines_look_alike() -> None:
     assert all(drawn.count(f">a{n}<") == 1 for n in range(12)), "one legend for colour and point"
 
 
+def test_controls_alone_are_dashed_and_tested_arms_have_the_clearest_colours() -> None:
+    arms = ["resample", "neutral_paraphrase", "neutral_paraphrase/anger", "heart/anger"]
+    assert charts.series_colours(arms)[3] == charts.OKABE_ITO[0]
+    rows = [{"arm": arm, "round": 1, "n": 9, "solved": 0.5, "ci_low": 0.2, "ci_high": 0.8} for arm in arms]
+    dashes = every(charts.rounds(rows, "Rounds", False).to_dict(validate=False), "strokeDash")
+    assert [found["scale"]["range"] for found in dashes if isinstance(found, dict)] == [[[6, 3], [6, 3], [6, 3], [1, 0]]]
+
+
 def test_on_a_page_a_chart_fits_a_phone() -> None:
     """Short names, no words at the right, legends above: nothing of it makes the chart wider than the screen."""
     rows = [{"row": "a cell", "kind": kind, "value": 1.0, "low": 0.0, "high": 2.0, "words": "w"} for kind in ("paper", "here")]

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from promptlab.cli.plan import _telling
 from promptlab.explorer import load
 from promptlab.explorer import plan as page
 from promptlab.explorer.filters import Filters
@@ -324,3 +325,9 @@ def test_hostile_names_stay_text(opened: Any, tmp_path: Path) -> None:
                 assert "attacker.test" not in str(getattr(element, "proto", ""))
         assert "attacker.test" not in "\n".join(element.value for element in app.code)
         assert not any(HIDDEN.search(element.value) for element in [*app.text, *app.code])
+
+
+def test_a_column_that_repeats_another_is_left_out_of_the_plan_on_a_screen() -> None:
+    lines = [["none (2)", "10 %", "11.7", "11.7", "needs 3 tasks"], ["none (2)", "20 %", "13.2", "13.2", "needs 3 tasks"]]
+    assert _telling(lines) == [0, 1, 2]
+    assert _telling([["80", "1,040", "8.4", "-"], ["90", "1,040", "9.4", "7.0"]]) == [0, 1, 2, 3]

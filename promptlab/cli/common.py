@@ -44,8 +44,8 @@ def source(given: str | Path) -> Path:
     if path.exists() or len(path.parts) > 1 or path.suffix in (".yaml", ".yml"):
         return path
     if path.name not in known:
-        raise UsageProblem(f"{given}: there is no such file, and no experiment of that name comes with promptlab; "
-                           f"{did_you_mean(path.name, known)}")  # fmt: skip
+        near = did_you_mean(path.name, known) or f"known: {', '.join(map(repr, known))}"
+        raise UsageProblem(f"{given}: there is no such file, and no experiment of that name comes with promptlab; {near}")
     return known[path.name]
 
 

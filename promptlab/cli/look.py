@@ -167,7 +167,7 @@ def show_run(
         "run": run, "question": m.question, "state": line.state + (" (SIMULATED)" if m.simulated else ""),
         "answers": f"{line.answers}, {m.counts.errors:,} failed, {m.counts.cached:,} from the cache{missing}",
         "models": list(m.models), "tasks": f"{plan.counts.tasks:,}, {counted(plan.counts.items)}",
-        "arms": f"{plan.counts.arms:,}: {', '.join(arm.name for arm in plan.arms[:MOST_ARMS])}"
+        "arms": f"{len(plan.arms):,}: {', '.join(arm.name for arm in plan.arms[:MOST_ARMS])}"
         + (f" and {len(plan.arms) - MOST_ARMS} more" if len(plan.arms) > MOST_ARMS else ""),
         "cost": m.paid, "planned": "not before the data: imported" if m.imported else f"before the first answer, {ago(m.created_at)}",
         "experiment": m.experiment_path, "stopped": m.budget_reached or stopped, "last error": m.last_error,

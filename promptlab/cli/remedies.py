@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from promptlab.nouns import FileProblems, PromptlabError, RunProblem
+from promptlab.nouns import FileProblems, PromptlabError
 
 NEAR = re.compile(r"did you mean '([^']+)'|known: '([^']+)'$")
 IN_TICKS = re.compile(r"`((?:promptlab|pip|python|export) [^`]+)`")
@@ -18,6 +18,11 @@ ONE_OF = re.compile(r"(?:with|give|by|add) (--[a-z-]+): '?([^\s,;']+)")
 ADDED = re.compile(r"(?:for example|add) (--[a-z-]+) (?:'([^']+)'|([\w.-]*\w(?:[,/=][\w.-]*\w)*))")
 LIBRARY = re.compile(r"Install (\w+) to ")
 QUOTED = re.compile(r"'([^']+)'|(?<![\w-])(--?[a-zA-Z][\w-]*)")
+LISTS = {
+    "there is no such run": ["runs", "ls"], "has no run of the question": ["runs", "ls"], "no official task": ["ls", "tasks"],
+    "has no arm": ["show", "run"],
+}  # fmt: skip
+"""Commands that list what a name may be, by what a message says; "run": of the run that was given."""
 READS_A_FILE = ("plan", "sweep", "calibrate", "gate")
 
 
@@ -36,8 +41,9 @@ def remedy(error: PromptlabError, given: Sequence[str]) -> str | None:
         return _command(["check", str(error.problems[0].file)])
     if given and given[0] == "import" and "; known: " in message:  # which column, arm or score is meant, only its reader knows
         return _command(["import", "--explain", *(word for word in given[1:] if Path(word).is_file())])
-    if isinstance(error, RunProblem) and "there is no such run" in message:
-        return "promptlab runs ls"
+    for words, command in LISTS.items():
+        if words in message and not (command[-1] == "run" and len(given) < 2):
+            return _command([*command, given[1]] if command[-1] == "run" else command)
     for rule in (ONE_OF, ADDED):
         if found := rule.search(message):
             option, *values = found.groups()
@@ -53,9 +59,13 @@ def misused(message: str) -> str:
     message = message.replace("Value error, ", "")
     wrong, *known = [a or b for a, b in QUOTED.findall(message.partition(": ")[2] if message.startswith("Invalid") else message)] or [""]
     near = difflib.get_close_matches(wrong, known, 1)
-    head = re.split(r" \(Possible options|\. Did you mean|\.$", message)[0]
+    head = re.split(r" \(Possible options|\. Did you mean|\.$", re.sub(r"\. Choose from:\s*(.*)", _choices, message, flags=re.S))[0]
     head = head.replace(f": {wrong}", f" '{wrong}'") if wrong else head
     return f"{head}; did you mean '{near[0]}'?" if near else head
+
+
+def _choices(found: re.Match[str]) -> str:
+    return "; known: " + " ".join(found.group(1).split())
 
 
 def _command(words: Sequence[str]) -> str:

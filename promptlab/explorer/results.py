@@ -89,7 +89,7 @@ def arm_rows(store: Store, model: str, control: str) -> list[ArmRow]:
                 diff=row.diff, low=row.ci_low, high=row.ci_high, p=row.p_adjusted, corrected=row.corrected, chance=row.p_best,
                 why=row.why, **shared[row.setting, row.text_of, row.prompt],
             )
-            for row in found.rows
+            for row in found.shown
         ]  # fmt: skip
     names = {(row.setting, row.text_of): row.arm for row in found.rows}
     rows = []

@@ -136,6 +136,8 @@ def _near(name: str, names: tuple[str, ...]) -> list[str]:
     if _looked[1] > MOST_HINTS:
         return []
     near = difflib.get_close_matches(name, [n for n in names if len(n) <= LONGEST_NAME], n=3, cutoff=0.6)
+    if not near and len(name) > 2:  # a run without what its name ends with: "heart" should find "heart-bcfa5980"
+        near = [n for n in names if n.startswith(name)][:3]
     if not near:  # names inside a library: "EP2" should find "emotionprompt/EP02"
         short = {n.rsplit("/", 1)[-1]: n for n in names if len(n) <= LONGEST_NAME}
         near = [short[s] for s in difflib.get_close_matches(name.rsplit("/", 1)[-1], list(short), n=3, cutoff=0.6)]

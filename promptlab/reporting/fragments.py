@@ -93,7 +93,7 @@ def verdict_table(report: Report, summary: Summary) -> dict[str, Any]:
     """What the template draws of one model: the sentences, the columns that say something, and a row for each arm."""
     texts = {arm.name: arm.text for arm in report.plan.arms if arm.text}
     low, high = axis_of(summary.rows, report.plan.margin)
-    rows = summary.rows
+    rows = summary.shown
     has = {
         "neutral": any(row.against_neutral_verdict for row in rows),
         "lost": any(row.truncated or row.empty or row.refused or row.failed for row in rows),

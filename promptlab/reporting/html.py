@@ -185,7 +185,10 @@ def _tables(report: Report) -> list[tuple[dict[str, Any], dict[int, tuple[str, s
         links, arms = {}, []
         for place, one in changed(report, summary).items():
             many, id_ = one.gained + one.lost, f"changed-{n}-{place}"
-            links[place] = id_, f"{len(one.pairs)} of {many} changed items" if many > 1 else "1 changed item"
+            links[summary.shown.index(summary.rows[place])] = (
+                id_,
+                f"{len(one.pairs)} of {many} changed items" if many > 1 else "1 changed item",
+            )
             arms.append((id_, summary.rows[place].arm, f"{one.gained} gained, {one.lost} lost", one.pairs))
         found.append((verdict_table(report, summary), links, arms))
     return found

@@ -87,7 +87,8 @@ def _model(parts: list[str], y: int, report: Report, summary: Summary, most: int
     ):  # fmt: skip
         parts.append(_text(x, y + 12, text, 12, LIGHT.soft, anchor=anchor))
     y += LINE
-    rows, left = list(summary.rows), len(summary.rows) - most
+    rows = summary.shown
+    left = len(rows) - most
     if left > 0:
         rows = [*rows[: most - most // 3], *rows[len(rows) - most // 3 :]]
     for place, row in enumerate(rows):

@@ -84,7 +84,7 @@ def _beside(report: Report, advice: str) -> list[str]:
 
 def _say_model(summary: Summary, width: int, console: Console, margin: float) -> None:
     console.print(Text(inert(head_words(summary)), style="bold"))
-    print_fitted(console, table_lines(summary.rows, width, margin))
+    print_fitted(console, table_lines(summary.shown, width, margin))
     for text in (summary.best, summary.advice, summary.neutral, *summary.beside, *summary.reasons):
         if text:
             console.print(Text(inert(text), style="bold" if text is summary.advice else ""))

@@ -107,6 +107,12 @@ class Summary:
     reasons: tuple[str, ...]
     """Why arms are without a finding."""
 
+    @property
+    def shown(self) -> list[SummaryRow]:
+        """The rows, a baseline that several loops share once."""
+        once = {(row.arm, row.score, row.items): row for row in reversed(self.rows) if row.incumbent}
+        return [row for row in self.rows if not row.incumbent or once[row.arm, row.score, row.items] is row]
+
 
 def summaries(report: Report) -> list[Summary]:
     """One for each model, in the order of the plan."""
@@ -144,8 +150,6 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
         open_rows = [_open(report, line) for key, line in said.items() if key[0] == model and line.comparison.verdict in OPEN]
         rows, beside = _split(report, model, rows), _beside(report, model)
     rows = _with_the_best(sorted(rows, key=lambda row: -(row.diff or 0.0)))
-    once = {(row.arm, row.score, row.items): row for row in reversed(rows) if row.incumbent}  # loops of one run share their baseline
-    rows = [row for row in rows if not row.incumbent or once[row.arm, row.score, row.items] is row]
     beside = [*earlier_words(report.plan, report.trials, report.n_old, report.n_trials), *screening_words(report, model), *beside]
     return Summary(
         model=model,

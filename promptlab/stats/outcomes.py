@@ -38,7 +38,7 @@ def ends(trials: pd.DataFrame) -> pd.Series[str]:
 
 
 def idle(trials: pd.DataFrame) -> pd.Series[bool]:
-    """Whether an answer earned nothing because it is none: not whole, or a refusal in words."""
+    """Answers without a point that are not whole, or refuse in words."""
     none = ends(trials).isin(ODD)
     if "declined" in trials:
         none |= trials["declined"].eq(True).fillna(False).astype(bool)
@@ -167,7 +167,8 @@ def weighed(
         treated, control = (outcomes.share(contrast.side(sign), c.task) for sign in (1, -1))
         shares = [sum(side.get(end, 0.0) for end in ODD) for side in (treated, control)]
         c = replace(c, unwhole_treatment=shares[0], unwhole_control=shares[1])  # noqa: PLW2901
-        if c.verdict != "refused" and min(outcomes.idle(contrast.side(sign), c.task) for sign in (1, -1)) == 1:
+        sides = [outcomes.idle(contrast.side(sign), c.task) for sign in (1, -1)]
+        if c.verdict != "refused" and c.status != "n_too_small" and min(sides) == 1:
             result.append(replace(c, status="nothing_answered", verdict="refused", sentence=say.nothing_answered(treated, control)))
             continue
         if c.verdict in ("refused", "unclear"):
