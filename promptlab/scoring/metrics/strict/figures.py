@@ -189,7 +189,7 @@ _LEADS = words(
     "indeed there number also now das dies cela eso nous nos it which rather we igual au en for say égale man wir auf obtient "
     "obtenons obtiene ottiene totale resultado"
 )
-"""Other words that may stand between such a word and its number, or end it."""
+"""Other words that may occur between such a word and its number, or end it."""
 
 
 def _before(text: str, one: Figure) -> str:
@@ -197,7 +197,7 @@ def _before(text: str, one: Figure) -> str:
 
 
 def leads(text: str, one: Figure) -> bool:
-    """Whether a number stands where a text says one: "makes 7", "a total of exactly 7"."""
+    """Whether a text leads to a number: "makes 7", "a total of exactly 7"."""
     before = _before(text, one)
     last = before.rstrip(" :,").rpartition(" ")[2].lower()
     if last.isalpha() and last.isascii():
