@@ -218,7 +218,7 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
 _AMONG = regex(r"\W*(?:among|of|out of|between|from)\b", re.I)
 _SHARES = regex("[:=(%]")
 _SHARE = regex(r"[:=(]\s?\d|\d\s?% ")
-_TURNS_DOWN = CUES | words("than over less would could might no so")
+_TURNS_DOWN = CUES | words("than over less would could might no so serait sarebbe seria")
 
 
 def _may_turn_down(text: str, options: tuple[str, ...]) -> bool:
