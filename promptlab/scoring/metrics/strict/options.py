@@ -16,7 +16,7 @@ from promptlab.scoring.answers.text import fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import replies
-from promptlab.scoring.metrics.strict.implied import agrees, names_place, placed
+from promptlab.scoring.metrics.strict.implied import agrees, left_over, names_place, placed
 from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
 from promptlab.scoring.metrics.strict.roles import Roles, by_role
@@ -50,6 +50,8 @@ def label(reply: Reply, item: Item) -> Scored:
     """One of the item's options."""
     if reply.text in item.choices:
         return bigbench.choice(reply.text, item)
+    if reply.concluded is None and (left := left_over(reply.head, item.choices)) is not None:
+        reply = located(left)
     scored = _settled(_in_options(reply, item.choices), item)
     return scored if scored.extracted is not None else _implied(reply, item, item.choices)
 
@@ -100,7 +102,8 @@ _PLACED = regex(
 )
 _SARCASM = Roles(
     regex(
-        r"sarc?k?[aá]s\w*|\bir[oó]n(?:ic|y|i[aeq]\w*|isch\w*|ico)\b|\bsnark\w*|✅|\byes\W*$|讽刺|反讽|諷刺|皮肉|嫌味|비꼬|비꼼|풍자|반어|빈정",
+        r"sar[ck][aá]s\w*|\bir[oó]n(?:ic|y|i[aeq]\w*|isch\w*|ico)\b|\bsnark\w*|✅|\byes\W*$"
+        r"|讽刺|反讽|諷刺|皮肉|嫌味|비꼬|비꼼|풍자|반어|빈정",
         re.I,
     ),
     regex(
@@ -161,6 +164,8 @@ def choice(reply: Reply, item: Item) -> Scored:
         and granted["turn"]
     ):
         reply = located(reply.head[granted.end() :])
+    if reply.concluded is None and (left := left_over(reply.head, options)) is not None:
+        reply = located(left)
     reply = _in_options(reply, options)
     scored = _settled(reply, item)
     if scored.extracted is None and reply.text:
