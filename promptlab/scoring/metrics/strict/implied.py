@@ -80,7 +80,8 @@ _RULES_OUT = regex(
 )
 _RULES = ("exclu", "limin", "cart", "esclu", "ausge", "aussch", " aus", "排除", "除外", "제외", "배제")
 _LEFT = regex(
-    r"\b(?:(?:il )?(?:ne )?reste(?:nt)?(?: (?:donc|alors|plus))?(?: que)?|(?:es )?(?:übrig )?bleib(?:t|en)(?: (?:also|daher|nur|somit|noch))*"
+    r"\b(?:(?:il )?(?:ne )?reste(?:nt)?(?: (?:donc|alors|plus))?(?: que)?"
+    r"|(?:es )?(?:übrig )?bleib(?:t|en)(?: (?:also|daher|nur|somit|noch))*"
     r"|quedan?|resta(?:no)?|rimane|sobra)\b|剩下?|残るのは|남는 (?:것은|건)",
     re.I,
 )

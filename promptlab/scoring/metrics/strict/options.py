@@ -109,7 +109,8 @@ _SARCASM = Roles(
     regex(
         r"\b(?:sincere\w*|genuine\w*|literal\w*|serious\w*|earnest\w*|straightforward|factual|plain|non-sarcastic|honest\w*"
         r"|true statement|(?:without|no) (?:any )?(?:sarcas|iron)\w*|ernst\w*|aufrichtig\w*|ehrlich\w*|wörtlich|sincères?|sérieu\w+"
-        r"|littérale?|sincer[oa]s?|seri[oa]s?|literale?)\b|❌|\bno\W*$|[认認]真|真[诚誠心]|[严嚴][肃肅]|字面|誠実|本気|真面目|文字通り|진심|진지|문자 그대로",
+        r"|littérale?|sincer[oa]s?|seri[oa]s?|literale?)\b|❌|\bno\W*$"
+        r"|[认認]真|真[诚誠心]|[严嚴][肃肅]|字面|誠実|本気|真面目|文字通り|진심|진지|문자 그대로",
         re.I,
     ),
     regex(r"\bmore (?:sarcastic|ironic)\b"),
