@@ -36,12 +36,13 @@ _ASIDE_KEYS = regex(
     r"|justif|begründ|why|chain|prob|score$",
     re.I,
 )
-_TAGGED = regex(
-    r"<(?P<name>answer|final_answer|final-answer|finalanswer|final|result|output|response|solution|antwort"
-    r"|réponse|reponse|respuesta)\b[^<>]{0,60}>"
-    r"(?P<body>.*?)(?:</(?P=name)\s*>|\Z)",
-    re.S | re.I,
+_TAGS = (
+    "answer|final_answer|final-answer|finalanswer|final|result|output|response|solution|antwort|réponse|reponse|respuesta|résultat"
+    "|risposta|最终答案|答案|回答|答え?|정답|답변?|输出|出力|출력"
 )
+_TAGGED = regex(rf"<(?P<name>{_TAGS})\b[^<>]{{0,60}}>(?P<body>.*?)(?:</(?P=name)\s*>|\n【|\Z)", re.S | re.I)
+_ODD_TAG = regex(rf"[‹《〈＜【\[](?P<inner>/?(?:{_TAGS}))[›》〉＞】\]](?![(:])", re.I)
+"""A tag in other brackets."""
 _ONE_TAG = regex(r"<(?P<name>[A-Za-z][\w-]{2,30})>(?P<body>.*)</(?P=name)\s*>", re.S)
 _CLOSED = regex(r"(?:\A|\n)(?P<body>[^\n<>]+)</(?:answer|final_answer|final|result|output)>\s*\Z", re.I)
 _BOXED = regex(r"\\(?:boxed|fbox|framebox)\s*\{")
@@ -50,7 +51,7 @@ _KEYED = regex(
     r"""["'](?:final_?answer|final answer|answer)["']\s*:\s*(?:"(?P<text>(?:[^"\\]|\\.)*)"?|(?P<number>-?\d[\d.,]*|true|false))""", re.I
 )
 _LONGEST_JSON = 200_000
-_WRAPS = ("`", "{", "[", "<", "\\", "#", "|-", "| -")
+_WRAPS = ("`", "{", "[", "<", "\\", "#", "|-", "| -", "‹", "《", "〈", "＜", "【")
 _TABLE = regex(r"^\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)+\|?[ \t]*\n(?P<rows>(?:[^\n]*\|[^\n]*(?:\n|\Z))+)\s*\Z", re.M)
 
 
@@ -61,6 +62,7 @@ def unwrapped(reply: str, depth: int = 3) -> tuple[str, str] | None:
     """
     if not any(mark in reply for mark in _WRAPS):
         return None
+    reply = _ODD_TAG.sub(r"<\g<inner>>", reply)
     for rule, opened in (("table", _tabled), ("tag", _tagged), ("box", _boxed), ("json", _json), ("fence", _fenced), ("hash", _hashed)):
         inner = opened(reply)
         if inner is not None:

@@ -85,10 +85,14 @@ def word(reply: Reply, item: Item) -> Scored:
                 else:
                     done.add(text)
                     yield from ((form, rule) for form in _bare(text))
-            if len(reading) > 300 or not (_LIST_MARKS.search(reading) or " and " in reading or " or " in reading):
+            if len(reading) > 300 or not (_LIST_MARKS.search(reading) or not _JOINS.isdisjoint(words(reading))):
                 continue
-            if _LISTS.search(reading) is not None and not _of_another(reading, asked):
-                listed = [part for part in replies.LISTED.split(replies.bulleted(replies.unnumbered(reading, "\n").strip())) if part]
+            if _LISTS.search(reading) is None or _of_another(reading, asked):
+                continue
+            for text in dict.fromkeys((reading, *(_says(reading, asked) if not denying(reading) else ()))):
+                listed = [
+                    part for part in replies.LISTED.split(replies.bulleted(_COPULA.sub("", replies.unnumbered(text, "\n")).strip())) if part
+                ]
                 if (
                     1 < len(listed) <= 8
                     and not any(replies.unsaid(part, item.targets) for part in reversed(listed))
@@ -142,15 +146,19 @@ def _of_both(reading: str) -> bool:
     return "synonym" in reading and _OTHER_WORD.search(reading) is not None
 
 
-_LIST_MARKS = regex(r"[,/;|\n*•·)-]")
-_LISTS = regex(r"[,/;|\n]|\s(?:and|or)\s|[-*•·)]\s")
+_COPULA = regex(r"(?<=\S)\s?(?:です|입니다|이에요|예요)[.。]?\Z")
+_LIST_MARKS = regex(r"[,/;|\n*•·、)-]")
+_JOINS = words(replies.JOINS)
+_LISTS = regex(rf"[,/;|\n、]|\s(?:{replies.JOINS})\s|[-*•·)]\s")
 
 
 _LINE = regex(r"^[-*• ]*[^:\n]{1,40}:\s+(?P<value>[^\n]+)$", re.M)
 
 
 _RELATION_OF = regex(
-    r"\b(?:the|an?) (?:\w+ )?(?:synonym|antonym|opposite|plural|translation|word|term|name) (?:of|for|to) ([^.;,\n]+)", re.I
+    r"\b(?:the|an?) (?:\w+ )?(?:synonym|antonym|opposite|plural|translation|word|term|name)"
+    r" (?:of|for|to) ([^.;,\n]+?)(?= (?:is|are|would be)\b|[.;,\n]|$)",
+    re.I,
 )
 _ITSELF = frozenset({"it", "that", "this", "word", "this word", "that word", "given word", "input", "input word"})
 
@@ -344,7 +352,9 @@ def f1(reply: Reply, item: Item) -> Scored:
         main, others, rule = reply.concluded.text, reply.concluded.raw, "conclusion"
     else:
         main, rule = reply.unremarked, "whole"
-        others = (main.split("\n", 1)[0], reply.text, *([reply.states] if reply.states else []))
+        first, _, below = reply.head.partition("\n")
+        lines = (first, below.partition("\n")[0] if first.endswith(":") and not replies.other_label(first) else "")
+        others = (*lines, main.split("\n", 1)[0], reply.text, *([reply.states] if reply.states else []))
     if (prefix := replies.PREFIX.match(main)) is not None:
         main = main[prefix.end() :]
     if cut := replies.explains(main):

@@ -76,7 +76,9 @@ def explains(text: str) -> str:
     return text[: cut.start()] if cut is not None else ""
 
 
-LISTED = regex(r"(?=[\s,/;|])(?:\s*(?:,|/|;|\||\n)\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+)")
+JOINS = r"and|or|oder|und|ou|et|o|y|或者|或|还是|和|か|または|もしくは|あるいは|と|또는|혹은|이나|와|과"
+"""Words that join the members of a list."""
+LISTED = regex(rf"(?=[\s,/;|、])(?:\s*(?:,|/|;|\||\n|、)\s*(?:(?:{JOINS})\s+)?|\s+(?:{JOINS})\s+)")
 NUMBERED = regex(r"(?m)^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+|(?<!\S)\d{1,3}[.)] ")
 
 
@@ -350,6 +352,9 @@ def unsaid(text: str, targets: tuple[str, ...]) -> bool:
     return wanted[0].isdisjoint(said) and not any(target <= said for target in wanted[1])
 
 
+_EITHER_VERB = (("'s", (" is", " has")), ("'d", (" had",)))
+
+
 def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[str, str]]]) -> Scored:
     """1 with the first reading that is a target; else 0 with the first reading of the clearest place."""
     text = reply.text
@@ -368,6 +373,7 @@ def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[s
             first = (reading, rule)
         if read and read in targets:
             return Scored(1.0, reading, rule)
-        if "'s" in reading and any(key(reading.replace("'s", verb)) in targets for verb in (" is", " has")):
-            return Scored(1.0, reading, rule)
+        for short, verbs in _EITHER_VERB:
+            if short in reading and any(key(reading.replace(short, verb)) in targets for verb in verbs):
+                return Scored(1.0, reading, rule)
     return Scored(0.0, *first) if first else Scored(0.0, None)
