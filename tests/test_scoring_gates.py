@@ -111,7 +111,8 @@ def test_checks_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         (phrases, "_may_say_grammar", lambda _: True), (phrases, "_HEADED", ALWAYS), (phrases, "_LISTS", ALWAYS),
         (phrases, "_LIST_MARKS", ALWAYS), (phrases, "_IS", _Everything()), (phrases, "_RELATES", ALWAYS),
         (options, "_REMAINS", replace_pattern(options._REMAINS)), (options, "_OTHERS", _Everything()), (options, "_RULING", _Everything()),
-        (implied, "_NAMES_PLACE", _Everything()), (bigbench, "_CONCLUDING", ("",)), (bigbench, "_DENYING", ("",)),
+        (implied, "_NAMES_PLACE", _Everything()), (implied, "_RULES", ("",)), (phrases, "_JOINS", _Everything()),
+        (bigbench, "_CONCLUDING", ("",)), (bigbench, "_DENYING", ("",)),
         (bigbench, "_BREAK", ALWAYS), (text, "_OTHER_SIGN", ALWAYS), (text, "_BROKEN", ALWAYS), (places, "_MARKED_UP", ALWAYS),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)

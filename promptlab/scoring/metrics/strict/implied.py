@@ -74,7 +74,7 @@ def placed(reply: Reply, n: int) -> int | None:
 
 
 _RULES_OUT = regex(
-    r"\b(?:exclut|exclu(?:ent|e|s|es)?|excluy\w+|excluid\w+|exclui|élimin\w+|écart\w+|descart\w+|elimina[mns]?|esclu[ds]\w+"
+    r"\b(?:exclut|exclu(?:ent|e|s|es|re|ir)?|excluy\w+|excluid\w+|exclui|élimin\w+|écart\w+|descart\w+|elimina[mns]?|esclu[ds]\w+"
     r"|ausgeschlossen|ausschließ\w*|(?:schließ|scheide)\w+(?=[^.;\n]{0,120} aus\b))\b|排除|除外|제외|배제",
     re.I,
 )
@@ -104,11 +104,26 @@ def left_over(text: str, options: tuple[str, ...]) -> str | None:
     )
     if named.search(left) is not None:
         return left
-    before, after = ({name.casefold() for name in named.findall(part)} for part in (text[: rules.start()], text[rules.end() :]))
-    if bool(before) == bool(after) or len(sentences(text)) > 1 or ";" in text or denying(text):
+    parts = [part for part in _PARTS.split(text) if named.search(part)]
+    ruling = [part for part in parts if _RULES_OUT.search(part)]
+    if len(ruling) != 1:
         return None
+    found = _RULES_OUT.search(ruling[0])
+    cut = found.start() if found is not None else 0
+    before, after = ({name.casefold() for name in named.findall(part)} for part in (ruling[0][:cut], ruling[0][cut:]))
+    if before and after:
+        return (
+            ruling[0][:cut] if len(parts) == 1 == len(before) and before.isdisjoint(after) and _LEADS_ON.search(ruling[0][:cut]) else None
+        )
+    if denying(ruling[0]):
+        return None if parts[1:] else ""
     rest = [option for option in options if option.casefold() not in before | after]
-    return rest[0] if len(rest) == 1 else ""
+    return " ".join(part for part in parts if part not in ruling) or (rest[0] if len(rest) == 1 else "")
+
+
+_PARTS = regex(r"[.;。\n]")
+_LEADS_ON = regex(r", (?:ce qui|was|lo que|lo cual|il che|o que) $|[,、]$")
+"""What joins an option and what it rules out: "C'est X, ce qui exclut Y"."""
 
 
 @lru_cache(maxsize=CACHED)

@@ -279,10 +279,13 @@ _ANNOUNCES = regex(rf"(?:[:：](?!\S)|(?<=[{CJK}])[:：]|→|[-=]+>|➡|\s-(?=\s
 _OTHER = regex(
     r"(?:^|\n|[.;,(。]\s*|[*-] )(?:the |an? )?(?:not?|wrong|in(?:correct|put)|un(?!scrambl)\w{3,12}|non|(?:\w+ )?original\w*"
     r"|before|active|objects?|others?|effect"
-    r"|previous\w*|false|kein\w*|nicht|não|pas|ander[en]?|autres|otros|altri|outros|objets?|objetos?|oggetti|gegenstände|dinge|sachen"
-    r"|vorher|avant|antes|prima|ausgangs\w+|aktiv|(?:voix |voz )?acti(?:f|ve|va))\b[^:,.]{0,25}[:：]\s*$"
-    r"|(?:^|[\n.;,(。\s])(?:[原元非]|不是|其[他它余]|その他|[가-힣]*기타|원[문래]|비동물|아닌|主动|主動|能[动動]|능동)[^:,.。\n]{0,15}[:：]\s*$"
-    r"|(?:前|전|以外|では?ない|でない|아닌 ?것)(?:の文| ?문장)?\s?[:：]\s*$",
+    r"|previous\w*|false|fals\w+|faux|fausse|incorrect[oae]|kein\w*|nicht|não|pas|ander[en]?|autres|otros|altri|outros"
+    r"|objets?|objetos?|oggetti|gegenstände|dinge|sachen"
+    r"|(?:vorher|avant|antes|prima)(?= ?[:：])|ausgangs\w+|ausge\w+|excl\w+|esclus\w+"
+    r"|aktiv|(?:voix |voz )?acti(?:f|ve|va))\b[^:,.]{0,25}[:：]\s*$"
+    r"|(?:^|[\n.;,(。\s])(?:[原元非]|不是|排除|除外|제외|[误誤错錯]|間違|틀린|오답"
+    r"|其[他它余]|その他|[가-힣]*기타|원[문래]|비동물|아닌|主动|主動|能[动動]|능동)[^:,.。\n]{0,15}[:：]\s*$"
+    r"|(?:(?<!名)前|(?:^|\s)전|以外|では?ない|でない|아닌 ?것)(?:の文| ?문장)?\s?[:：]\s*$",
     re.I,
 )
 """What a word before a colon says of something else than the answer."""

@@ -134,7 +134,8 @@ def _named(targets: tuple[str, ...]) -> tuple[set[str], ...]:
 _MARKED = r"(?:\s(?:is|are)\b)?\W{0,4}(?:\([^()]*\)\W*)?(?:(?P<yes>yes|true|✅|✓|✔|(?:an? )?animal)|no|false|❌|✗|✘|not)(?!\w)"
 _OUT = regex(
     r"\b(?:not (?:an? )?\w+|non[- ]?\w+|objects?|others?|other \w+|things|isn't|aren't|is not|are not|except|excluding|exclude"
-    r"|without|remaining|keine?|nicht|ne sont pas|no son|não são|non sono)\b|不是|非|以外|ではな|ではあり|아니|아닌|아닙"
+    r"|without|remaining|keine?|nicht|neither|weder|ni|né|nem"
+    r"|ne sont pas|no son|não são|non sono)\b|不是|非|以外|ではな|ではあり|아니|아닌|아닙"
 )
 _PARTS = regex(r"(?:[.;](?=\s|$)|。|,? \b(?:whereas|while|but)\b|\()")
 
