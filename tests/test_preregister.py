@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import socketserver
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -153,6 +154,35 @@ def test_a_stamping_service_redirects_nobody() -> None:
         server.shutdown()
         server.server_close()
     assert reached == ["/tsa"]
+
+
+REPLIES = {
+    "no HTTP": b"garbage\r\n\r\n",
+    "no length of a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc",
+    "headers without end": b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n",
+    "a line without end": b"HTTP/1.1 200 " + b"x" * 70_000 + b"\r\n\r\n",
+    "a cut proof": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc",
+    "a proof without end": b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b"a" * (registration.LIMIT + 1),
+}
+
+
+@pytest.mark.parametrize("how", REPLIES)
+def test_what_is_no_answer_of_a_stamping_service_is_one_sentence(how: str) -> None:
+    class Odd(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65_536)
+            self.request.sendall(REPLIES[how])
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Odd) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        with pytest.raises(UsageProblem, match="no stamp .*so nothing is registered"):
+            registration._post(f"http://127.0.0.1:{server.server_address[1]}", b"x", "text/plain")
+
+
+@pytest.mark.parametrize("url", ["http://a b/", "http://[::1", "http://127.0.0.1:x/", "http://a\0b/", "https://" + "a" * 70 + ".test"])
+def test_an_address_that_is_none_is_one_sentence(url: str) -> None:
+    with pytest.raises(UsageProblem, match="no stamp"):
+        registration._post(url, b"x", "text/plain")
 
 
 def test_the_first_registration_of_a_plan_stays_and_goes_before_that_of_a_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
