@@ -175,7 +175,7 @@ def test_what_is_no_answer_of_a_stamping_service_is_one_sentence(how: str) -> No
 
     with socketserver.TCPServer(("127.0.0.1", 0), Odd) as server:
         threading.Thread(target=server.handle_request, daemon=True).start()
-        with pytest.raises(UsageProblem, match="no stamp .*so nothing is registered"):
+        with pytest.raises(UsageProblem, match=r"no stamp .*so nothing is registered"):
             registration._post(f"http://127.0.0.1:{server.server_address[1]}", b"x", "text/plain")
 
 
