@@ -186,11 +186,11 @@ def test_an_address_that_is_none_is_one_sentence(url: str) -> None:
 
 
 def test_the_first_registration_of_a_plan_stays_and_goes_before_that_of_a_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    theirs = {"holds": "promptlab answers", "registered": {"plan": "p", "at": "2020-01-01"}}
+    theirs = {"holds": "promptlab answers", "registered": {"plan": "p", "at": "2020-01-01", "sha256": "a"}}
     (tmp_path / "manifest.json").write_text(json.dumps(theirs))
     monkeypatch.setenv("PROMPTLAB_REGISTRY", str(tmp_path / "registry.jsonl"))
     assert registry.registration_of("p", tmp_path)["at"] == "2020-01-01"
     for at in ("2026-01-01", "2025-01-01"):
-        registry.append("registered", {"plan": "p", "at": at})
+        registry.append("registered", {"plan": "p", "at": at, "sha256": "a"})
     assert registry.registration_of("p", tmp_path)["at"] == "2026-01-01"
     assert not registry.registration_of("another", tmp_path)
