@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,23 @@ def test_the_registry_is_appended_to_and_survives_bad_lines(first: Report, tmp_p
     assert known.results[first.run]
     monkeypatch.setenv("PROMPTLAB_REGISTRY", str(tmp_path / "elsewhere.jsonl"))
     assert not registry.read().plans
+
+
+ENTRY = {"models": ["m"], "tasks": {"sum": ["s/sum", 1, ["a"]]}, "comparisons": {"c": 1}, "margins": [0.1, 0.1], "alpha": [0.05, 0.1]}
+WRONG: dict[str, list[object]] = {
+    "models": [None, 5, [[1]]], "tasks": [[], {"sum": 5}, {"sum": ["s/sum", 1]}, {"sum": ["s", "1", []]}, {"sum": [["s"], 1, [[]]]}],
+    "comparisons": [[], {"c": "1"}], "margins": [1, ["x"]], "alpha": [[0.05], [0.05, None]], "metrics": [5, {"sum": []}], "rules": [[]],
+}  # fmt: skip
+
+
+def test_a_registry_edited_by_hand_keeps_no_run_from_its_report(first: Report, tmp_path: Path) -> None:
+    """A line that is none is left out: every report reads the registry of all runs."""
+    good = json.loads(registry.path().read_text().splitlines()[0])
+    rows = [{**good, "run": f"{name}{n}", name: value} for name, values in WRONG.items() for n, value in enumerate(values)]
+    results = [{"kind": "results", "run": first.run, "found": found} for found in (5, [1], [["a", "b"]], [["a", "b", "c", "d"]])]
+    with registry.path().open("a") as file:
+        file.writelines(f"{json.dumps(row)}\n" for row in [*rows, *results, {"kind": "registered", "plan": "p", "at": 5}, {}])
+    known = registry.read()
+    assert (list(known.plans), dict(known.registered)) == ([first.run], {})
+    assert build(Run(tmp_path / "runs" / first.run)).history == ()
+    assert registry.entries_in({"a": ENTRY, **{f"{n}{v}": {**ENTRY, n: v} for n, values in WRONG.items() for v in values}}) == {"a": ENTRY}

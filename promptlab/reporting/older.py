@@ -49,9 +49,9 @@ def aged(run: Run, plan: Plan, trials: pd.DataFrame, comparisons: Sequence[Compa
     sentences += _variation_words(run.id, own, known)
     if old.empty:
         return Aged(tuple(comparisons), tuple(sentences))
-    entries = {**run.manifest.earlier, **known.plans}
+    entries = {**registry.entries_in(run.manifest.earlier), **known.plans}
     if other := earlier_run(plan, run.folder):
-        entries = {**other.manifest.earlier, **entries, other.id: registry.entry_of(other.plan, other.each_item())}
+        entries = {**registry.entries_in(other.manifest.earlier), **entries, other.id: registry.entry_of(other.plan, other.each_item())}
         plan = _as_named_there(plan, other)
     sentences += _older_words(own_rows(trials, plan), own, entries)
     place = ["model", "setting", "arm", "base_prompt", "task"]
@@ -171,7 +171,7 @@ def _left_out(earlier: Entry | None, own: Entry) -> str:
 
 def registered_words(run: Run) -> list[str]:
     """When the plan was registered and when its first answer came, with the hash of the registration."""
-    found = run.manifest.registered
+    found = registry.registration_in(run.manifest.registered)
     if not found:
         return []
     before = str(found["at"]) < run.manifest.created_at
@@ -216,5 +216,5 @@ def keep_results(run: str, comparisons: Sequence[Comparison]) -> None:
     over = [c for c in comparisons if c.task is None and c.scope not in ("aa", "primary") and c.diff is not None]
     last = {c.name: [c.name, points(c.diff), c.verdict] for c in over}  # against no added text, where there are several controls
     found = list(last.values())[: registry.MOST_RESULTS]
-    if run in known.plans and list(known.results.get(run, ())) != found:
+    if run in known.plans and [list(one) for one in known.results.get(run, ())] != found:
         registry.append("results", {"run": run, "found": found})

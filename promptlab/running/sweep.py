@@ -204,6 +204,9 @@ class _Session:
             if len(self._recorded.trials) < self._study.design.n_trials:
                 interrupted = await (self._together(serve_gpus) if self._how.workers > 1 or self._how.ray else self._alone())
             state = _state(progress, interrupted)
+            before_usd = manifest.kept_before.unsure_usd
+            if (before_usd or progress.budget_reached) and (unsure_usd := before_usd + progress.unsure_usd) >= CENT_OF_A_CENT:
+                progress.notes.append(UNSURE.format(unsure_usd))
             return Sweep(self._writer.folder, state, progress)
         except asyncio.CancelledError:
             state = "interrupted"
@@ -381,6 +384,11 @@ class _Session:
         self._observe(p)
 
 
+CENT_OF_A_CENT = 0.0001
+UNSURE = (
+    "${:.4f} counts as spent for calls that ended without an answer (a kill, a timeout, an error): the most that the provider can have "
+    "billed for them. Where its bill shows less, raise --max-cost by the difference"
+)
 REMEDY = "`promptlab audit` lists every check; `promptlab runs repair` repairs damage; --force continues all the same"
 
 
