@@ -31,13 +31,14 @@ def rows_in(data: bytes) -> Iterator[tuple[dict[str, Any] | None, str]]:
     """
     before, has_chain = hashlib.sha256(), False
     for number, line in enumerate(data.splitlines(keepends=True), 1):
-        row = None
-        link, wrong = "", ""  # half a line, by a power cut
+        row: Any = None
+        link: str | None
+        wrong = ""
         try:
             row = json_value(line)
             link = row.pop(CHAINED, None)
         except UNREADABLE:
-            link = None if line.strip() else ""
+            link = None if line.strip() else ""  # half a line, by a power cut
         if link and link != digest([before.hexdigest(), row]):
             wrong = f"line {number} of {{}} is not what was written there"
         elif link is None and has_chain and line.endswith(b"}\n"):
