@@ -18,7 +18,7 @@ from typing import Any
 from promptlab.nouns import UNREADABLE, FileProblems, Problem, RunProblem, UsageProblem
 from promptlab.nouns.typed import typed
 from promptlab.record.lines import chained, rows_in
-from promptlab.record.store.files import REMEDY, locked
+from promptlab.record.store.files import REMEDY, locked, write_whole
 from promptlab.record.store.reading import manifest_in
 from promptlab.record.store.writing import write_manifest
 from promptlab.scoring.judged import CHOICES
@@ -79,6 +79,20 @@ def add(folder: Path, *ratings: Rating) -> None:
             write_manifest(folder, replace(manifest_in(folder), ratings=_named(files)))
         finally:
             os.close(lock)
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    """The files with ratings of a run or a bundle, by their places in it."""
+    return {f"{FOLDER}/{path.name}": _lines(folder, path) for path in sorted((folder / FOLDER).glob("*.jsonl"))}
+
+
+def copied(source: Path, folder: Path) -> None:
+    """Copy the ratings of a bundle into the run that its answers give, where nobody has rated."""
+    if not (folder / FOLDER).exists():
+        for name, data in files_in(source).items():
+            path = file_of(folder, Path(name).stem)
+            path.parent.mkdir(exist_ok=True)
+            write_whole(path, data)
 
 
 def _named(files: Mapping[str, bytes]) -> dict[str, list[Any]]:

@@ -179,6 +179,7 @@ def about(run: Run) -> dict[str, Any]:
         "hashes": manifest.hashes, "chain": dict(manifest.chain), "cells": cells(run), "looks": len(plan.looks) or None,
         "scorer": plan.scorer, "earlier": dict(manifest.earlier), "registered": dict(manifest.registered),
         "environment": {name: dict(values) for name, values in manifest.environment.items()}, "state": manifest.state,
+        "ratings": dict(manifest.ratings),
     }  # fmt: skip
 
 
