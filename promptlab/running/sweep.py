@@ -32,7 +32,8 @@ from promptlab.planning.hashes import hash_of_experiment
 from promptlab.planning.plan import make_plan
 from promptlab.planning.rebuilt import plan_differences, problems, refuse
 from promptlab.planning.study import Study, as_recorded
-from promptlab.record.registry import known_of, note_plan
+from promptlab.record import ratings
+from promptlab.record.registry import bundled, known_of, note_plan
 from promptlab.record.repair import move_aside
 from promptlab.record.store import Run, RunWriter, frozen_plan
 from promptlab.record.store.files import DAMAGED, line_of
@@ -191,6 +192,9 @@ class _Session:
         self._noted = False
         kept = taken_over(writer.folder)
         self._manifest = KeptManifest(study, writer, self._progress, plan_digest, self._recorded.paid_usd, kept)
+        if self._how.cache == "replay" and bundled(study.path.parent, "hashes").get("plan") == plan_digest:
+            ratings.copied(study.path.parent, writer.folder)
+            self._manifest.ratings = self._manifest.ratings or bundled(study.path.parent, "ratings")
 
     async def run(self, serve_gpus: int) -> Sweep:
         """Until all is recorded, or something ends it."""
