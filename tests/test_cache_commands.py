@@ -413,7 +413,7 @@ def test_runs_are_listed_and_repaired(tmp_path: Path, home: Path) -> None:
     assert "would be moved to damaged/trials/part-00000.parquet" in shown
     assert (done.folder / "trials" / "part-00000.parquet").exists()
     shown = said("runs", "repair", done.folder)
-    assert "lost:          12 trials; the same sweep command sends them again, from the cache" in shown
+    assert "lost:          12 trials; the same sweep command sends them again, or takes them from the cache" in shown
     assert found.state == "complete", "read before"
     assert Run(done.folder).state == "incomplete"
     again, mended = sweep(path, tmp_path / "runs", home)

@@ -213,7 +213,7 @@ def _unlike(row: Record, calls: Sequence[Record], made: Rows, is_other: bool, is
     """The columns in which a stored trial differs from the one that was made again, whose score may be left out."""
     trial, of_calls = made
     names = OF_ANY_VERSION if is_other or is_unscored else IN_TRIALS
-    wrong = [name for name in names if not _same(row.get(name), getattr(trial, name))]
+    wrong = [name for name in names if not (is_unscored and name == "score") and not _same(row.get(name), getattr(trial, name))]
     if trial.trial != row["trial"]:
         return ["trial"]
     both = list(zip(sorted(calls, key=lambda call: int(call["turn"])), of_calls, strict=False))
