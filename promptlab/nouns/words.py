@@ -223,7 +223,7 @@ VERBS = {"is": "are", "was": "were", "has": "have", "does": "do"}
 
 
 def counted(n: int, thing: str = "item", verb: str = "") -> str:
-    """A number with its noun, and a verb as it is said of one: 1 item, 2 batches, 0 families; 1 trial waits, 2 trials wait."""
+    """A number with its noun, and a verb, given in the singular: 1 item, 2 batches, 0 families; 1 trial waits, 2 trials wait."""
     if verb:
         return f"{counted(n, thing)} {verb if n == 1 else VERBS.get(verb) or verb.removesuffix('s')}"
     if n == 1:

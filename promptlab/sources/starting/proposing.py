@@ -393,4 +393,4 @@ def _askable(made: Proposal) -> None:
     if made.target and (torn := sum(len(answers) > 1 for answers in inputs.values())):
         made.notes.append(f"{torn:,} inputs have several different right answers; look at them first")
     if len(kept) < 50:
-        made.notes.append(f"{len(kept)} rows are few: only a large difference can be found")
+        made.notes.append(f"{counted(len(kept), 'row', 'is')} few: only a large difference can be found")
