@@ -113,8 +113,10 @@ _SARCASM = Roles(
         r"|[认認]真|真[诚誠心]|[严嚴][肃肅]|字面|誠実|本気|真面目|文字通り|진심|진지|문자 그대로",
         re.I,
     ),
-    regex(r"\bmore (?:sarcastic|ironic)\b"),
-    regex(r"\bless (?:sarcastic|ironic)\b"),
+    regex(
+        r"\bmore (?:sarcastic|ironic)\b|\b(?:sarkast|iron)ischer als\b|\b(?:plus|más|più|mais) (?:sarc|ir[oó]n)\w+ (?:que?|di|do)\b", re.I
+    ),
+    regex(r"\bless (?:sarcastic|ironic)\b|\b(?:moins|menos|meno|weniger) (?:sarc|sark|ir[oó]n)\w+ (?:que?|di|do|als)\b", re.I),
 )
 _LETTERED = regex(
     r"(?:\b(?:statement|option|sentence|choice) )?(?:\((?:(?P<o0>a)|(?P<o1>b))\)|(?<!\w)(?:(?P<p0>a)|(?P<p1>b))\)|\b(?:(?P<q0>a)"
@@ -299,26 +301,26 @@ _SIZES = Roles(
         r"\b(?:larger|bigger|greater|taller|heavier|longer|largest|biggest|more massive|large|big|huge|enormous"
         r"|giant|gigantic|massive|colossal|wins|outweighs"
         r"|yes|größ(?:er|te)\w*|mayor|maior)\b"
-        r"|plus gr(?:and|os)|más grande|più grand|大き|[较較更最]大|(?:^|体型|體型)大的|더 [크큽큰]|✅",
+        r"|plus gr(?:and|os)|más grande|più grand|大き|[较較更最]大|(?:^|体型|體型)大的|더 [크큽큰]|크지|✅",
         re.I,
     ),
     regex(
         r"\b(?:smaller|shorter|lighter|tinier|smallest|small|tiny|minuscule|microscopic|little|dwarfed|no(?! (?:contest|doubt|question"
         r"|comparison"
         r"|competition))|klein(?:er|ste)\w*|plus petite?|más pequeñ[oa]|più piccol[oa]|menor)\b"
-        r"|小さ|[较較更最]小|(?:^|体型|體型)小的|더 작|❌",
+        r"|小さ|[较較更最]小|(?:^|体型|體型)小的|더 작|작지|❌",
         re.I,
     ),
     regex(
         r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>|\b(?:outweighs?|dwarfs?|exceeds?|beats?|over"
         r"|outsizes?)\b"
         r"|\bas (?:large|big|tall|heavy|long) as\b|\b(?:towers? over|taller than)\b|größer als"
-        r"|plus (?:grande?|gros|grosse|lourde?) qu|más (?:grande|pesad[oa]) que",
+        r"|plus (?:grande?|gros|grosse|lourde?) qu|más (?:grande|pesad[oa]) que|ma[yi]or (?:do )?que|più (?:grande|pesante) d",
         re.I,
     ),
     regex(
         r"\b(?:smaller|shorter|lighter|tinier)\b[^.]* than\b|<|\b(?:tiny|small|little|dwarfed|outweighed)\b[^.]*\b(?:to|by|with"
-        r"|beside)\b|kleiner als|plus petite? qu|más pequeñ[oa] que",
+        r"|beside)\b|kleiner als|plus petite? qu|más pequeñ[oa] que|menor (?:do )?que|più piccol[oa] d",
         re.I,
     ),
 )

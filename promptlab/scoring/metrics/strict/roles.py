@@ -17,7 +17,7 @@ _CLAUSES = regex(
     r"|(?<=[✅❌✔✗✘])(?=\s*\S)",
     re.I,
 )
-_DENIED_AFTER = regex("ではな|ではあり|じゃな|[이가은는] 아니|아닙|아닌")
+_DENIED_AFTER = regex("ではな|ではあり|じゃな|くな[いか]|くありま|지 않|[이가은는] 아니|아닙|아닌")
 _BOTH = regex(f"\\b(?:of|between|from) (?:an? |the )?{_ONE},? ?(?:and|or|,) (?:an? |the )?{_ONE}", re.I)
 _ORDER = regex(r"\bthe (?:(?P<former>former)|latter)\b", re.I)
 _NO_MORE = regex(r"\bno (?:\w+er|more)\b", re.I)
