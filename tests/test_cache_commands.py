@@ -213,7 +213,7 @@ def test_answers_are_listed_and_pruned(tmp_path: Path, home: Path) -> None:
         ("sim/planted", 12, {"ok": 12}),
     ]
     assert listed["oldest"] < listed["newest"]
-    assert "1 rows are damaged" in said("cache", "ls")
+    assert "1 row is damaged" in said("cache", "ls")
     assert isinstance(cli("cache", "prune").exception, UsageProblem)
     assert "expected a number and h, d or w" in str(cli("cache", "prune", "--older-than", "soon").exception)
     assert "1 of 24 answers would be removed" in said("cache", "prune", "--older-than", "30d")

@@ -25,7 +25,7 @@ from promptlab.reporting import audited
 from promptlab.reporting.build import build, comparison_frame
 from promptlab.reporting.decide import cautions
 from promptlab.reporting.formats import written
-from promptlab.reporting.judged import LEAST_RATED
+from promptlab.reporting.judged import LEAST_RATED, unvalidated
 from promptlab.reporting.people import ATTENTION, people
 from promptlab.reporting.rating import from_sheet, left, repeatability, schedule, sheet, units
 from promptlab.running import bundle
@@ -275,7 +275,11 @@ def test_too_few_ratings_decide_nothing(own: Run) -> None:
         add(own.folder, replace(one, values=dict.fromkeys(one.values, value)))
     found = verdict_of(own)
     assert found.method != "prediction-powered t"
-    assert f"only {LEAST_RATED - 5} rated items" in found.sentence
+    assert f"only {LEAST_RATED - 5} rated items check it" in found.sentence
+    said = f"which {LEAST_RATED - 5} rated items do not validate yet ({LEAST_RATED} are needed)"
+    assert any(said in text for text in cautions(build(own))), "the first screen says how many are missing"
+    one = [replace(found, sentence="only 1 rated item checks it", task=None)]
+    assert "which 1 rated item does not validate yet" in unvalidated(one, own.plan)[0]
 
 
 def test_what_is_left_and_what_steadiness_shows(own: Run) -> None:

@@ -129,4 +129,4 @@ def paid_words(paid_usd: float, unsure_usd: float, n_unpriced: int, n_simulated_
         paid = f"{'at least ' if n_unpriced else ''}${paid_usd:.4f} paid" if paid_usd or unsure_usd else "nothing paid"
         paid += f" (at most ${paid_usd + unsure_usd:.4f})" if unsure_usd > 0 else ""
         paid += ", simulated prices included" if n_simulated_models else ""
-    return paid + (f"; the price of {n_unpriced:,} calls is unknown" if n_unpriced else "")
+    return paid + (f"; the price of {counted(n_unpriced, 'call')} is unknown" if n_unpriced else "")

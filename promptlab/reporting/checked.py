@@ -20,6 +20,7 @@ from promptlab.nouns import (
     ScreenRow,
     Setting,
     canonical_json,
+    counted,
     digest_of_text,
     first_line,
     plain_json,
@@ -60,7 +61,7 @@ def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCOR
             _of_known(run),
         )
         if n := len(strange(run, ratings.ratings_of(run.folder))):
-            found.append(f"{n:,} ratings are of other answers than those of this run")
+            found.append(f"{counted(n, 'rating', 'is')} of other answers than those of this run")
         return [*found, *ratings.unlike(run.folder), *chain.from_iterable(checks)]
     except RunProblem:
         raise
@@ -129,12 +130,12 @@ def _of_trials(run: Run, plan: Plan, trials: pd.DataFrame, most: int) -> list[st
     roles = {(arm.name, arm.role) for arm in plan.arms}
     clusters = {(str(row["task"]), str(row["item"])): row["cluster"] for row in items}
     if n := sum(pair not in roles for pair in zip(some["arm"], some["role"], strict=True)):
-        found.append(f"{n:,} trials{of} have another role than their arm has in the plan")
+        found.append(f"{counted(n, 'trial')}{of} with another role than the arm has in the plan")
     held = zip(some["task"], some["item"], some["cluster"].astype(object).where(some["cluster"].notna(), None), strict=True)
     if n := sum(clusters.get((task, item)) != cluster for task, item, cluster in held):
-        found.append(f"{n:,} trials{of} are in another cluster than their items")
+        found.append(f"{counted(n, 'trial')}{of} in another cluster than the item")
     if n := sum(identity not in ids for identity, ids in _identities(some, plan)):
-        found.append(f"{n:,} trials{of} are not what their ids say")
+        found.append(f"{counted(n, 'trial')}{of} with an id of another trial")
     return found
 
 
@@ -147,7 +148,7 @@ def _of_choices(run: Run, plan: Plan) -> list[str]:
         return []
     trials = run.trials(compact=True)
     if odd := _misplaced(run, plan, trials):
-        return [f"{odd:,} trials are in another part of the items than the plan has them in"]
+        return [f"{counted(odd, 'trial', 'is')} in another part of the items than the plan has them in"]
     ends = [plan.confirm.order] if plan.confirm else [look.order for look in plan.looks[:-1]]
     orders = run.orders()
     for end in ends:
@@ -169,7 +170,7 @@ def _of_choices(run: Run, plan: Plan) -> list[str]:
         was, now = (
             {_decided(row) for row in one.rows if row.look < len(ends) and (orders >= ends[row.look]).any()} for one in (looks, anew)
         )
-    return [f"{len(was ^ now):,} rows of looks.json are not what the answers decide"] if was != now else []
+    return [f"looks.json differs from what the answers decide in {counted(len(was ^ now), 'row')}"] if was != now else []
 
 
 def _chosen(row: ScreenRow) -> tuple[Any, ...]:

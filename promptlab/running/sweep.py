@@ -71,8 +71,8 @@ class Sweep:
     def reason(self) -> str:
         """Why it ended before all was recorded, in words."""
         p = self.progress
-        waits = f"{p.n_waiting:,} trials wait in {counted(p.n_batches, 'batch')}" if p.n_waiting else ""
-        missing = f"{p.n_not_cached:,} trials need an answer that is not in the cache" if p.n_not_cached else ""
+        waits = f"{counted(p.n_waiting, 'trial', 'waits')} in {counted(p.n_batches, 'batch')}" if p.n_waiting else ""
+        missing = f"{counted(p.n_not_cached, 'trial', 'needs')} an answer that is not in the cache" if p.n_not_cached else ""
         errors = f"{p.n_errors_in_words}, the last: {p.last_error}" if p.n_errors else ""
         return "; ".join(filter(None, (p.budget_reached, p.stalled, *p.stopped.values(), waits, missing, errors))) or "it was stopped"
 
