@@ -259,6 +259,11 @@ def listed(folder: Path, name: str) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
+def own_listed(folder: Path, data: bytes) -> None:
+    (folder / "own-answers.jsonl").write_bytes(data)
+    resealed(folder, "own-answers.jsonl")
+
+
 def linked(folder: Path) -> None:
     (folder / "answers.jsonl").rename(folder.parent / "kept.jsonl")
     (folder / "answers.jsonl").symlink_to(folder.parent / "kept.jsonl")
@@ -291,6 +296,12 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a name with a break": (lambda f: listed(f, "answers.jsonl\n"), r"lists 'answers.jsonl\n'"),
     "a link": (linked, "not a regular file"),
     "a pipe": (lambda f: ((f / "answers.jsonl").unlink(), os.mkfifo(f / "answers.jsonl")), "not a regular file"),
+    "names that differ in capitals": (lambda f: listed(f, "Experiment.yaml"), "another file's name in other letters"),
+    "failures that are none": (
+        lambda f: own_listed(f, json.dumps({"trial": "t", "key": "k", "digest": digest(["t", "k", ["x"]]), "completion": ["x"]}).encode()),
+        "own-answers.jsonl: a completion lacks fields",
+    ),
+    "failures without end": (lambda f: own_listed(f, b"x" * (2**24 + 1)), "own-answers.jsonl: more than 16,777,216 bytes"),
     "no manifest": (lambda f: (f / "manifest.json").unlink(), "so this folder is no bundle"),
     "another manifest": (lambda f: (f / "manifest.json").write_text("[]", encoding="ascii"), "not the manifest of a bundle"),
     "a manifest too large": (lambda f: (f / "manifest.json").write_bytes(b" " * 2_000_000), "more than the limit"),
@@ -318,7 +329,7 @@ def test_a_line_without_end_is_not_read_whole(bundle: Path, tmp_path: Path, monk
     import promptlab.running.bundle as module
 
     shutil.copytree(bundle, tmp_path / "copy")
-    monkeypatch.setattr(module, "LINE_LIMIT", 100)
+    monkeypatch.setattr(module.own_answers, "LINE_LIMIT", 100)
     with pytest.raises(FileProblems, match=r"answers.jsonl:1: more than 100 bytes"):
         import_bundle(tmp_path / "copy", Cache(tmp_path / "cache"))
     monkeypatch.setattr(module, "FILE_LIMIT", 100)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import socketserver
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -155,12 +156,41 @@ def test_a_stamping_service_redirects_nobody() -> None:
     assert reached == ["/tsa"]
 
 
+REPLIES = {
+    "no HTTP": b"garbage\r\n\r\n",
+    "no length of a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc",
+    "headers without end": b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n",
+    "a line without end": b"HTTP/1.1 200 " + b"x" * 70_000 + b"\r\n\r\n",
+    "a cut proof": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc",
+    "a proof without end": b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n" + b"a" * (registration.LIMIT + 1),
+}
+
+
+@pytest.mark.parametrize("how", REPLIES)
+def test_what_is_no_answer_of_a_stamping_service_is_one_sentence(how: str) -> None:
+    class Odd(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65_536)
+            self.request.sendall(REPLIES[how])
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Odd) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        with pytest.raises(UsageProblem, match=r"no stamp .*so nothing is registered"):
+            registration._post(f"http://127.0.0.1:{server.server_address[1]}", b"x", "text/plain")
+
+
+@pytest.mark.parametrize("url", ["http://a b/", "http://[::1", "http://127.0.0.1:x/", "http://a\0b/", "https://" + "a" * 70 + ".test"])
+def test_an_address_that_is_none_is_one_sentence(url: str) -> None:
+    with pytest.raises(UsageProblem, match="no stamp"):
+        registration._post(url, b"x", "text/plain")
+
+
 def test_the_first_registration_of_a_plan_stays_and_goes_before_that_of_a_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    theirs = {"holds": "promptlab answers", "registered": {"plan": "p", "at": "2020-01-01"}}
+    theirs = {"holds": "promptlab answers", "registered": {"plan": "p", "at": "2020-01-01", "sha256": "a"}}
     (tmp_path / "manifest.json").write_text(json.dumps(theirs))
     monkeypatch.setenv("PROMPTLAB_REGISTRY", str(tmp_path / "registry.jsonl"))
     assert registry.registration_of("p", tmp_path)["at"] == "2020-01-01"
     for at in ("2026-01-01", "2025-01-01"):
-        registry.append("registered", {"plan": "p", "at": at})
+        registry.append("registered", {"plan": "p", "at": at, "sha256": "a"})
     assert registry.registration_of("p", tmp_path)["at"] == "2026-01-01"
     assert not registry.registration_of("another", tmp_path)

@@ -194,6 +194,7 @@ class _Exported(NamedTuple):
 
 
 def _of_run(source: Path, to: Path, allow_code: bool) -> _Exported:
+    from promptlab.record import ratings
     from promptlab.record.store import Run
     from promptlab.record.store.files import read_file
     from promptlab.reporting import audited
@@ -216,6 +217,7 @@ def _of_run(source: Path, to: Path, allow_code: bool) -> _Exported:
     except (PromptlabError, OSError) as problem:
         others = [f"the experiment's own files, which cannot be read here ({first_line(problem)})"]
     about = {"experiment": run.manifest.name, "run": run.id, **audited.about(run), "elsewhere": others}
+    files = {**files, **ratings.files_in(source)}
     done = bundle.write(bundle.of_run(run), run.manifest.counts.done, text, about, to, own=own_of(run), files=files)
     return _Exported(done, files, others)
 

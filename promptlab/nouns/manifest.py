@@ -45,7 +45,7 @@ class ModelAsked(Typed):
 class Manifest(Typed):
     """What a run folder says about itself; rewritten whole while the run continues."""
 
-    WHERE_SET: ClassVar = ("earlier", "registered", "ratings")
+    WHERE_SET: ClassVar = ("earlier", "registered", "ratings", "environment")
     """Keys that are left out where they say nothing."""
     NEEDED: ClassVar = ("counts",)
     """Keys without which a file is no manifest."""
@@ -82,6 +82,8 @@ class Manifest(Typed):
     """When and under which hash the plan was registered; empty where it was not."""
     ratings: Mapping[str, Any] = field(default_factory=dict)
     """By rater: length and SHA-256 of the file with the ratings, when somebody last rated."""
+    environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By model: the variables that decided where its requests went, with their values."""
     prices: Mapping[str, Price | None] = field(default_factory=dict)
     models: Mapping[str, ModelAsked] = field(default_factory=dict)
     effective: Mapping[str, Any] = field(default_factory=dict)

@@ -45,12 +45,13 @@ from promptlab.nouns import (
     filled,
     shipped,
 )
-from promptlab.nouns.environment import ignored, located, variables_of
+from promptlab.nouns.environment import ignored, located, recorded, variables_of
 from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean, no_file
 from promptlab.planning import hashes
 from promptlab.planning.earlier import earlier
 from promptlab.planning.requests import are_chats, sent_alike
 from promptlab.planning.study import Study
+from promptlab.record.registry import bundled
 from promptlab.scoring.code import Code, Consent
 from promptlab.scoring.code import found as find
 from promptlab.scoring.rules import task_scoring
@@ -409,7 +410,8 @@ def resolve(
     with hashes.nothing_to_collect():
         if isinstance(source, Path):
             experiment, document = load_experiment(source)
-            return _resolved(experiment.as_asked(looks, scorer), document, source.parent if base is None else base, given)
+            with recorded(bundled(source.parent, "environment")):
+                return _resolved(experiment.as_asked(looks, scorer), document, source.parent if base is None else base, given)
         with as_files(source) as (document, folder, files):
             given = replace(given, given=given_code(source))
             study = _resolved(validate(document, Experiment).as_asked(looks, scorer), document, folder, given)

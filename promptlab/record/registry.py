@@ -1,20 +1,24 @@
 """Every plan that ever got an answer on this machine, in one file that is only appended to; and what is known of earlier plans.
 
-It keeps an honest author honest, and says what a result is one of. Nothing stops anybody from deleting it.
+It keeps an honest author honest, and says what a result is one of. A line that was edited or taken out is noticed by its hash; a file
+that was deleted, cut at its end or written anew is not.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import fcntl
 import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from promptlab.nouns import UNREADABLE, ArmRef, Hypothesis, Plan, contrast_of, digest, home
+from promptlab.nouns.typed import typed
+from promptlab.record.lines import chained, rows_in
 from promptlab.record.store.files import now
 from promptlab.sources.foreign import json_value, opened_to_write, read_bytes
 
@@ -32,15 +36,60 @@ def path() -> Path:
     return Path(chosen).expanduser() if chosen else home() / "registry.jsonl"
 
 
+@dataclass(frozen=True)
+class _Planned:
+    """What of an entry a later plan reads."""
+
+    models: tuple[str, ...]
+    tasks: Mapping[str, tuple[Any, ...]]
+    comparisons: Mapping[str, int]
+    margins: tuple[float, ...]
+    alpha: tuple[float, ...]
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    rules: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Registered:
+    """What of a registration a report reads."""
+
+    plan: str
+    at: str
+    sha256: str
+    stamps: tuple[str, ...] = ()
+
+
+def entries_in(found: Mapping[str, Any]) -> dict[str, Entry]:
+    """Those of entries by run, wherever they come from, that have the form of one."""
+    return {run: entry for run, entry in found.items() if _is_entry(entry)}
+
+
+def _is_entry(row: Any) -> bool:  # noqa: ANN401 (whatever a file holds)
+    with contextlib.suppress(*UNREADABLE):
+        entry = typed(_Planned, row)
+        tasks = [(type(name), type(n), *map(type, items)) for name, n, items in entry.tasks.values()]
+        return len(entry.alpha) == 2 and all(n is int and {name, *items} == {str} for name, n, *items in tasks)
+    return False
+
+
+def registration_in(row: Any) -> Entry:  # noqa: ANN401 (whatever a file holds)
+    """The registration that a row is; empty where it has not the form of one."""
+    with contextlib.suppress(*UNREADABLE):
+        typed(_Registered, row)
+        return dict(row)
+    return {}
+
+
 class Registry(NamedTuple):
     """What the file says: plans by run in the order of their first answers, their last results, registrations by plan, and when a plan
-    was begun again in an empty folder.
+    was begun again in an empty folder; and which lines are not what was written there.
     """
 
     plans: Mapping[str, Entry]
     results: Mapping[str, Sequence[Any]]
     registered: Mapping[str, Entry]
     begun: Mapping[str, Sequence[str]]
+    edited: Sequence[str]
 
 
 def read() -> Registry:
@@ -49,19 +98,22 @@ def read() -> Registry:
     begun: dict[str, list[str]] = {}
     results: dict[str, Sequence[Any]] = {}
     registered: dict[str, Entry] = {}
+    edited: list[str] = []
     with contextlib.suppress(OSError):
-        for line in read_bytes(path(), LIMIT).split(b"\n"):
+        for row, wrong in rows_in(read_bytes(path(), LIMIT)):
+            edited += [wrong.format(path().name)] if wrong else []
             with contextlib.suppress(*UNREADABLE):
-                row = json_value(line)
-                if row["kind"] == "plan":
+                if row is None:
+                    continue
+                if row["kind"] == "plan" and _is_entry(row):
                     plans.setdefault(str(row["run"]), row)
                 elif row["kind"] == "results":
-                    results[str(row["run"])] = row["found"]
+                    results[str(row["run"])] = [(str(name), str(diff), verdict and str(verdict)) for name, diff, verdict in row["found"]]
                 elif row["kind"] == "begun":
                     begun.setdefault(str(row["run"]), []).append(str(row["at"]))
-                else:
-                    registered.setdefault(str(row["plan"]), row)
-    return Registry(plans, results, registered, begun)
+                elif row["kind"] == "registered" and registration_in(row):
+                    registered.setdefault(row["plan"], row)
+    return Registry(plans, results, registered, begun, edited)
 
 
 def append(kind: str, row: Mapping[str, Any]) -> None:
@@ -69,7 +121,9 @@ def append(kind: str, row: Mapping[str, Any]) -> None:
     try:
         path().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with open(opened_to_write(path(), os.O_APPEND), "ab") as file:
-            file.write(json.dumps({"kind": kind, **row}).encode() + b"\n")
+            with contextlib.suppress(OSError):  # where a file system has no locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(chained(read_bytes(path(), LIMIT), {"kind": kind, **row}))
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -150,13 +204,13 @@ def variations(mine: str, own: Entry, known: Registry) -> list[str]:
 def known_of(runs: Iterable[str], folder: Path) -> dict[str, Entry]:
     """What is known of earlier runs: by this machine's registry, or by the bundle that an experiment lies in."""
     wanted = list(runs)
-    known = {**bundled(folder, "earlier"), **read().plans} if wanted else {}
+    known = {**entries_in(bundled(folder, "earlier")), **read().plans} if wanted else {}
     return {run: known[run] for run in wanted if run in known}
 
 
 def registration_of(plan: str, folder: Path) -> Entry:
     """The first registration of a plan, by its digest, from the registry or the bundle; empty where there is none."""
-    theirs = bundled(folder, "registered")
+    theirs = registration_in(bundled(folder, "registered"))
     return read().registered.get(plan) or (theirs if theirs.get("plan") == plan else {})
 
 

@@ -136,11 +136,12 @@ def _dated(run: Run, trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArray[
     dated, answered, (begun, ended) = map(
         _times, (calls["dated"], calls["answered_at"], [run.manifest.created_at, run.manifest.updated_at])
     )
-    known = not (run.folder / DAMAGED / "manifest.json").exists()
-    if known and ((answered[sent] < begun - APART) | (dated[sent] < begun - SLACK) | (answered[sent] > ended + APART)).any():
+    late = (run.folder / DAMAGED / "manifest.json").exists()  # the manifest after one that was lost begins later, never earlier
+    early = (answered[sent] < begun - APART) | (dated[sent] < begun - SLACK)
+    if (early.any() and not late) or (answered[sent] > ended + APART).any():
         yield "answers that this run sent for are not from the time of the run: times of the run, or of its answers, were edited"
     one_session = run.manifest.sessions == 1 and not run.manifest.batches
-    if known and one_session and sent.any() and answered[sent].min() - begun > SLACK:
+    if one_session and sent.any() and answered[sent].min() - begun > SLACK:
         yield "the run began more than a day before its first answer: its beginning was edited"
     if (dated - answered > SLACK).any():
         yield "answers came more than a day before their providers dated them: the clock here was changed, or the times"

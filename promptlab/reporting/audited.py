@@ -188,7 +188,9 @@ def about(run: Run) -> dict[str, Any]:
     manifest, plan = run.manifest, run.plan
     return {
         "hashes": manifest.hashes, "chain": dict(manifest.chain), "cells": cells(run), "looks": len(plan.looks) or None,
-        "scorer": plan.scorer, "earlier": dict(manifest.earlier), "registered": dict(manifest.registered), "state": manifest.state,
+        "scorer": plan.scorer, "earlier": dict(manifest.earlier), "registered": dict(manifest.registered),
+        "environment": {name: dict(values) for name, values in manifest.environment.items()}, "state": manifest.state,
+        "ratings": dict(manifest.ratings),
     }  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from promptlab.nouns import (
 from promptlab.planning import rebuilt
 from promptlab.planning.earlier import earlier_run
 from promptlab.planning.rebuilt import by_another_version
-from promptlab.record import ratings
+from promptlab.record import ratings, registry
 from promptlab.record.store import Run, frozen_plan
 from promptlab.reporting.against_calls import contradictions
 from promptlab.reporting.earlier import own_rows
@@ -58,6 +58,7 @@ def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCOR
             _of_record(run, plan, frame),
             _of_choices(run, plan),
             _of_earlier(run, plan),
+            _of_known(run),
         )
         if n := len(strange(run, ratings.ratings_of(run.folder))):
             found.append(f"{counted(n, 'rating', 'is')} of other answers than those of this run")
@@ -80,6 +81,19 @@ def _of_earlier(run: Run, plan: Plan) -> list[str]:
     """What fails of the run that a comparison was planned with: its answers are half of every such figure."""
     other = earlier_run(plan, run.folder)
     return [] if other is None else [f"{other.id}, which it is compared with: {said}" for said in failures(other)]
+
+
+def _of_known(run: Run) -> list[str]:
+    """Earlier plans that the manifest describes otherwise than this machine's registry, or that are younger than the run."""
+    known = registry.read().plans
+    found = []
+    for name, said in run.manifest.earlier.items():
+        here = {**known[name], "at": said.get("at")} if name in known else {}
+        if here.get("plan") == said.get("plan") and here != said:
+            found.append(f"the manifest says of the plan of {name} what the registry here does not")
+        if str(said.get("at", "")) > run.manifest.updated_at:
+            found.append(f"the manifest says that the plan of {name} is earlier, and got its first answer after this run")
+    return found
 
 
 def _incomplete(run: Run, plan: Plan, trials: pd.DataFrame) -> list[str]:

@@ -42,16 +42,16 @@ def aged(run: Run, plan: Plan, trials: pd.DataFrame, comparisons: Sequence[Compa
         return Aged(tuple(comparisons), ())
     known = registry.read()
     old = trials[trials["older"].notna()] if "older" in trials else trials.iloc[:0]
-    sentences = [*registered_words(run), *_begun_words(known.begun.get(run.id, ()))]
+    sentences = [*registered_words(run), *_edited_words(known.edited), *_begun_words(known.begun.get(run.id, ()))]
     if old.empty and not set(known.plans) - {run.id}:
         return Aged(tuple(comparisons), tuple(sentences))
     own = registry.entry_of(run.plan, run.each_item())
     sentences += _variation_words(run.id, own, known)
     if old.empty:
         return Aged(tuple(comparisons), tuple(sentences))
-    entries = {**run.manifest.earlier, **known.plans}
+    entries = {**registry.entries_in(run.manifest.earlier), **known.plans}
     if other := earlier_run(plan, run.folder):
-        entries = {**other.manifest.earlier, **entries, other.id: registry.entry_of(other.plan, other.each_item())}
+        entries = {**registry.entries_in(other.manifest.earlier), **entries, other.id: registry.entry_of(other.plan, other.each_item())}
         plan = _as_named_there(plan, other)
     sentences += _older_words(own_rows(trials, plan), own, entries)
     place = ["model", "setting", "arm", "base_prompt", "task"]
@@ -82,6 +82,10 @@ def _older_words(trials: pd.DataFrame, own: Entry, entries: Mapping[str, Entry])
     if changed:
         said.append(f"The metric of {', '.join(sorted(changed))} was another one then: report both.")
     return said
+
+
+def _edited_words(edited: Sequence[str]) -> list[str]:
+    return [f"The registry here was edited: {'; '.join(edited[:MOST_RUNS])}."] if edited else []
 
 
 def _begun_words(begun: Sequence[str]) -> list[str]:
@@ -171,7 +175,7 @@ def _left_out(earlier: Entry | None, own: Entry) -> str:
 
 def registered_words(run: Run) -> list[str]:
     """When the plan was registered and when its first answer came, with the hash of the registration."""
-    found = run.manifest.registered
+    found = registry.registration_in(run.manifest.registered)
     if not found:
         return []
     before = str(found["at"]) < run.manifest.created_at
@@ -216,5 +220,5 @@ def keep_results(run: str, comparisons: Sequence[Comparison]) -> None:
     over = [c for c in comparisons if c.task is None and c.scope not in ("aa", "primary") and c.diff is not None]
     last = {c.name: [c.name, points(c.diff), c.verdict] for c in over}  # against no added text, where there are several controls
     found = list(last.values())[: registry.MOST_RESULTS]
-    if run in known.plans and list(known.results.get(run, ())) != found:
+    if run in known.plans and [list(one) for one in known.results.get(run, ())] != found:
         registry.append("results", {"run": run, "found": found})

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from promptlab.design.cross import trials as trials_of
 from promptlab.nouns import CIRCUMSTANCE_COLUMNS, TRIAL_COLUMNS, CallRow, PromptlabError, RunProblem, first_line, row_of
+from promptlab.nouns.environment import recorded
 from promptlab.planning.rebuilt import by_another_version, plan_differences
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study, as_recorded
@@ -74,7 +75,8 @@ def study_of(run: Run, consent: Consent | None = None) -> Study:
     origin = run.experiment_file
     base = run.folder if origin is None else origin.parent
     plan = run.plan
-    study = resolve(run.folder / "experiment.yaml", len(plan.looks) or None, base, plan.scorer, consent=consent)
+    with recorded(run.manifest.environment):
+        study = resolve(run.folder / "experiment.yaml", len(plan.looks) or None, base, plan.scorer, consent=consent)
     frozen = run.manifest.hashes
     if "addresses" in frozen:  # which the environment decided, perhaps on another machine
         models = [

@@ -24,6 +24,7 @@ import re
 import shutil
 import stat
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import islice
@@ -60,7 +61,7 @@ from promptlab.running.replay import Replayed
 from promptlab.running.sweep import Sweep, run_sweep
 from promptlab.running.trial_rows import completion_in
 from promptlab.scoring.code import Consent
-from promptlab.sources.foreign import json_value, read_bytes
+from promptlab.sources.foreign import json_value, lines_of, read_bytes
 from promptlab.strategies.loop import DRAWS_A_ROUND
 
 FORMAT = 1
@@ -72,11 +73,10 @@ MANIFEST = "manifest.json"
 MANIFEST_LIMIT = 2**20
 EXPERIMENT_LIMIT = 4 * 2**20
 FILE_LIMIT = 2 * 2**30
-LINE_LIMIT = 16 * 2**20
 KEY = re.compile(r"[0-9a-f]{64}\Z")
 OWN = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._ -]{0,99}/){0,8}[A-Za-z0-9_][A-Za-z0-9._ -]{0,99}")
 """Places of files of the user's own that a bundle may hold."""
-ABOUT = ("counts", "hashes", "chain", "cells", "earlier", "registered")
+ABOUT = ("counts", "hashes", "chain", "cells", "earlier", "registered", "environment", "ratings")
 """What a bundle's manifest says by name."""
 RECORD = ("plan.json", "manifest.json", "items.parquet", "looks.json")
 """Files of a run folder that resolving its experiment reads."""
@@ -314,7 +314,10 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _strangers(folder: Path, files: Mapping[str, Any]) -> Iterator[Problem]:
+    alike = Counter(name.casefold() for name in (*files, MANIFEST))
     for name in sorted(files):
+        if alike[name.casefold()] > 1:
+            yield Problem(folder / MANIFEST, None, f"lists {name!r}, which is another file's name in other letters; do not import it")
         own = files[name].get("own") is True and OWN.fullmatch(name) and name != MANIFEST
         if name not in (EXPERIMENT, own_answers.FILE) and not ANSWERS.match(name) and not own:
             yield Problem(
@@ -337,12 +340,12 @@ def _problems_of(path: Path, listed: Mapping[str, Any]) -> list[Problem]:
         return [Problem(path, None, f"{size:,} bytes, and no more than {limit:,} are read; do not import this bundle")]
     if size != listed.get("bytes") or _sha256(path) != listed.get("sha256"):
         return [Problem(path, None, "not what the manifest says (bytes or SHA-256 differ): changed since the export; get it again")]
-    if listed.get("own") is True or path.name == EXPERIMENT:
+    if path.name == EXPERIMENT or (listed.get("own") is True and path.name != own_answers.FILE):
         return []
     try:
         if path.name == own_answers.FILE:
-            for line in path.read_bytes().splitlines():
-                own_answers.own_from(json_value(line))
+            for _ in own_answers.own_from_file(path):
+                pass
             return []
         for _ in _exchanges(path):
             pass
@@ -355,18 +358,14 @@ def _problems_of(path: Path, listed: Mapping[str, Any]) -> list[Problem]:
 
 def _exchanges(path: Path) -> Iterator[tuple[Exchange, int]]:
     """The lines of one file with their lengths; FileProblems at the first that is not what an export writes."""
-    with path.open("rb") as file:
-        number = 0
-        while line := file.readline(LINE_LIMIT + 1):
+    number = 1
+    try:
+        for line in lines_of(path, own_answers.LINE_LIMIT):
+            yield _exchange(json_value(line)), len(line)
             number += 1
-            if len(line) > LINE_LIMIT:
-                raise FileProblems([Problem(path, number, f"more than {LINE_LIMIT:,} bytes; do not import this bundle")])
-            try:
-                exchange = _exchange(json_value(line))
-            except MISREAD as error:
-                why = str(error) if type(error) is ValueError else f"no answer as promptlab writes it ({type(error).__name__})"
-                raise FileProblems([Problem(path, number, f"{why}; do not import this bundle")]) from None
-            yield exchange, len(line)
+    except MISREAD as error:
+        why = str(error) if type(error) is ValueError else f"no answer as promptlab writes it ({type(error).__name__})"
+        raise FileProblems([Problem(path, number, f"{why}; do not import this bundle")]) from None
 
 
 def _exchange(row: Any) -> Exchange:  # noqa: ANN401 (whatever the file holds)

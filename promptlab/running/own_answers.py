@@ -13,10 +13,11 @@ from promptlab.record.registry import bundled
 from promptlab.record.store import Run
 from promptlab.running.cache.rows import body_of, completion_of
 from promptlab.running.trial_rows import completion_in
-from promptlab.sources.foreign import json_value, read_bytes
+from promptlab.sources.foreign import check_regular, json_value, lines_of
 
 FILE = "own-answers.jsonl"
 LIMIT = 2**30
+LINE_LIMIT = 16 * 2**20
 
 
 class Own(NamedTuple):
@@ -54,18 +55,23 @@ def own_from(row: Any) -> Own:  # noqa: ANN401 (whatever the file holds)
     body = row["completion"]
     if row["digest"] != digest([row["trial"], row["key"], body]):
         raise ValueError("the line does not match its digest")
-    failed = body.get("outcome") == "error"
+    failed = isinstance(body, dict) and body.get("outcome") == "error"
     completion = completion_of({**body, "outcome": "empty"} if failed else body)
     completion.outcome = "error" if failed else completion.outcome
     return Own(str(row["trial"]), str(row["key"]), completion)
+
+
+def own_from_file(path: Path) -> Iterator[Own]:
+    """The lines of the bundle's file; OSError or ValueError where it is not one."""
+    return (own_from(json_value(line)) for line in lines_of(path, LINE_LIMIT))
 
 
 def own_in(folder: Path) -> Mapping[tuple[str, str], Completion]:
     """Those in the bundle that an experiment lies in; nothing where it is not one."""
     found: dict[tuple[str, str], Completion] = {}
     with contextlib.suppress(OSError, *UNREADABLE):
-        for line in read_bytes(folder / FILE, LIMIT, folder).splitlines():
-            own = own_from(json_value(line))
+        check_regular(folder / FILE, LIMIT, folder)
+        for own in own_from_file(folder / FILE):
             found[own.trial, own.key] = own.completion
     return found
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import re
 import subprocess
-import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -166,11 +166,14 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def _post(url: str, data: bytes, kind: str) -> bytes:
-    if urlsplit(url).scheme not in ("http", "https"):
+    if not url.lower().startswith(("http://", "https://")):
         raise UsageProblem(f"{url}: an address of a stamping service begins with https://")
-    request = urllib.request.Request(url, data, {"Content-Type": kind, "User-Agent": "promptlab"})  # noqa: S310 (checked above)
     try:
+        request = urllib.request.Request(url, data, {"Content-Type": kind, "User-Agent": "promptlab"})  # noqa: S310 (checked above)
         with urllib.request.build_opener(_NoRedirect).open(request, timeout=TIMEOUT_S) as response:
-            return bytes(response.read(LIMIT))
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        raise UsageProblem(f"{url}: no stamp ({getattr(error, 'reason', error)}), so nothing is registered") from None
+            found = bytes(response.read(LIMIT))
+            if response.length:  # what is left of the length that it promised
+                raise ValueError(f"the answer ends early, or has more than {LIMIT:,} bytes")
+            return found
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise UsageProblem(f"{url}: no stamp ({str(getattr(error, 'reason', error)).strip()[:300]}), so nothing is registered") from None

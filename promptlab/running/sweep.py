@@ -32,7 +32,8 @@ from promptlab.planning.hashes import hash_of_experiment
 from promptlab.planning.plan import make_plan
 from promptlab.planning.rebuilt import plan_differences, problems, refuse
 from promptlab.planning.study import Study, as_recorded
-from promptlab.record.registry import known_of, note_plan
+from promptlab.record import ratings
+from promptlab.record.registry import bundled, known_of, note_plan
 from promptlab.record.repair import move_aside
 from promptlab.record.store import Run, RunWriter, frozen_plan
 from promptlab.record.store.files import DAMAGED, line_of
@@ -191,6 +192,9 @@ class _Session:
         self._noted = False
         kept = taken_over(writer.folder)
         self._manifest = KeptManifest(study, writer, self._progress, plan_digest, self._recorded.paid_usd, kept)
+        if self._how.cache == "replay" and bundled(study.path.parent, "hashes").get("plan") == plan_digest:
+            ratings.copied(study.path.parent, writer.folder)
+            self._manifest.ratings = self._manifest.ratings or bundled(study.path.parent, "ratings")
 
     async def run(self, serve_gpus: int) -> Sweep:
         """Until all is recorded, or something ends it."""
@@ -204,6 +208,9 @@ class _Session:
             if len(self._recorded.trials) < self._study.design.n_trials:
                 interrupted = await (self._together(serve_gpus) if self._how.workers > 1 or self._how.ray else self._alone())
             state = _state(progress, interrupted)
+            before_usd = manifest.kept_before.unsure_usd
+            if (before_usd or progress.budget_reached) and (unsure_usd := before_usd + progress.unsure_usd) >= CENT_OF_A_CENT:
+                progress.notes.append(UNSURE.format(unsure_usd))
             return Sweep(self._writer.folder, state, progress)
         except asyncio.CancelledError:
             state = "interrupted"
@@ -381,6 +388,11 @@ class _Session:
         self._observe(p)
 
 
+CENT_OF_A_CENT = 0.0001
+UNSURE = (
+    "${:.4f} counts as spent for calls that ended without an answer (a kill, a timeout, an error): the most that the provider can have "
+    "billed for them. Where its bill shows less, raise --max-cost by the difference"
+)
 REMEDY = "`promptlab audit` lists every check; `promptlab runs repair` repairs damage; --force continues all the same"
 
 

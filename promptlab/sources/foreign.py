@@ -76,6 +76,17 @@ def read_bytes(path: Path, limit: int, within: Path | None = None) -> bytes:
     return content
 
 
+def lines_of(path: Path, longest: int) -> Iterator[bytes]:
+    """The lines of a regular file, one in memory at a time; OSError for anything else, ValueError for a line of more bytes."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError("not a regular file")
+        while line := file.readline(longest + 1):
+            if len(line) > longest:
+                raise ValueError(f"more than {longest:,} bytes")
+            yield line
+
+
 def opened_to_write(path: Path, how: int, mode: int = 0o666) -> int:
     """A regular file opened to be written (`os.O_APPEND`, `os.O_TRUNC`), made where it is missing; OSError for a link, a pipe, a folder."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | how, mode)
