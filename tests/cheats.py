@@ -452,6 +452,12 @@ def repair_invented(folder: Path) -> None:
     changed(folder, "manifest.json", lambda m: m.update(chain=chain.plain()))
 
 
+def damage_invented(folder: Path) -> None:
+    """A manifest that a repair would have put aside: the one after it begins later than the first answers."""
+    (folder / "damaged").mkdir()
+    (folder / "damaged" / "manifest.json").write_text("{")
+
+
 def rating_edited(folder: Path) -> None:
     """The first of two ratings, edited in its file."""
     for unit in ("a", "b"):
@@ -595,6 +601,11 @@ CHEATS = (
           otherwise="nothing: they are the author's word"),
     Cheat("the run said to have begun long before its first answer", lambda f: changed(
         f, "manifest.json", lambda m: m.update(created_at=moved(m["created_at"], -30)))),
+    Cheat("the same, and a damaged manifest invented", lambda f: (
+        damage_invented(f), changed(f, "manifest.json", lambda m: m.update(created_at=moved(m["created_at"], -30))))),
+    Cheat("times of answers set before the run, and a damaged manifest invented", lambda f: (damage_invented(f), rows_changed(
+        f, "calls", lambda row: {**row, "answered_at": "2020-01-01T00:00:00+00:00"}), rechained(f)), report=False, audit=False,
+          otherwise="the report: times are the author's word, and this makes the answers older than the plan"),
     Cheat("two runs spliced, and the run said to have had two sessions", spliced_in_two_sessions),
     Cheat("the smallest detectable differences edited in the plan, hash recomputed", lambda f: replanned(
         f, lambda p: p["power"][0].update(mean=0.001))),

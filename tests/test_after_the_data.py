@@ -14,6 +14,7 @@ from promptlab.planning.resolve import resolve
 from promptlab.record import registry
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report, build, headline
+from promptlab.reporting.checked import failures
 from promptlab.reporting.older import _results, keep_results
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
@@ -132,6 +133,7 @@ def test_the_registry_is_appended_to_and_survives_bad_lines(first: Report, tmp_p
     assert registry.path() == home() / "registry.jsonl"
     with registry.path().open("ab") as file:
         file.write(b"{torn\n[]\n")
+    registry.append("begun", {"run": "other", "at": "now"})
     known = registry.read()
     assert list(known.plans) == [first.run]
     assert known.results[first.run]
@@ -155,5 +157,28 @@ def test_a_registry_edited_by_hand_keeps_no_run_from_its_report(first: Report, t
         file.writelines(f"{json.dumps(row)}\n" for row in [*rows, *results, {"kind": "registered", "plan": "p", "at": 5}, {}])
     known = registry.read()
     assert (list(known.plans), dict(known.registered)) == ([first.run], {})
-    assert build(Run(tmp_path / "runs" / first.run)).history == ()
+    assert "line 3 of registry.jsonl is not what was written there" in " ".join(build(Run(tmp_path / "runs" / first.run)).history)
     assert registry.entries_in({"a": ENTRY, **{f"{n}{v}": {**ENTRY, n: v} for n, values in WRONG.items() for v in values}}) == {"a": ENTRY}
+
+
+@pytest.mark.parametrize("edit", [lambda lines: [lines[0].replace(b"reference", b"strict"), *lines[1:]], lambda lines: lines[1:]])
+def test_a_line_of_the_registry_that_is_edited_or_taken_out_is_told(first: Report, tmp_path: Path, edit: Any) -> None:
+    assert not registry.read().edited
+    registry.path().write_bytes(b"".join(edit(registry.path().read_bytes().splitlines(keepends=True))))
+    assert "The registry here was edited: line 1 of registry.jsonl is not what was written there" in " ".join(
+        build(Run(tmp_path / "runs" / first.run)).history
+    )
+
+
+def test_an_earlier_plan_is_what_the_registry_says(first: Report, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / swept(tmp_path, name="second", tasks="sum, sentiment", stimuli="emotionprompt/EP02").run
+    assert not failures(Run(run))
+    text = (run / "manifest.json").read_text()
+    forged = json.loads(text)
+    forged["earlier"][first.run]["comparisons"]["0123"] = 1
+    (run / "manifest.json").write_text(json.dumps(forged))
+    assert failures(Run(run)) == [f"the manifest says of the plan of {first.run} what the registry here does not"]
+    forged = json.loads(text)
+    forged["earlier"][first.run].update(at="2999-01-01T00:00:00+00:00")
+    (run / "manifest.json").write_text(json.dumps(forged))
+    assert failures(Run(run)) == [f"the manifest says that the plan of {first.run} is earlier, and got its first answer after this run"]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import runs
@@ -55,6 +56,13 @@ def test_an_honest_run_passes(honest: Path, judged: Path) -> None:
     for run in (honest, judged):
         assert failures(Run(run)) == []
         assert differing(run) == []
+
+
+def test_json_that_another_version_spaced_otherwise_is_the_same() -> None:
+    frames = [pd.DataFrame({"messages": [text]}, index=["t"]) for text in
+              ('[{"role": "user", "content": "a b"}]', '[{"role":"user","content":"a b"}]', '[{"role":"user","content":"ab"}]',
+               '[{"role":"user","content":"x","content":"a b"}]')]  # fmt: skip
+    assert [audited._same("calls", frames[0], other).says == DIFFERS for other in frames] == [False, False, True, True]
 
 
 def test_a_prompt_that_is_edited_after_the_run_is_another_experiment(tmp_path: Path) -> None:

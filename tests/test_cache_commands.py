@@ -213,7 +213,7 @@ def test_answers_are_listed_and_pruned(tmp_path: Path, home: Path) -> None:
         ("sim/planted", 12, {"ok": 12}),
     ]
     assert listed["oldest"] < listed["newest"]
-    assert "1 rows are damaged" in said("cache", "ls")
+    assert "1 row is damaged" in said("cache", "ls")
     assert isinstance(cli("cache", "prune").exception, UsageProblem)
     assert "expected a number and h, d or w" in str(cli("cache", "prune", "--older-than", "soon").exception)
     assert "1 of 24 answers would be removed" in said("cache", "prune", "--older-than", "30d")
@@ -424,7 +424,7 @@ def test_runs_are_listed_and_repaired(tmp_path: Path, home: Path) -> None:
     assert "would be moved to damaged/trials/part-00000.parquet" in shown
     assert (done.folder / "trials" / "part-00000.parquet").exists()
     shown = said("runs", "repair", done.folder)
-    assert "lost:          12 trials; the same sweep command sends them again, from the cache" in shown
+    assert "lost:          12 trials; the same sweep command sends them again, or takes them from the cache" in shown
     assert found.state == "complete", "read before"
     assert Run(done.folder).state == "incomplete"
     again, mended = sweep(path, tmp_path / "runs", home)

@@ -130,6 +130,14 @@ def test_controls_alone_are_dashed_and_tested_arms_have_the_clearest_colours() -
     assert [found["scale"]["range"] for found in dashes if isinstance(found, dict)] == [[[6, 3], [6, 3], [6, 3], [1, 0]]]
 
 
+def test_a_legend_lists_lines_as_they_end() -> None:
+    rows = [{"arm": f"a{n}", "round": k, "n": 9, "solved": 0.1 * n * k, "ci_low": 0, "ci_high": 1} for n in (2, 0, 3, 1) for k in (1, 2)]
+    legends = [
+        found for found in every(charts.rounds(rows, "Rounds", False).to_dict(validate=False), "legend") if "values" in (found or ())
+    ]
+    assert {tuple(found["values"]) for found in legends} == {("a3", "a2", "a1", "a0")}
+
+
 def test_on_a_page_a_chart_fits_a_phone() -> None:
     """Short names, no words at the right, legends above: nothing of it makes the chart wider than the screen."""
     rows = [{"row": "a cell", "kind": kind, "value": 1.0, "low": 0.0, "high": 2.0, "words": "w"} for kind in ("paper", "here")]

@@ -286,6 +286,10 @@ def test_results_name_the_largest_gain_and_show_every_arm(opened: Any, demo: Pat
     assert "has the largest gain" in shown
     assert "1 helps, 1 hurts" in shown
     assert "Does it help?" in shown
+    [phone] = [found.proto.body for found in app.get("html") if 'class="phone"' in found.proto.body]
+    assert [found.split()[1] for found in re.findall("<li>(.*?)</li>", phone)] == ["helps", "hurts"], "one line for each interval"
+    assert all(f"{row.arm} {points:+.1f}".replace("-", "−") in phone and row["95 %"] in phone for points, (_, row) in
+               zip(table["points"].dropna(), table.dropna(subset="points").iterrows(), strict=True))  # fmt: skip
     app.segmented_control(key="switch_control").set_value("placebo").run()
     assert app.query_params["control"] == "placebo"
     assert "Against neutral sentences" in texts(app)

@@ -235,6 +235,18 @@ def test_where_nothing_is_shown_the_advice_names_the_arm_that_has_the_largest_ga
     assert _best([replace(row, diff=-0.01) for row in worse], silent=False) == "No arm has a better estimate than the incumbent."
 
 
+def test_no_advice_names_a_loop_that_an_oracle_tells(quickstart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its gain is the largest, and nobody could ship it: more items are asked for the next one."""
+    report = built(quickstart)
+    others = [row for row in summaries(report)[0].rows if not row.incumbent][:2]
+    told, other = (
+        replace(row, decision="collect more", verdict="unclear", more_items=80, corrected=0.2 - 0.1 * n) for n, row in enumerate(others)
+    )
+    monkeypatch.setattr("promptlab.reporting.summary._oracle", lambda _plan, _setting, arm: arm == told.text_of)
+    assert _advice(report, [told, other], silent=False).endswith(f"more items a task to settle {other.arm}.")
+    assert _advice(report, [told], silent=False).endswith(f"more items a task to settle {told.arm}."), "there is no other"
+
+
 def test_one_arm_is_to_be_shipped_and_it_is_the_planted_one(quickstart: Path) -> None:
     [summary] = summaries(built(quickstart))
     assert [row.text_of for row in summary.rows if row.decision == "ship"] == ["emotionprompt/EP02"]

@@ -305,7 +305,7 @@ def test_files_that_are_no_prompt(name: str, content: str | None, said: str, tmp
         (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(FileProblems, match=said) as error:
         resolve(here(tmp_path, (EXPERIMENT % "http://127.0.0.1:9").replace("current.md", name)))
-    assert error.value.problems[0].file == tmp_path / name
+    assert error.value.problems[0].file == tmp_path / (name if content is not None else "e.yaml")
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,15 @@ from promptlab.planning.resolve import resolve
 from promptlab.record.ratings import COLUMNS, Rating, add, from_csv, ratings_of, rows_of, unlike
 from promptlab.record.ratings import file_of as lines_of
 from promptlab.record.store import Run
-from promptlab.reporting.build import build
+from promptlab.reporting import audited
+from promptlab.reporting.build import build, comparison_frame
 from promptlab.reporting.decide import cautions
 from promptlab.reporting.formats import written
-from promptlab.reporting.judged import LEAST_RATED
+from promptlab.reporting.judged import LEAST_RATED, unvalidated
 from promptlab.reporting.people import ATTENTION, people
 from promptlab.reporting.rating import from_sheet, left, repeatability, schedule, sheet, units
+from promptlab.running import bundle
+from promptlab.running.cache import Cache
 from test_browser import browser, viewed
 from test_judges import file_of, judge_of, sweep, verdict_of
 
@@ -251,13 +254,32 @@ def test_by_command_simulated_raters_anchor_the_verdict(own: Run) -> None:
     assert len(table.read_text().splitlines()) > 80
 
 
+def test_ratings_travel_in_a_bundle_and_anchor_the_reviewers_verdict(own: Run, tmp_path: Path) -> None:
+    answers = runs.run("rate", str(own.folder), "--simulate", "careful", "--items", "40", env={"PROMPTLAB_HOME": str(tmp_path / "home")})
+    assert answers.returncode == 0, answers.stderr
+    folder = tmp_path / "answers"
+    assert runs.run("cache", "export", str(own.folder), "--to", str(folder)).returncode == 0
+    bundle.import_bundle(folder, cache := Cache(tmp_path / "cache"))
+    cache.close()
+    again = audited.replayed(resolve(folder / "experiment.yaml"), tmp_path, {})
+    assert (again.id, len(ratings_of(again.folder))) == (own.id, len(ratings_of(own.folder)))
+    assert again.manifest.ratings == Run(own.folder).manifest.ratings
+    one, other = (comparison_frame(build(run)) for run in (Run(own.folder), again))
+    assert one["method"].eq("prediction-powered t").any()
+    assert one.equals(other)
+
+
 def test_too_few_ratings_decide_nothing(own: Run) -> None:
     for n, one in enumerate(rated(own, n=LEAST_RATED - 5)):
         value = ("A", "tie")[n % 2] if one.trial_b else 3 + n % 2
         add(own.folder, replace(one, values=dict.fromkeys(one.values, value)))
     found = verdict_of(own)
     assert found.method != "prediction-powered t"
-    assert f"only {LEAST_RATED - 5} rated items" in found.sentence
+    assert f"only {LEAST_RATED - 5} rated items check it" in found.sentence
+    said = f"which {LEAST_RATED - 5} rated items do not validate yet ({LEAST_RATED} are needed)"
+    assert any(said in text for text in cautions(build(own))), "the first screen says how many are missing"
+    one = [replace(found, sentence="only 1 rated item checks it", task=None)]
+    assert "which 1 rated item does not validate yet" in unvalidated(one, own.plan)[0]
 
 
 def test_what_is_left_and_what_steadiness_shows(own: Run) -> None:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from promptlab.cli.common import source
 from promptlab.cli.remedies import remedy
 from promptlab.nouns import DataMissing, FileProblems, PromptlabError, RunProblem, UsageProblem
+from promptlab.planning.resolve import resolve
 from runs import experiment, run
 
 
@@ -22,6 +24,7 @@ from runs import experiment, run
         (RunProblem("nothing: there is no such run"), "report nothing", "promptlab runs ls"),
         (UsageProblem("r has no arm 'x' besides the incumbent; known: 'a', 'b'"), "gate r --arm x", "promptlab show run r"),
         (UsageProblem("runs has no run of the question 'x'; known: 'a', 'b'"), "history x", "promptlab runs ls"),
+        (UsageProblem("r: no task of it is scored by a judge alone; ratings"), "rate runs/r", "promptlab show run runs/r"),
         (DataMissing("no official task or file is named 'x'"), "data pull x", "promptlab ls tasks"),
         (UsageProblem("x.yaml: there is no such file; known: 'a.yaml', 'b.yaml'"), "sweep x.yaml", "promptlab sweep --help"),
         (DataMissing("run `promptlab data import DIR` or `promptlab data pull`"), "sweep x.yaml", "promptlab data pull"),
@@ -69,10 +72,27 @@ def test_a_wrong_file_is_checked(tmp_path: Path) -> None:
     path.write_text("name: x\n", encoding="utf-8")
     error = FileProblems.one(path, "the key 'tasks' is missing", 1)
     assert remedy(error, ["plan", str(path)]) == f"promptlab check '{path}'"
-    assert remedy(error, ["check", str(path)]) is None
+    assert remedy(error, ["check", str(path)]) == f"${{EDITOR:-vi}} +1 '{path}'", "the line is opened"
     error = FileProblems.one(path, "the task 'ticket' is not known; did you mean 'tickets'?", 1)
     assert remedy(error, ["sweep", str(path)]) == f"promptlab check '{path}'", "the file is right; a word in it is wrong"
-    assert remedy(error, ["check", str(path)]) is None
+    assert remedy(FileProblems.one(path, "the file is empty"), ["check", str(path)]) is None
+
+
+def test_a_file_that_an_experiment_lacks_is_named_where_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.txt").write_text("{input}", encoding="utf-8")
+    path = Path("x.yaml")
+    path.write_text(
+        "name: x\nquestion: q\ntask_files: [t.yaml]\ntasks: [t]\nmodels: [sim/null]\nprompts: {a: '{input}', b: {file: mime.txt}}\n"
+    )
+    with pytest.raises(FileProblems) as found:
+        resolve(path)
+    assert [str(one) for one in found.value.problems] == [
+        "x.yaml:3: t.yaml: there is no such file; did you mean 'x.yaml'?",
+        "x.yaml:6: mime.txt: there is no such file; did you mean 'mine.txt'?",
+    ], "that the task t is not known says nothing more"
+    with pytest.raises(UsageProblem, match=r"did you mean 'x\.yaml'"):
+        source("x")
 
 
 @pytest.mark.long

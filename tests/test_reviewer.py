@@ -22,6 +22,7 @@ from promptlab.running import bundle
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import Pending, engine_of
+from promptlab.running.gateway.providers import key_variable
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.sweep import run_sweep
 from servers import Server
@@ -83,6 +84,25 @@ def test_failures_and_a_kill_replay_to_the_same_cells(server: Server, tmp_path: 
     assert 0 < n_failed < len(frame)
     folder = exported(author, tmp_path / "bundle")
     same_cells(author, replayed(folder, tmp_path, monkeypatch))
+
+
+def test_an_address_of_the_authors_environment_travels_and_gets_no_key(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = runs.experiment(tmp_path, tasks="sum", items=5, models="  - openai/ok")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-somebody")
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    author = run_sweep(resolve(path), tmp_path / "runs", None, Execution(concurrency=4, probe=False), lambda _: None).folder
+    folder = exported(author, tmp_path / "bundle")
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    [model] = resolve(folder / "experiment.yaml").models
+    assert (model.api_base, key_variable(model)) == (server.url, None), "the author's server is not one for the reviewer's key"
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    assert key_variable(resolve(folder / "experiment.yaml").models[0]) is None
+    assert not [row for row in audited.of_bundle(folder)[0] if row.says == DIFFERS]
+    again = replayed(folder, tmp_path, monkeypatch)
+    assert again.name == author.name
+    same_cells(author, again)
 
 
 def test_an_answer_that_came_since_it_was_looked_for_is_not_paid_again(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_the_check_command_on_libraries(tmp_path: Path) -> None:
     done = runs.run("stimuli", "check", str(path))
     assert done.returncode == 0, done.stderr
     assert "ours/A" in done.stdout
-    assert "ok (1 texts)" in done.stdout
+    assert "ok (1 text)" in done.stdout
     assert runs.run("stimuli", "check", "stimuli/heart.yaml").stdout.rstrip().endswith("24 neutral)")
     path.write_text(LIBRARY.format(role="stimulus", more="") + "  - {key: A, text: 'Two.'}\n", encoding="utf-8")
     bad = runs.run("stimuli", "check", str(path))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from promptlab.cli.common import AllowCode, AsJson, ExperimentFile, exit_json, print_rows, say
-from promptlab.nouns import EXIT_INCOMPLETE, FileProblems, PromptlabError, UsageProblem, first_line, inert
+from promptlab.nouns import EXIT_INCOMPLETE, FileProblems, PromptlabError, UsageProblem, counted, first_line, inert
 
 if TYPE_CHECKING:
     from promptlab.nouns import Trial
@@ -74,7 +74,7 @@ def ls(as_json: AsJson = False) -> None:
             "folder": str(folder), "answers": n_answers, "bytes": n_bytes, "oldest": oldest, "newest": newest,
             "without_request": n_silent, "imported": n_imported, "damaged": n_damaged, "models": rows,
         })  # fmt: skip
-    say(f"{n_answers:,} answers in {folder}, {n_bytes / 1e6:,.1f} MB, stored from {oldest or '-'} to {newest or '-'}")
+    say(f"{counted(n_answers, 'answer')} in {folder}, {n_bytes / 1e6:,.1f} MB, stored from {oldest or '-'} to {newest or '-'}")
     if rows:
         print_rows("", [row | row["outcomes"] for row in rows], ["model", "api_base", "answers", *outcomes])
     if n_imported:
@@ -82,7 +82,7 @@ def ls(as_json: AsJson = False) -> None:
     if n_silent:
         say(f"{n_silent:,} were stored by an earlier promptlab, which did not keep the request; they are used as they are")
     if n_damaged:
-        say(f"{n_damaged:,} rows are damaged and sent again when they are needed; `promptlab cache prune --damaged` shows them")
+        say(f"{counted(n_damaged, 'row', 'is')} damaged and sent again when needed; `promptlab cache prune --damaged` shows them")
 
 
 @cache.command("why")
@@ -125,15 +125,15 @@ def why(
         raise UsageProblem(f"{experiment}: these options select no trial; `promptlab plan {experiment}` lists tasks and arms")
     if as_json:
         rows = [_miss_row(miss) for miss in misses]
-        counted = {"trials": n_trials, "missing": n_missing, "stored_calls": n_stored, "without_request": n_silent}
-        exit_json({**counted, "explained": rows})
-    say(f"{n_trials:,} trials: {n_trials - n_missing:,} are answered by the cache, {n_missing:,} need a call that is not stored")
+        totals = {"trials": n_trials, "missing": n_missing, "stored_calls": n_stored, "without_request": n_silent}
+        exit_json({**totals, "explained": rows})
+    say(f"{counted(n_trials, 'trial')}: {n_trials - n_missing:,} are answered by the cache, {n_missing:,} need a call that is not stored")
     for miss in misses:
         _say_miss(miss)
     if n_missing > len(misses):
         say(f"and {n_missing - len(misses):,} more; --limit, --trial, --arm, --task and --item choose")
     if n_silent and misses:
-        say(f"{n_silent:,} answers were stored by an earlier promptlab without their request, and cannot be compared")
+        say(f"{counted(n_silent, 'answer', 'was')} stored by an earlier promptlab without the request, and cannot be compared")
 
 
 def _miss_row(miss: Miss) -> dict[str, Any]:
@@ -168,13 +168,13 @@ def export(
 ) -> None:
     """Write the requests and answers of a run, or of an experiment from the cache, as plain files that others can import and replay."""
     done, files, others, n_missing = (_of_run if source.is_dir() else _of_experiment)(source, to, allow_code)
-    say(f"exported:      {done.n_answers:,} answers to {to}{' (SIMULATED: promptlab made them up)' if done.simulated else ''}")
+    say(f"exported:      {counted(done.n_answers, 'answer')} to {to}{' (SIMULATED: promptlab made them up)' if done.simulated else ''}")
     if n_missing:
-        say(f"missing:       {n_missing:,} trials need an answer that is not stored; sweep first, or `promptlab cache why {source}`")
+        say(f"missing:       {counted(n_missing, 'trial', 'needs')} an answer not stored; sweep first, or `promptlab cache why {source}`")
     if done.n_otherwise:
         say(f"more than one: {done.n_otherwise:,} further answers to requests that were sent more than once, by trial")
     if done.n_without_request:
-        say(f"note:          {done.n_without_request:,} answers have no recorded request, so nobody can use them after an import")
+        say(f"note:          {counted(done.n_without_request, 'answer', 'has')} no recorded request: of no use to anybody after an import")
     for name in files:
         say(f"with it:       {name}")
     for name in others:
@@ -194,6 +194,7 @@ class _Exported(NamedTuple):
 
 
 def _of_run(source: Path, to: Path, allow_code: bool) -> _Exported:
+    from promptlab.record import ratings
     from promptlab.record.store import Run
     from promptlab.record.store.files import read_file
     from promptlab.reporting import audited
@@ -216,6 +217,7 @@ def _of_run(source: Path, to: Path, allow_code: bool) -> _Exported:
     except (PromptlabError, OSError) as problem:
         others = [f"the experiment's own files, which cannot be read here ({first_line(problem)})"]
     about = {"experiment": run.manifest.name, "run": run.id, **audited.about(run), "elsewhere": others}
+    files = {**files, **ratings.files_in(source)}
     done = bundle.write(bundle.of_run(run), run.manifest.counts.done, text, about, to, own=own_of(run), files=files)
     return _Exported(done, files, others)
 
@@ -229,7 +231,7 @@ def _of_experiment(source: Path, to: Path, allow_code: bool) -> _Exported:
 
     n_missing = 0
 
-    def counted(cache: Cache) -> Iterator[Replayed]:
+    def counting(cache: Cache) -> Iterator[Replayed]:
         nonlocal n_missing
         for one in replayed(study, cache):
             n_missing += one.missing is not None
@@ -240,7 +242,7 @@ def _of_experiment(source: Path, to: Path, allow_code: bool) -> _Exported:
     files, others = bundle.own_files(study, found_files)
     about = {"experiment": study.experiment.name, "run": study.run_id, "hashes": study.hashes, "elsewhere": others}
     with _opened("replay") as found:
-        done = bundle.write(bundle.of_replay(counted(found)), study.design.n_trials, study.text, about, to, files=files)
+        done = bundle.write(bundle.of_replay(counting(found)), study.design.n_trials, study.text, about, to, files=files)
     return _Exported(done, files, others, n_missing)
 
 

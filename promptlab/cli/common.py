@@ -44,7 +44,8 @@ def source(given: str | Path) -> Path:
     if path.exists() or len(path.parts) > 1 or path.suffix in (".yaml", ".yml"):
         return path
     if path.name not in known:
-        near = did_you_mean(path.name, known) or f"known: {', '.join(map(repr, known))}"
+        own = [file.name for ending in (".yaml", ".yml") if (file := path.with_suffix(ending)).is_file()]
+        near = f"did you mean {own[0]!r}?" if own else did_you_mean(path.name, known) or f"known: {', '.join(map(repr, known))}"
         raise UsageProblem(f"{given}: there is no such file, and no experiment of that name comes with promptlab; {near}")
     return known[path.name]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptlab.cli.common import say, source
-from promptlab.nouns import FileProblems, UsageProblem, counted, did_you_mean, shipped
+from promptlab.nouns import FileProblems, UsageProblem, counted, did_you_mean, no_file, shipped
 
 if TYPE_CHECKING:
     from promptlab.planning.study import Study
@@ -85,6 +85,9 @@ def init(
         say(f"right answer:  {made.target or made.graded or 'none'}: {made.kind}")
         say(f"scored by:     {'a judge' if made.rubric else made.metric or ', '.join(next(iter(one)) for one in made.assertions)}")
         started = start(made, chosen, into, Given(name, ask, prompt or (), sentences, judge))
+    for given in prompt or ():
+        if not given.is_file():
+            raise UsageProblem(f"{given}: {no_file(given, given.suffix)}")
     _write(started.files, into, force)
     for note in started.notes:
         say(f"note: {note}")

@@ -20,7 +20,7 @@ LIBRARY = re.compile(r"Install (\w+) to ")
 QUOTED = re.compile(r"'([^']+)'|(?<![\w-])(--?[a-zA-Z][\w-]*)")
 LISTS = {
     "there is no such run": ["runs", "ls"], "has no run of the question": ["runs", "ls"], "no official task": ["ls", "tasks"],
-    "has no arm": ["show", "run"],
+    "has no arm": ["show", "run"], "no task of it is scored by a judge": ["show", "run"],
 }  # fmt: skip
 """Commands that list what a name may be, by what a message says; "run": of the run that was given."""
 READS_A_FILE = ("plan", "sweep", "calibrate", "gate")
@@ -48,6 +48,8 @@ def remedy(error: PromptlabError, given: Sequence[str]) -> str | None:
         if found := rule.search(message):
             option, *values = found.groups()
             return _command(_with(given, option, next(filter(None, values))))
+    if isinstance(error, FileProblems) and in_a_file and (line := error.problems[0].line):  # the reader corrects it there
+        return f"${{EDITOR:-vi}} +{line} {shlex.quote(str(error.problems[0].file))}"
     if given and "there is no such file" in message:
         return _command([given[0], "--help"])
     library = LIBRARY.search(message)

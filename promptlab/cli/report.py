@@ -246,7 +246,7 @@ def replicate(
     wrong = next((part for part, sign, name in pairs if not sign or not name), None)
     if wrong is not None:
         raise UsageProblem(f"--same-as takes MODEL=PAPERMODEL, as in --same-as gpt4=GPT-4; found {wrong!r}")
-    every = [Run(run) for run in runs]
+    every = [Run(run) for run in dict.fromkeys(run.resolve() for run in runs)]
     studies = [(run, found) for run in every for found in study_tables(run, paper)]
     every = [run for run in every if not studies or benchmarks_of(run.plan)]
     if studies and not as_json:

@@ -216,7 +216,7 @@ def _last_words(done: Sweep, pusher: Pusher | None, experiment: Path) -> int:
         say(f"{done.progress.budget_reached}. Raise the limit (--max-cost, --max-tokens, or budget_usd in a copy), or keep what there is.")
     elif done.progress.n_waiting:
         n, batches = done.progress.n_waiting, done.progress.n_batches
-        say(f"incomplete; {n:,} trials wait in {counted(batches, 'batch')}; the same command collects them:    {again}")
+        say(f"incomplete; {counted(n, 'trial', 'waits')} in {counted(batches, 'batch')}; the same command collects them:    {again}")
     elif done.progress.n_not_cached:
         say(f"incomplete; see what differs with:    {me()} cache why {experiment}")
     else:
@@ -254,7 +254,7 @@ def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  #
     n_recorded = p.n_recorded_before + p.n_done
     say(
         f"{n_recorded:,} of {p.n_planned:,} trials recorded ({p.n_recorded_before:,} of them before), "
-        f"{p.n_sent:,} call{'' if p.n_sent == 1 else 's'} sent, "
+        f"{counted(p.n_sent, 'call')} sent, "
         + (f"{p.n_skipped:,} not needed, " if p.n_skipped else "")
         + f"{counted(p.n_cached, 'answer')} from the cache, {p.n_errors_in_words}, {paid}, {seconds:.1f} s"
     )
@@ -265,6 +265,6 @@ def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  #
     if p.stalled:
         say(f"given up: {p.stalled}")
     if p.n_not_cached:
-        say(f"not in the cache: {p.n_not_cached:,} trials need an answer that is not there; first the {p.first_not_cached}")
+        say(f"not in the cache: {counted(p.n_not_cached, 'trial', 'needs')} an answer that is not there; first the {p.first_not_cached}")
     if p.n_errors:
         say(f"last error: {p.last_error}")

@@ -193,7 +193,7 @@ def _summary(a: Side, b: Side, task: str | None, pairs: pd.DataFrame) -> None:
     plain.line(
         f"A scores {words.percent(mean_a)}, B scores {words.percent(mean_b)}: a difference of {points(mean_a - mean_b)} points "
         f"({interval(*(found.ci or (None, None)))}, 95 % interval; {p_text(found.p_value)}, not corrected) on {counted(len(pairs))}."
-        + (f" {n_only:,} items have a score in one arm only and are left out." if n_only else "")
+        + (f" {counted(n_only)} with a score in one arm only left out." if n_only else "")
     )
     c, several = flips.planned(a, b, task)
     if c is None:

@@ -157,9 +157,9 @@ def warnings(manifest: Manifest, asked: Mapping[str, Mapping[str, Any]]) -> list
     return [
         *manifest.several_versions,
         *(f"{model}: {', '.join(differs)}" for model, differs in differ.items() if differs),
-        *([f"{waiting:,} trials wait in {counted(manifest.batches['open'], 'batch')}"] if waiting else ()),
+        *([f"{counted(waiting, 'trial', 'waits')} in {counted(manifest.batches['open'], 'batch')}"] if waiting else ()),
         *(f"the provider of {model} stopped: {why}" for model, why in manifest.stopped.items()),
-        *([f"the price of {unpriced:,} calls is unknown"] if unpriced else ()),
+        *([f"the price of {counted(unpriced, 'call')} is unknown"] if unpriced else ()),
         *([str(manifest.budget_reached)] if manifest.budget_reached else ()),
         *(["imported: nothing was fixed before the results were there"] if manifest.imported else ()),
     ]

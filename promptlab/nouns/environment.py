@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlsplit
 
 from promptlab.nouns.call import Model
@@ -88,6 +92,26 @@ IGNORED = re.compile(
 """Variables with which LiteLLM changes a request in ways that no plan, key or record would show."""
 
 
+_RECORDED: ContextVar[Mapping[str, Any]] = ContextVar("recorded", default=MappingProxyType({}))
+
+
+@contextmanager
+def recorded(by_model: Mapping[str, Any]) -> Iterator[None]:
+    """Within it, models that a record names get its variables in place of this machine's: its requests are those to be made again."""
+    token = _RECORDED.set(by_model)
+    try:
+        yield
+    finally:
+        _RECORDED.reset(token)
+
+
+def _variable(model: Model, name: str) -> str | None:
+    known = _RECORDED.get().get(model.name)
+    if not isinstance(known, Mapping):
+        return os.environ.get(name)
+    return str(known[name]) if name in known else None
+
+
 def address_variables(provider: str) -> tuple[str, ...]:
     """The variables that may hold a provider's address; the first one that is set counts."""
     return ADDRESSES.get(provider, (f"{provider.upper().replace('-', '_')}_API_BASE",))
@@ -99,9 +123,9 @@ def located(model: Model) -> Model:
         model = replace(model, sampling={"environment": found, **model.sampling})
     if model.api_base is not None or model.simulated:
         return model
-    name = next(filter(os.environ.get, address_variables(model.provider)), None)
-    address = os.environ[name].rstrip("/") if name else None
-    if name is None or address in (None, PUBLIC.get(model.provider)):
+    found_at = ((name, (_variable(model, name) or "").rstrip("/")) for name in address_variables(model.provider))
+    name, address = next((pair for pair in found_at if pair[1]), ("", ""))
+    if address in ("", PUBLIC.get(model.provider)):
         return model
     return replace(model, api_base=_checked(model, name, address, is_address=True), base_env=name)
 
@@ -119,7 +143,7 @@ def _checked(model: Model, name: str, value: str, *, is_address: bool = False) -
 
 def variables_of(model: Model) -> dict[str, str]:
     """What the environment says about a model besides its address, by variable: part of what a run is."""
-    return {name: value for name in SETTINGS.get(model.provider, ()) if (value := os.environ.get(name))}
+    return {name: value for name in SETTINGS.get(model.provider, ()) if (value := _variable(model, name))}
 
 
 def ignored() -> list[str]:

@@ -45,7 +45,7 @@ class ModelAsked(Typed):
 class Manifest(Typed):
     """What a run folder says about itself; rewritten whole while the run continues."""
 
-    WHERE_SET: ClassVar = ("earlier", "registered", "ratings")
+    WHERE_SET: ClassVar = ("earlier", "registered", "ratings", "environment")
     """Keys that are left out where they say nothing."""
     NEEDED: ClassVar = ("counts",)
     """Keys without which a file is no manifest."""
@@ -82,6 +82,8 @@ class Manifest(Typed):
     """When and under which hash the plan was registered; empty where it was not."""
     ratings: Mapping[str, Any] = field(default_factory=dict)
     """By rater: length and SHA-256 of the file with the ratings, when somebody last rated."""
+    environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By model: the variables that decided where its requests went, with their values."""
     prices: Mapping[str, Price | None] = field(default_factory=dict)
     models: Mapping[str, ModelAsked] = field(default_factory=dict)
     effective: Mapping[str, Any] = field(default_factory=dict)
@@ -127,4 +129,4 @@ def paid_words(paid_usd: float, unsure_usd: float, n_unpriced: int, n_simulated_
         paid = f"{'at least ' if n_unpriced else ''}${paid_usd:.4f} paid" if paid_usd or unsure_usd else "nothing paid"
         paid += f" (at most ${paid_usd + unsure_usd:.4f})" if unsure_usd > 0 else ""
         paid += ", simulated prices included" if n_simulated_models else ""
-    return paid + (f"; the price of {n_unpriced:,} calls is unknown" if n_unpriced else "")
+    return paid + (f"; the price of {counted(n_unpriced, 'call')} is unknown" if n_unpriced else "")

@@ -219,8 +219,13 @@ def finish_outcome(reason: str | None, text: str, refusal: object = None) -> Out
     return "ok" if text.strip() else "empty"
 
 
-def counted(n: int, thing: str = "item") -> str:
-    """A number with its noun: 1 item, 2 batches, 0 families."""
+VERBS = {"is": "are", "was": "were", "has": "have", "does": "do"}
+
+
+def counted(n: int, thing: str = "item", verb: str = "") -> str:
+    """A number with its noun, and a verb, given in the singular: 1 item, 2 batches, 0 families; 1 trial waits, 2 trials wait."""
+    if verb:
+        return f"{counted(n, thing)} {verb if n == 1 else VERBS.get(verb) or verb.removesuffix('s')}"
     if n == 1:
         return f"1 {thing}"
     if thing.endswith("y") and thing[-2] not in "aeiou":

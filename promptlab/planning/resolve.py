@@ -45,12 +45,13 @@ from promptlab.nouns import (
     filled,
     shipped,
 )
-from promptlab.nouns.environment import ignored, located, variables_of
-from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
+from promptlab.nouns.environment import ignored, located, recorded, variables_of
+from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean, no_file
 from promptlab.planning import hashes
 from promptlab.planning.earlier import earlier
 from promptlab.planning.requests import are_chats, sent_alike
 from promptlab.planning.study import Study
+from promptlab.record.registry import bundled
 from promptlab.scoring.code import Code, Consent
 from promptlab.scoring.code import found as find
 from promptlab.scoring.rules import task_scoring
@@ -83,6 +84,8 @@ class _Resolver:
     available: dict[str, int] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     """Task files by the id of their task."""
+    unread: set[str] = field(default_factory=set)
+    """Names of task files with problems: that a task of such a name is not known says nothing more."""
     code: list[Code] = field(default_factory=list)
     left_out: set[tuple[str, str | None]] = field(default_factory=set)
     """Ids of tasks with base prompts that do not ask for them, where benchmarks have different ones."""
@@ -91,13 +94,17 @@ class _Resolver:
         self.problems.append(self.document.problem(loc, message.rstrip("; ")))
 
     def file(self, name: str) -> Path:
-        """A file that the experiment names; objects that were given are next to the document."""
-        return (self.document.path.parent if name.startswith(f"{GIVEN}/") else self.base) / name
+        """A file that the experiment names; objects that were given are next to the document. FileProblems where it is absent."""
+        path = (self.document.path.parent if name.startswith(f"{GIVEN}/") else self.base) / name
+        if not path.exists():
+            before, found, _ = self.document.text.partition(name)
+            raise FileProblems.one(self.document.path, f"{name}: {no_file(path, path.suffix)}", before.count("\n") + 1 if found else None)
+        return path
 
     def meant(self, pattern: str, known: Sequence[str], what: str, *loc: str | int) -> list[str]:
         """The names that a name or glob means, in the order in which they are known; a problem where there is none."""
         found = [pattern] if pattern in known else [name for name in known if fnmatchcase(name, pattern)]
-        if not found:
+        if not found and pattern not in self.unread:
             self.problem(f"the {what} {pattern!r} is not known; {did_you_mean(pattern, known)}", *loc)
         return found
 
@@ -119,6 +126,7 @@ class _Resolver:
                 own = load_own(self.file(name), self.consent, [self.base], whole=bool(self.experiment.prompts))
             except FileProblems as error:
                 self.problems.extend(error.problems)
+                self.unread.add(Path(name).stem)
                 continue
             if own.task.name in found or own.task.name in entries():
                 self.problem(f"the task {own.task.name!r} exists already; give this one another 'name'", "task_files", index)
@@ -308,8 +316,8 @@ class _Resolver:
         for index, entry in enumerate(e.loops):
             if entry.name in {s.library for s in known.values()}:
                 self.problem(f"a stimulus library is called {entry.name!r}; give the loop another 'name'", "loops", index)
-            path = shipped("stimuli") / "heart.yaml" if entry.cues == "heart" else self.file(entry.cues)
             try:
+                path = shipped("stimuli") / "heart.yaml" if entry.cues == "heart" else self.file(entry.cues)
                 library = load_cues(path)
             except FileProblems as error:
                 self.problems.extend(error.problems)
@@ -402,7 +410,8 @@ def resolve(
     with hashes.nothing_to_collect():
         if isinstance(source, Path):
             experiment, document = load_experiment(source)
-            return _resolved(experiment.as_asked(looks, scorer), document, source.parent if base is None else base, given)
+            with recorded(bundled(source.parent, "environment")):
+                return _resolved(experiment.as_asked(looks, scorer), document, source.parent if base is None else base, given)
         with as_files(source) as (document, folder, files):
             given = replace(given, given=given_code(source))
             study = _resolved(validate(document, Experiment).as_asked(looks, scorer), document, folder, given)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -16,19 +15,18 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns import UNREADABLE, FileProblems, Problem, RunProblem, UsageProblem, digest
+from promptlab.nouns import UNREADABLE, FileProblems, Problem, RunProblem, UsageProblem
 from promptlab.nouns.typed import typed
-from promptlab.record.store.files import REMEDY, locked
+from promptlab.record.lines import chained, rows_in
+from promptlab.record.store.files import REMEDY, locked, write_whole
 from promptlab.record.store.reading import manifest_in
 from promptlab.record.store.writing import write_manifest
 from promptlab.scoring.judged import CHOICES
-from promptlab.sources.foreign import json_value, opened_to_write, read_bytes
+from promptlab.sources.foreign import opened_to_write, read_bytes
 from promptlab.sources.tables import csv_rows
 
 FOLDER = "ratings"
 LIMIT = 2**26
-CHAINED = "chained"
-"""The key of a line that holds the hash of the line and of all before it."""
 OTHERS = "others"
 """The key of a line that holds the length and the hash of each other rater's file at that time, so that none goes without a trace."""
 RATER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
@@ -83,6 +81,20 @@ def add(folder: Path, *ratings: Rating) -> None:
             os.close(lock)
 
 
+def files_in(folder: Path) -> dict[str, bytes]:
+    """The files with ratings of a run or a bundle, by their places in it."""
+    return {f"{FOLDER}/{path.name}": _lines(folder, path) for path in sorted((folder / FOLDER).glob("*.jsonl"))}
+
+
+def copied(source: Path, folder: Path) -> None:
+    """Copy the ratings of a bundle into the run that its answers give, where nobody has rated."""
+    if not (folder / FOLDER).exists():
+        for name, data in files_in(source).items():
+            path = file_of(folder, Path(name).stem)
+            path.parent.mkdir(exist_ok=True)
+            write_whole(path, data)
+
+
 def _named(files: Mapping[str, bytes]) -> dict[str, list[Any]]:
     """Length and hash of what each rater's file holds."""
     return {name: [len(lines), hashlib.sha256(lines).hexdigest()] for name, lines in files.items()}
@@ -101,9 +113,7 @@ def _append(folder: Path, rating: Rating) -> None:
     except OSError as error:
         raise RunProblem(f"{path}: cannot be written: {error.strerror or error}") from None
     try:
-        cut = b"\n" if before and not before.endswith(b"\n") else b""  # a line that a power cut left half
-        chained = digest([hashlib.sha256(before + cut).hexdigest(), json.loads(json.dumps(row))])
-        os.write(number, cut + (json.dumps({**row, CHAINED: chained}, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
+        os.write(number, chained(before, row))
         os.fsync(number)
     finally:
         os.close(number)
@@ -125,20 +135,10 @@ def unlike(folder: Path) -> list[str]:
     with contextlib.suppress(RunProblem):
         others |= manifest_in(folder).ratings
     for path in sorted((folder / FOLDER).glob("*.jsonl")):
-        before, n_chained = hashlib.sha256(), 0
-        for number, line in enumerate(_lines(folder, path).splitlines(keepends=True), 1):
-            try:
-                row = json_value(line)
-                chained = row.pop(CHAINED, None)
-                others |= {name: max(known, others.get(name, known)) for name, known in row.get(OTHERS, {}).items()}
-            except UNREADABLE:
-                chained = None if line.strip() else ""  # half a line, by a power cut
-            if chained and chained != digest([before.hexdigest(), row]):
-                found.append(f"line {number} of {FOLDER}/{path.name} is not what was written there")
-            elif chained is None and n_chained and line.endswith(b"}\n"):
-                found.append(f"line {number} of {FOLDER}/{path.name} was not written by promptlab")
-            n_chained += bool(chained)
-            before.update(line)
+        for row, wrong in rows_in(_lines(folder, path)):
+            found += [wrong.format(f"{FOLDER}/{path.name}")] if wrong else []
+            with contextlib.suppress(*UNREADABLE):
+                others |= {name: max(known, others.get(name, known)) for name, known in (row or {}).get(OTHERS, {}).items()}
     for name, (n, known) in ((name, said) for name, said in others.items() if _is_trace(said)):
         if RATER.fullmatch(name) and hashlib.sha256(_lines(folder, file_of(folder, name))[:n]).hexdigest() != known:
             found.append(f"{FOLDER}/{name}.jsonl is not, or no longer, what the manifest or other raters' lines name")
@@ -155,11 +155,9 @@ def ratings_of(folder: Path, rater: str | None = None) -> list[Rating]:
     found: dict[tuple[str, str, str], Rating] = {}
     own = {f.name for f in fields(Rating)}
     for path in [file_of(folder, rater)] if rater else sorted((folder / FOLDER).glob("*.jsonl")):
-        for line in _lines(folder, path).split(b"\n"):
+        for data, _ in rows_in(_lines(folder, path)):
             try:
-                data = json_value(line)
-                data.pop(CHAINED, None)
-                one = replace(typed(Rating, data), more={k: v for k, v in data.items() if k not in (*own, OTHERS)})
+                one = replace(typed(Rating, data or {}), more={k: v for k, v in (data or {}).items() if k not in (*own, OTHERS)})
                 if not all(isinstance(value, str | int | float) for value in one.values.values()):
                     continue
             except UNREADABLE:

@@ -1,12 +1,13 @@
 """Every plan that ever got an answer on this machine, in one file that is only appended to; and what is known of earlier plans.
 
-It keeps an honest author honest, and says what a result is one of. Nothing stops anybody from deleting it.
+It keeps an honest author honest, and says what a result is one of. A line that was edited or taken out is noticed by its hash; a file
+that was deleted, cut at its end or written anew is not.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import fcntl
 import logging
 import os
 from collections import Counter
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 
 from promptlab.nouns import UNREADABLE, ArmRef, Hypothesis, Plan, contrast_of, digest, home
 from promptlab.nouns.typed import typed
+from promptlab.record.lines import chained, rows_in
 from promptlab.record.store.files import now
 from promptlab.sources.foreign import json_value, opened_to_write, read_bytes
 
@@ -80,13 +82,14 @@ def registration_in(row: Any) -> Entry:  # noqa: ANN401 (whatever a file holds)
 
 class Registry(NamedTuple):
     """What the file says: plans by run in the order of their first answers, their last results, registrations by plan, and when a plan
-    was begun again in an empty folder.
+    was begun again in an empty folder; and which lines are not what was written there.
     """
 
     plans: Mapping[str, Entry]
     results: Mapping[str, Sequence[Any]]
     registered: Mapping[str, Entry]
     begun: Mapping[str, Sequence[str]]
+    edited: Sequence[str]
 
 
 def read() -> Registry:
@@ -95,10 +98,13 @@ def read() -> Registry:
     begun: dict[str, list[str]] = {}
     results: dict[str, Sequence[Any]] = {}
     registered: dict[str, Entry] = {}
+    edited: list[str] = []
     with contextlib.suppress(OSError):
-        for line in read_bytes(path(), LIMIT).split(b"\n"):
+        for row, wrong in rows_in(read_bytes(path(), LIMIT)):
+            edited += [wrong.format(path().name)] if wrong else []
             with contextlib.suppress(*UNREADABLE):
-                row = json_value(line) if line else {}
+                if row is None:
+                    continue
                 if row["kind"] == "plan" and _is_entry(row):
                     plans.setdefault(str(row["run"]), row)
                 elif row["kind"] == "results":
@@ -107,7 +113,7 @@ def read() -> Registry:
                     begun.setdefault(str(row["run"]), []).append(str(row["at"]))
                 elif row["kind"] == "registered" and registration_in(row):
                     registered.setdefault(row["plan"], row)
-    return Registry(plans, results, registered, begun)
+    return Registry(plans, results, registered, begun, edited)
 
 
 def append(kind: str, row: Mapping[str, Any]) -> None:
@@ -115,7 +121,9 @@ def append(kind: str, row: Mapping[str, Any]) -> None:
     try:
         path().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with open(opened_to_write(path(), os.O_APPEND), "ab") as file:
-            file.write(json.dumps({"kind": kind, **row}).encode() + b"\n")
+            with contextlib.suppress(OSError):  # where a file system has no locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(chained(read_bytes(path(), LIMIT), {"kind": kind, **row}))
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:

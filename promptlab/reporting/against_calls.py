@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from promptlab.nouns import Plan, TrialRow
+from promptlab.nouns import Plan, TrialRow, counted
 from promptlab.nouns.record import totals
 from promptlab.record.store import Run
 from promptlab.record.store.chain import links_in
@@ -48,19 +48,19 @@ def contradictions(run: Run, plan: Plan, trials: pd.DataFrame) -> Iterator[str]:
     calls = run.calls(COLUMNS)
     at = pd.Index(trials["trial"].astype(object)).get_indexer(pd.Index(calls["trial"].astype(object)))
     if n := calls.loc[at < 0, "trial"].nunique():
-        yield f"{n:,} trials are not there, and their calls are"
+        yield f"{counted(n, 'trial', 'is')} not there, and the calls are"
     own = at >= 0
     own[own] = calls["turn"].to_numpy()[own] < trials["n_calls"].to_numpy()[at[own]]
     calls, at = calls[own], at[own]
     if n := int((np.bincount(at, minlength=len(trials)) != trials["n_calls"].to_numpy()).sum()):
-        yield f"{n:,} trials have not the calls that they count"
+        yield f"{counted(n, 'trial', 'has')} not as many calls as counted"
         return
     yield from _sums(trials, calls, at)
     yield from _failed(plan, trials, calls, at)
     rows = [(trials.index, trials), (trials.index[at], calls)]
     said, of_calls = (set(zip(index, frame["model_version"].astype(object), strict=True)) for index, frame in rows)
     if n := sum(pd.notna(version) for _, version in said - of_calls):
-        yield f"{n:,} trials name another version of their model than their calls"
+        yield f"{counted(n, 'trial', 'names')} another version of the model than the calls"
     yield from _priced(run, trials, calls, at)
     yield from _dated(run, trials, calls, at)
     yield from _older(run, trials, calls, at)
@@ -80,7 +80,7 @@ def _sums(trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArray[np.intp]) -
 
 def _unequal(name: str, was: Floats, now: Floats) -> Iterator[str]:
     if n := int((~np.isclose(was, now, rtol=1e-9, atol=CENTS, equal_nan=True)).sum()):
-        yield f"{name} of {n:,} trials is not the sum over their calls"
+        yield f"{name} of {counted(n, 'trial')} is not the sum over the calls"
 
 
 def _total(values: Floats, at: npt.NDArray[np.intp], n: int) -> Floats:
@@ -97,16 +97,16 @@ def _failed(plan: Plan, trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArr
     failed = calls["outcome"].eq("error").to_numpy()
     held = failed & (calls["response_id"].notna().to_numpy() | (_numbers(calls["output_tokens"]) > 0))
     if n := int(held.sum()):
-        yield f"{n:,} calls count as failed, and hold what an answer has"
+        yield f"{counted(n, 'call', 'is')} said to have failed, with what an answer has"
     n_failed = np.bincount(at, weights=failed, minlength=len(trials))
     scored = {task.name for task in plan.tasks if task.metric in METRICS}
     plain = trials["task"].isin(scored) & ~trials["strategy"].isin([program["name"] for program in plan.programs]) & (trials["n_calls"] > 0)
     plain &= ~trials["strategy"].astype(str).str.startswith("logprobs")  # which an answer without probabilities fails
     missing = trials["outcome"].eq("error").to_numpy()
     if n := int((plain.to_numpy() & missing & (n_failed == 0)).sum()):
-        yield f"{n:,} trials count as failed, and their calls were answered"
+        yield f"{counted(n, 'trial', 'is')} said to have failed, and the calls were answered"
     if n := int((~missing & (trials["n_calls"] == 1).to_numpy() & (n_failed > 0)).sum()):
-        yield f"{n:,} trials count as answered, and their calls failed"
+        yield f"{counted(n, 'trial', 'is')} said to be answered, and the calls failed"
 
 
 def _priced(run: Run, trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArray[np.intp]) -> Iterator[str]:
@@ -125,7 +125,7 @@ def _priced(run: Run, trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArray
         right = [price.times(share, "").cost(*tokens) for price in known for share in shares]
         n += n_calls if right and not any(abs(cost - usd) <= CENTS for usd in right) else 0
     if n:
-        yield f"the costs of {n:,} calls are not those of their tokens at the frozen prices"
+        yield f"the costs of {counted(n, 'call')} are not those of the tokens at the frozen prices"
 
 
 def _dated(run: Run, trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArray[np.intp]) -> Iterator[str]:
@@ -136,11 +136,12 @@ def _dated(run: Run, trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArray[
     dated, answered, (begun, ended) = map(
         _times, (calls["dated"], calls["answered_at"], [run.manifest.created_at, run.manifest.updated_at])
     )
-    known = not (run.folder / DAMAGED / "manifest.json").exists()
-    if known and ((answered[sent] < begun - APART) | (dated[sent] < begun - SLACK) | (answered[sent] > ended + APART)).any():
+    late = (run.folder / DAMAGED / "manifest.json").exists()  # the manifest after one that was lost begins later, never earlier
+    early = (answered[sent] < begun - APART) | (dated[sent] < begun - SLACK)
+    if (early.any() and not late) or (answered[sent] > ended + APART).any():
         yield "answers that this run sent for are not from the time of the run: times of the run, or of its answers, were edited"
     one_session = run.manifest.sessions == 1 and not run.manifest.batches
-    if known and one_session and sent.any() and answered[sent].min() - begun > SLACK:
+    if one_session and sent.any() and answered[sent].min() - begun > SLACK:
         yield "the run began more than a day before its first answer: its beginning was edited"
     if (dated - answered > SLACK).any():
         yield "answers came more than a day before their providers dated them: the clock here was changed, or the times"
@@ -165,7 +166,7 @@ def _older(run: Run, trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArray[
     earlier = set(at[pd.notna(first) & (first != run.manifest.id)].tolist())
     said = set(np.flatnonzero(trials["older"].notna()).tolist())
     if n := len(earlier ^ said):
-        yield f"{n:,} trials hide, or invent, that their answers are older than the run"
+        yield f"{counted(n, 'trial')} hide, or invent, that answers are older than the run"
 
 
 def _repeated(run: Run, calls: pd.DataFrame) -> Iterator[str]:
@@ -174,7 +175,7 @@ def _repeated(run: Run, calls: pd.DataFrame) -> Iterator[str]:
     if calls[ids].notna().all(axis=1).any():
         keyed = run.calls(("trial", "turn", "key", *ids)).dropna(subset=ids).drop_duplicates([*ids, "key"])
         if n := int(keyed.duplicated(ids).sum()):
-            yield f"{n:,} answers have the ids of the answer to another request"
+            yield f"{counted(n, 'answer', 'has')} the ids of the answer to another request"
 
 
 def _counted(run: Run, plan: Plan, trials: pd.DataFrame, n_sent: int) -> Iterator[str]:
@@ -183,7 +184,7 @@ def _counted(run: Run, plan: Plan, trials: pd.DataFrame, n_sent: int) -> Iterato
     if any("gone" in link for link in links_in(run.folder)[0]):
         return  # `promptlab runs repair` lost some, and says so
     if len(trials) < manifest.counts.done:
-        yield f"the manifest counts {manifest.counts.done:,} trials, and {len(trials):,} are there"
+        yield f"the manifest counts {counted(manifest.counts.done, 'trial')}, and {len(trials):,} are there"
     yield from _holes(run, plan, trials, n_sent)
     if manifest.state == "running" or (manifest.state != "complete" and not manifest.concurrency):
         return  # a killed sweep wrote no counts at its end, and an earlier version only where it was complete
@@ -196,11 +197,11 @@ def _counted(run: Run, plan: Plan, trials: pd.DataFrame, n_sent: int) -> Iterato
     if not manifest.concurrency:
         return  # several processes, batches, or an earlier version: what was in flight at the end is not known
     if n_sent > manifest.counts.sent:
-        yield f"the manifest counts {manifest.counts.sent:,} requests, and {n_sent:,} calls were sent"
+        yield f"the manifest counts {counted(manifest.counts.sent, 'request')}, and {counted(n_sent, 'call', 'was')} sent"
     if manifest.sessions == 1 and manifest.state == "complete" and np.nansum(recorded) < manifest.paid_usd - CENTS * len(trials):
         yield f"the manifest says that ${manifest.paid_usd:.6f} were paid, and the trials cost ${np.nansum(recorded):.6f}"
     if manifest.sessions == 1 and (n := int(trials["outcome"].eq("error").sum())) != manifest.counts.errors:
-        yield f"{n:,} trials failed, and the manifest counts {manifest.counts.errors:,}"
+        yield f"{counted(n, 'trial')} failed, and the manifest counts {manifest.counts.errors:,}"
     if manifest.state == "budget":
         yield from _within_budget(manifest.budget_reached or "", manifest.spent.usd)
 
@@ -214,7 +215,7 @@ def _holes(run: Run, plan: Plan, trials: pd.DataFrame, n_sent: int) -> Iterator[
         most = manifest.concurrency + (LOST_AT_STOP if stopped else 0)  # a later session first sends what an earlier one lost
         holes = int(trials["order"].max()) + 1 - len(trials) if len(trials) else 0
         if holes > most:
-            yield f"{holes:,} trials are missing among those that were sent before the end, when at most {most:,} were in flight"
+            yield f"{counted(holes, 'trial', 'is')} missing among those that were sent before the end, when at most {most:,} were in flight"
 
 
 def _within_budget(reason: str, spent_usd: float) -> Iterator[str]:

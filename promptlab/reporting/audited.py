@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ import pandas as pd
 
 from promptlab import __version__
 from promptlab.design.cross import trials as trials_of
-from promptlab.nouns import Completion, PromptlabError, Trial, UsageProblem, first_line, inert
+from promptlab.nouns import Completion, PromptlabError, Trial, UsageProblem, counted, first_line, inert
 from promptlab.planning import rebuilt
 from promptlab.planning.audit import DIFFERS, MATCHES, UNKNOWN, audit
 from promptlab.planning.resolve import resolve
@@ -23,7 +24,7 @@ from promptlab.planning.study import Study
 from promptlab.record.store import Run
 from promptlab.record.store.chain import verified
 from promptlab.reporting.checked import failures
-from promptlab.reporting.remade import IN_CALLS, NOT_MADE_AGAIN, study_of
+from promptlab.reporting.remade import BY_KEY, IN_CALLS, NOT_MADE_AGAIN, study_of
 from promptlab.running import bundle
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
@@ -106,24 +107,34 @@ def _good(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["outcome"] != "error"]
 
 
+def _members(text: object) -> object:
+    """JSON with its members in their order, none hidden by a later one of its name; what is no JSON, as it is."""
+    try:
+        return json.loads(str(text), object_pairs_hook=list)
+    except ValueError:
+        return text
+
+
 def _same(what: str, mine: pd.DataFrame, theirs: pd.DataFrame) -> Checked:
     shared = mine.index.intersection(theirs.index)
     lost, more = len(mine) - len(shared), len(theirs) - len(shared)
     one, other = (frame.loc[shared].astype(object).where(frame.loc[shared].notna(), None) for frame in (mine, theirs))
     unequal = one != other
     unequal &= ~(one.isna() & other.isna())
+    for name in (name for name in BY_KEY if name in unequal and unequal[name].any()):  # another version may space JSON otherwise
+        unequal[name] = [given != made and _members(given) != _members(made) for given, made in zip(one[name], other[name], strict=True)]
     columns = [str(name) for name in unequal.columns if unequal[name].any()]
     n = int(unequal.any(axis=1).sum())
-    said = [f"{n:,} rows differ in {', '.join(columns)}"] if n else []
-    said += [f"{lost:,} rows that these answers do not give"] if lost else []
-    said += [f"{more:,} rows are missing"] if more else []
-    return Checked(what, DIFFERS if said else MATCHES, "; ".join(said) or f"{len(shared):,} rows made again, all equal")
+    said = [f"{counted(n, 'row', 'differs')} in {', '.join(columns)}"] if n else []
+    said += [f"{counted(lost, 'row')} that these answers do not give"] if lost else []
+    said += [f"{counted(more, 'row', 'is')} missing"] if more else []
+    return Checked(what, DIFFERS if said else MATCHES, "; ".join(said) or f"{counted(len(shared), 'row')} made again, all equal")
 
 
 def of_bundle(folder: Path, consent: Consent | None = None) -> tuple[list[Checked], dict[str, Any]]:
     """A bundle replayed without a key, next to the figures that its author recorded; and its manifest."""
     manifest = bundle.read(folder)
-    rows = [Checked("files of the bundle", MATCHES, f"{len(manifest['files'])} files")]
+    rows = [Checked("files of the bundle", MATCHES, f"{counted(len(manifest['files']), 'file')}")]
     study = resolve(folder / bundle.EXPERIMENT, manifest.get("looks"), scorer=manifest.get("scorer"), consent=consent)
     hashes = manifest.get("hashes", {})
     changed = [name for name, value in study.hashes.items() if hashes and hashes.get(name) != value]
@@ -177,7 +188,9 @@ def about(run: Run) -> dict[str, Any]:
     manifest, plan = run.manifest, run.plan
     return {
         "hashes": manifest.hashes, "chain": dict(manifest.chain), "cells": cells(run), "looks": len(plan.looks) or None,
-        "scorer": plan.scorer, "earlier": dict(manifest.earlier), "registered": dict(manifest.registered), "state": manifest.state,
+        "scorer": plan.scorer, "earlier": dict(manifest.earlier), "registered": dict(manifest.registered),
+        "environment": {name: dict(values) for name, values in manifest.environment.items()}, "state": manifest.state,
+        "ratings": dict(manifest.ratings),
     }  # fmt: skip
 
 

@@ -340,7 +340,7 @@ def screening_words(report: Report, model: str) -> list[str]:
     first, items = sum(map(len, confirm.screening.values())), sum(confirm.items)
     rows = [row for row in report.screening if row.model == model]
     if not rows:
-        return [f"Screening: {first:,} items are to choose the arms that {items:,} others confirm; nothing is chosen yet."]
+        return [f"Screening: {counted(first, 'item', 'is')} to choose the arms that {items:,} others confirm; nothing is chosen yet."]
     names = ", ".join(dict.fromkeys(row.treatment for row in rows if row.chosen))
     return [
         f"Screened and confirmed: {counted(first)} chose {sum(row.chosen for row in rows)} of {len(rows)} arms ({names}); every figure "
@@ -352,7 +352,11 @@ def waiting(report: Report) -> list[str]:
     """How many trials wait in batches, as a sentence."""
     batches = report.manifest.batches
     n = batches.get("waiting_trials")
-    return [f"{n:,} trials wait in {counted(batches['open'], 'batch')} at the provider; the same sweep command collects them."] if n else []
+    return (
+        [f"{counted(n, 'trial', 'waits')} in {counted(batches['open'], 'batch')} at the provider; the same sweep command collects them."]
+        if n
+        else []
+    )
 
 
 MOST_UNWHOLE = 0.02
@@ -392,7 +396,7 @@ def looks_words(report: Report) -> str:
     return (
         f"Sequential: {len(stopped)} of {len({(place_of(r), r.treatment) for r in report.looks})} sentences stopped before the end of "
         f"{looks} planned interim analyses, {n_found} at the boundary and {len(stopped) - n_found} for futility; {saved.n_trials:,} of "
-        f"{saved.n_planned:,} trials were not sent{money}."
+        f"{counted(saved.n_planned, 'trial', 'was')} not sent{money}."
     )
 
 

@@ -301,7 +301,7 @@ SOLVED = ("solved", "ci_low", "ci_high")
 def _by_round(
     rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simulated: bool, fields: tuple[str, str, str], unit: str = "round"
 ) -> alt.LayerChart:
-    """A line for each arm. `fields` name a share and the ends of its interval (fractions; an end may be None)."""
+    """A line for each arm, in the legend as they end. `fields` name a share and the ends of its interval (fractions, or None)."""
     arms = list(dict.fromkeys(str(row["arm"]) for row in rows))
     # Next to each other, so that intervals of one round can be told apart.
     aside = {arm: (unit in STEPS) * 0.06 * (n - (len(arms) - 1) / 2) for n, arm in enumerate(arms)}
@@ -315,7 +315,8 @@ def _by_round(
     by_round: dict[str, Any] = {"scale": alt.Scale(domain=[0.6, last + 0.4], nice=False), "axis": alt.Axis(values=list(range(1, last + 1)))}
     titles = {"tokens": "tokens an item so far", "usd": "USD an item so far"}
     x = alt.X("x:Q", title=titles.get(unit, unit), **(by_round if unit in STEPS else {}))
-    legend = alt.Legend(title=None, labelLimit=300, symbolOpacity=1, symbolStrokeWidth=0)  # one for colour and point
+    ends = sorted(arms, key=lambda arm: -max((row["round"], share) for row, share, *_ in of if str(row["arm"]) == arm)[1])
+    legend = alt.Legend(title=None, labelLimit=300, symbolOpacity=1, symbolStrokeWidth=0, values=ends)  # of colour and point
     looks = (
         (alt.Color, series_colours(arms), legend),
         (alt.StrokeDash, [DASHES[_is_control(arm)] for arm in arms], None),

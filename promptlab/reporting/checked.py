@@ -20,6 +20,7 @@ from promptlab.nouns import (
     ScreenRow,
     Setting,
     canonical_json,
+    counted,
     digest_of_text,
     first_line,
     plain_json,
@@ -27,7 +28,7 @@ from promptlab.nouns import (
 from promptlab.planning import rebuilt
 from promptlab.planning.earlier import earlier_run
 from promptlab.planning.rebuilt import by_another_version
-from promptlab.record import ratings
+from promptlab.record import ratings, registry
 from promptlab.record.store import Run, frozen_plan
 from promptlab.reporting.against_calls import contradictions
 from promptlab.reporting.earlier import own_rows
@@ -57,9 +58,10 @@ def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCOR
             _of_record(run, plan, frame),
             _of_choices(run, plan),
             _of_earlier(run, plan),
+            _of_known(run),
         )
         if n := len(strange(run, ratings.ratings_of(run.folder))):
-            found.append(f"{n:,} ratings are of other answers than those of this run")
+            found.append(f"{counted(n, 'rating', 'is')} of other answers than those of this run")
         return [*found, *ratings.unlike(run.folder), *chain.from_iterable(checks)]
     except RunProblem:
         raise
@@ -79,6 +81,19 @@ def _of_earlier(run: Run, plan: Plan) -> list[str]:
     """What fails of the run that a comparison was planned with: its answers are half of every such figure."""
     other = earlier_run(plan, run.folder)
     return [] if other is None else [f"{other.id}, which it is compared with: {said}" for said in failures(other)]
+
+
+def _of_known(run: Run) -> list[str]:
+    """Earlier plans that the manifest describes otherwise than this machine's registry, or that are younger than the run."""
+    known = registry.read().plans
+    found = []
+    for name, said in run.manifest.earlier.items():
+        here = {**known[name], "at": said.get("at")} if name in known else {}
+        if here.get("plan") == said.get("plan") and here != said:
+            found.append(f"the manifest says of the plan of {name} what the registry here does not")
+        if str(said.get("at", "")) > run.manifest.updated_at:
+            found.append(f"the manifest says that the plan of {name} is earlier, and got its first answer after this run")
+    return found
 
 
 def _incomplete(run: Run, plan: Plan, trials: pd.DataFrame) -> list[str]:
@@ -115,12 +130,12 @@ def _of_trials(run: Run, plan: Plan, trials: pd.DataFrame, most: int) -> list[st
     roles = {(arm.name, arm.role) for arm in plan.arms}
     clusters = {(str(row["task"]), str(row["item"])): row["cluster"] for row in items}
     if n := sum(pair not in roles for pair in zip(some["arm"], some["role"], strict=True)):
-        found.append(f"{n:,} trials{of} have another role than their arm has in the plan")
+        found.append(f"{counted(n, 'trial')}{of} with another role than the arm has in the plan")
     held = zip(some["task"], some["item"], some["cluster"].astype(object).where(some["cluster"].notna(), None), strict=True)
     if n := sum(clusters.get((task, item)) != cluster for task, item, cluster in held):
-        found.append(f"{n:,} trials{of} are in another cluster than their items")
+        found.append(f"{counted(n, 'trial')}{of} in another cluster than the item")
     if n := sum(identity not in ids for identity, ids in _identities(some, plan)):
-        found.append(f"{n:,} trials{of} are not what their ids say")
+        found.append(f"{counted(n, 'trial')}{of} with an id of another trial")
     return found
 
 
@@ -133,7 +148,7 @@ def _of_choices(run: Run, plan: Plan) -> list[str]:
         return []
     trials = run.trials(compact=True)
     if odd := _misplaced(run, plan, trials):
-        return [f"{odd:,} trials are in another part of the items than the plan has them in"]
+        return [f"{counted(odd, 'trial', 'is')} in another part of the items than the plan has them in"]
     ends = [plan.confirm.order] if plan.confirm else [look.order for look in plan.looks[:-1]]
     orders = run.orders()
     for end in ends:
@@ -155,7 +170,7 @@ def _of_choices(run: Run, plan: Plan) -> list[str]:
         was, now = (
             {_decided(row) for row in one.rows if row.look < len(ends) and (orders >= ends[row.look]).any()} for one in (looks, anew)
         )
-    return [f"{len(was ^ now):,} rows of looks.json are not what the answers decide"] if was != now else []
+    return [f"looks.json differs from what the answers decide in {counted(len(was ^ now), 'row')}"] if was != now else []
 
 
 def _chosen(row: ScreenRow) -> tuple[Any, ...]:

@@ -100,7 +100,7 @@ def provenance(report: Report) -> list[tuple[str, str, bool]]:
         *(("evidence of the answers", evidence.words, False) for evidence in evidence_of(report)),
         ("prices, USD per million tokens", "; ".join(f"{name}: {_price(p)}" for name, p in m.prices.items()) or "none recorded", False),
         ("calls", f"{m.counts.sent:,} sent in {m.sessions} session{'' if m.sessions == 1 else 's'}; in the last, {m.counts.cached:,} "
-                  f"answers came from the cache and {m.counts.errors:,} calls failed", False),
+                  f"answers came from the cache and {counted(m.counts.errors, 'call')} failed", False),
         ("budget", "none set" if m.budget_usd is None else f"${m.budget_usd:g}", False),
         *([("last error", m.last_error, True)] if m.last_error else ()),
         *((f"stopped asking {model}", str(why), False) for model, why in m.stopped.items()),

@@ -126,7 +126,7 @@ def grounded(comparisons: Sequence[Comparison], trials: pd.DataFrame, plan: Plan
             )
         else:
             n, outside = (labels[index].n_human, labels[index].n_outside) if index in labels else (0, 0)
-            checked = f"only {counted(n, 'rated item')} check{'s' if n == 1 else ''}" if n else "was not validated"
+            checked = f"only {counted(n, 'rated item', 'checks')}" if n else "was not validated"
             which = f"this judge, which {checked if not n else 'people have not validated yet: ' + checked + ' it'}"
             more = f" {outside} rated items outside the random sample do not count." if outside else ""
             made.append(replace(c, sentence=f"{c.sentence} According to {which}.{kin(plan, concerned)}{more}{silent_raters}"))
@@ -158,10 +158,8 @@ def unvalidated(comparisons: Sequence[Comparison], plan: Plan) -> list[str]:
         return []
     other = "Other v" if any(c.method == ANCHORED for c in over) else "V"
     n = max((int(n) for c in over for n in re.findall(r"only (\d+) rated items? check", c.sentence)), default=0)
-    people_ = (
-        f"which {counted(n)} rated by people do not validate yet ({LEAST_RATED} are needed)" if n else "which was not validated by people"
-    )
-    return [f"{other}erdicts are according to this judge, {people_}: promptlab rate.{kin(plan, tasks)}"]
+    few = f"{counted(n, 'rated item', 'does')} not validate yet ({LEAST_RATED} are needed)" if n else "was not validated by people"
+    return [f"{other}erdicts are according to this judge, which {few}: promptlab rate.{kin(plan, tasks)}"]
 
 
 class Labelled(NamedTuple):

@@ -42,7 +42,7 @@ def aged(run: Run, plan: Plan, trials: pd.DataFrame, comparisons: Sequence[Compa
         return Aged(tuple(comparisons), ())
     known = registry.read()
     old = trials[trials["older"].notna()] if "older" in trials else trials.iloc[:0]
-    sentences = [*registered_words(run), *_begun_words(known.begun.get(run.id, ()))]
+    sentences = [*registered_words(run), *_edited_words(known.edited), *_begun_words(known.begun.get(run.id, ()))]
     if old.empty and not set(known.plans) - {run.id}:
         return Aged(tuple(comparisons), tuple(sentences))
     own = registry.entry_of(run.plan, run.each_item())
@@ -82,6 +82,10 @@ def _older_words(trials: pd.DataFrame, own: Entry, entries: Mapping[str, Entry])
     if changed:
         said.append(f"The metric of {', '.join(sorted(changed))} was another one then: report both.")
     return said
+
+
+def _edited_words(edited: Sequence[str]) -> list[str]:
+    return [f"The registry here was edited: {'; '.join(edited[:MOST_RUNS])}."] if edited else []
 
 
 def _begun_words(begun: Sequence[str]) -> list[str]:

@@ -85,8 +85,8 @@ def power_table(rows: Sequence[PowerRow]) -> Table:
         for p in rows
     ]
     note = (
-        f"A cell has {counted(rows[0].n_items_cell)} or more; in it at least {rows[0].least_changed} answers must change, all one "
-        f"way, before anything can be concluded. 'Among all' is the strictest level of {rows[0].n_cells} cells a model."
+        f"A cell has {counted(rows[0].n_items_cell)} or more; in it at least {counted(rows[0].least_changed, 'answer')} must change, all "
+        f"one way, before anything can be concluded. 'Among all' is the strictest level of {rows[0].n_cells} cells a model."
     ) if rows else ""  # fmt: skip
     columns = [
         "against (arms)",
@@ -143,7 +143,7 @@ def short_table(chosen: Choices, draft: Draft) -> Table:
         ("smallest effect seen", _in_points(size.smallest_effect(), "none")),
         ("no effect shown to within", _in_points(size.smallest_margin(0.05 / family))),
         ("items a task needed", f"{n:,}" if n else f"more than {MOST_ITEMS:,}"),
-        ("strictest significance level", f"{chosen.level:.4g}, of {chosen.comparisons:,} comparisons"),
+        ("strictest significance level", f"{chosen.level:.4g}, of {counted(chosen.comparisons, 'comparison')}"),
     ]
     if len(size.tasks) > 2:
         rows.insert(2, ("smallest effect seen, tasks like these", _in_points(size.smallest_effect(TAU))))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, BAD_ENDS, NONE_ARM, OUTCOMES, Setting
+from promptlab.nouns import AA_ARM, BAD_ENDS, NONE_ARM, OUTCOMES, Setting, counted
 from promptlab.reporting.prepared import RIGHT, Store, records
 from promptlab.reporting.table import Table
 from promptlab.reporting.words import or_unknown
@@ -150,7 +150,7 @@ def unpriced(store: Store, sums: Sequence[Row]) -> list[str]:
         n = sum(row["n_unpriced"] for row in sums if row["model"] == model)
         if n:
             why = "the provider did not say how many tokens they took" if prices.get(model) else "nobody says what the model costs"
-            found.append(f"{model}: the price of {n:,} answers is unknown, because {why}. It is counted nowhere, and is not 0.")
+            found.append(f"{model}: the price of {counted(n, 'answer')} is unknown, because {why}. It is counted nowhere, and is not 0.")
     return found
 
 

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from promptlab.design.cross import trials as trials_of
 from promptlab.nouns import CIRCUMSTANCE_COLUMNS, TRIAL_COLUMNS, CallRow, PromptlabError, RunProblem, first_line, row_of
+from promptlab.nouns.environment import recorded
 from promptlab.planning.rebuilt import by_another_version, plan_differences
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study, as_recorded
@@ -74,7 +75,8 @@ def study_of(run: Run, consent: Consent | None = None) -> Study:
     origin = run.experiment_file
     base = run.folder if origin is None else origin.parent
     plan = run.plan
-    study = resolve(run.folder / "experiment.yaml", len(plan.looks) or None, base, plan.scorer, consent=consent)
+    with recorded(run.manifest.environment):
+        study = resolve(run.folder / "experiment.yaml", len(plan.looks) or None, base, plan.scorer, consent=consent)
     frozen = run.manifest.hashes
     if "addresses" in frozen:  # which the environment decided, perhaps on another machine
         models = [
@@ -213,7 +215,7 @@ def _unlike(row: Record, calls: Sequence[Record], made: Rows, is_other: bool, is
     """The columns in which a stored trial differs from the one that was made again, whose score may be left out."""
     trial, of_calls = made
     names = OF_ANY_VERSION if is_other or is_unscored else IN_TRIALS
-    wrong = [name for name in names if not _same(row.get(name), getattr(trial, name))]
+    wrong = [name for name in names if not (is_unscored and name == "score") and not _same(row.get(name), getattr(trial, name))]
     if trial.trial != row["trial"]:
         return ["trial"]
     both = list(zip(sorted(calls, key=lambda call: int(call["turn"])), of_calls, strict=False))

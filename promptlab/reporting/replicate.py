@@ -222,7 +222,10 @@ def replicate(runs: Run | Sequence[Run], paper: Paper, same_as: Mapping[str, str
 def check_names(plan: Plan, paper: Paper, same_as: Mapping[str, str]) -> None:
     """UsageProblem where the plan has no stimulus of the paper, or `same_as` names a model that run or paper do not have."""
     if not stimuli_of(plan, paper):
-        raise UsageProblem(f"the run {plan.run} has no stimulus of {paper!r}; its arms are {', '.join(arm.name for arm in plan.arms)}")
+        arms = ", ".join(arm.name for arm in plan.arms)
+        raise UsageProblem(
+            f"the run {plan.run} has no stimulus of {paper!r}; its arms are {arms}; `promptlab sweep {paper}_table1` makes one that has"
+        )
     known = [*models_of(paper), AVERAGE]
     for name, meant in same_as.items():
         if name not in plan.model_of:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import BENCHMARKS, NONE_ARM, UsageProblem
+from promptlab.nouns import BENCHMARKS, NONE_ARM, UsageProblem, counted
 from promptlab.reporting.prepared import Store, records
 from promptlab.reporting.replicate import (
     SAME,
@@ -218,7 +218,7 @@ def figures(store: Store, model: str, paper: Paper) -> list[Figure]:
 
 def cell_name(cell: Cell, among: Sequence[Cell]) -> str:
     """A cell as a person reads it: benchmark, base prompt, examples, and what else tells it from the others."""
-    parts = [BENCHMARKS[cell.benchmark], f"{cell.base_prompt} prompt", f"{cell.shots} examples"]
+    parts = [BENCHMARKS[cell.benchmark], f"{cell.base_prompt} prompt", f"{counted(cell.shots, 'example')}"]
     parts += [f"placement {cell.placement}"] if len({c.placement for c in among}) > 1 else []
     return ", ".join(parts + ([cell.strategy] if len({c.strategy for c in among}) > 1 else []))
 
@@ -246,7 +246,7 @@ def chart_rows(cells: Sequence[Cell]) -> list[dict[str, Any]]:
             value, low, high = (100 * v for v in (c.check.published, c.check.prediction_low, c.check.prediction_high))
             words = f"paper {value:+.1f} ({low:+.1f} to {high:+.1f})"
             rows.append({"row": name, "kind": KINDS[0], "value": value, "low": low, "high": high, "words": words})
-        words = f"here {c.our_average:+.1f} ({c.our_low:+.1f} to {c.our_high:+.1f}), {c.n_tasks} tasks: {c.verdict}"
+        words = f"here {c.our_average:+.1f} ({c.our_low:+.1f} to {c.our_high:+.1f}), {counted(c.n_tasks, 'task')}: {c.verdict}"
         rows.append({"row": name, "kind": KINDS[1], "value": c.our_average, "low": c.our_low, "high": c.our_high, "words": words})
     return rows
 

@@ -76,7 +76,7 @@ FILE_LIMIT = 2 * 2**30
 KEY = re.compile(r"[0-9a-f]{64}\Z")
 OWN = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._ -]{0,99}/){0,8}[A-Za-z0-9_][A-Za-z0-9._ -]{0,99}")
 """Places of files of the user's own that a bundle may hold."""
-ABOUT = ("counts", "hashes", "chain", "cells", "earlier", "registered")
+ABOUT = ("counts", "hashes", "chain", "cells", "earlier", "registered", "environment", "ratings")
 """What a bundle's manifest says by name."""
 RECORD = ("plan.json", "manifest.json", "items.parquet", "looks.json")
 """Files of a run folder that resolving its experiment reads."""

@@ -144,6 +144,7 @@ class KeptManifest:
         self.concurrency = before.concurrency
         self.earlier: Mapping[str, Any] = before.earlier
         self.ratings: Mapping[str, Any] = before.ratings
+        self._environment = study.from_environment
         self.registered: Mapping[str, Any] = before.registered or registration_of(plan_digest, study.path.parent)
         self.kept_before = Sums(
             max(before.counts.sent, kept.n_sent), max(paid_before_usd, kept.paid_usd), max(before.unsure_usd, kept.unsure_usd),
@@ -202,6 +203,7 @@ class KeptManifest:
                 hashes=self._hashes,
                 chain=self._writer.chain.plain(),
                 models={model.name: ModelAsked(litellm_name=model.litellm_name, api_base=model.api_base) for model in models},
+                environment=self._environment,
                 batches=self.batches(),
                 served={name: tuple(sorted(versions)) for name, versions in sorted(self._served.items())},
                 versions=self._versions,

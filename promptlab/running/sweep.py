@@ -32,7 +32,8 @@ from promptlab.planning.hashes import hash_of_experiment
 from promptlab.planning.plan import make_plan
 from promptlab.planning.rebuilt import plan_differences, problems, refuse
 from promptlab.planning.study import Study, as_recorded
-from promptlab.record.registry import known_of, note_plan
+from promptlab.record import ratings
+from promptlab.record.registry import bundled, known_of, note_plan
 from promptlab.record.repair import move_aside
 from promptlab.record.store import Run, RunWriter, frozen_plan
 from promptlab.record.store.files import DAMAGED, line_of
@@ -70,8 +71,8 @@ class Sweep:
     def reason(self) -> str:
         """Why it ended before all was recorded, in words."""
         p = self.progress
-        waits = f"{p.n_waiting:,} trials wait in {counted(p.n_batches, 'batch')}" if p.n_waiting else ""
-        missing = f"{p.n_not_cached:,} trials need an answer that is not in the cache" if p.n_not_cached else ""
+        waits = f"{counted(p.n_waiting, 'trial', 'waits')} in {counted(p.n_batches, 'batch')}" if p.n_waiting else ""
+        missing = f"{counted(p.n_not_cached, 'trial', 'needs')} an answer that is not in the cache" if p.n_not_cached else ""
         errors = f"{p.n_errors_in_words}, the last: {p.last_error}" if p.n_errors else ""
         return "; ".join(filter(None, (p.budget_reached, p.stalled, *p.stopped.values(), waits, missing, errors))) or "it was stopped"
 
@@ -191,6 +192,9 @@ class _Session:
         self._noted = False
         kept = taken_over(writer.folder)
         self._manifest = KeptManifest(study, writer, self._progress, plan_digest, self._recorded.paid_usd, kept)
+        if self._how.cache == "replay" and bundled(study.path.parent, "hashes").get("plan") == plan_digest:
+            ratings.copied(study.path.parent, writer.folder)
+            self._manifest.ratings = self._manifest.ratings or bundled(study.path.parent, "ratings")
 
     async def run(self, serve_gpus: int) -> Sweep:
         """Until all is recorded, or something ends it."""

@@ -46,8 +46,8 @@ def read_prompts(
     """The prompts of an experiment, each with the variables that it holds; `problems` and `notes` get what there is to say."""
     found: dict[str, Prompt] = {}
     for name, entry in entries.items():
-        path = file_of(entry.file) if entry.file is not None else None
         try:
+            path = file_of(entry.file) if entry.file is not None else None
             prompt = load_prompt(name, entry, path)
         except FileProblems as error:
             problems.extend(error.problems)

@@ -235,7 +235,7 @@ def not_run(treatment: str, again: str = AGAIN, n_recorded: int = 0) -> str:
     if not again:
         return f"No pair of {treatment} and its control is in the imported file."
     if n_recorded:
-        return f"No item has a score under both {treatment} and its control: {n_recorded:,} trials are recorded.{again}"
+        return f"No item has a score under both {treatment} and its control: {counted(n_recorded, 'trial', 'is')} recorded.{again}"
     return f"No pair of {treatment} and its control is recorded yet. Run the sweep to its end."
 
 

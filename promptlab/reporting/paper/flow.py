@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from promptlab.nouns import OUTCOMES, Comparison, inert
+from promptlab.nouns import OUTCOMES, Comparison, counted, inert
 from promptlab.reporting.build import Report
 from promptlab.reporting.paper.tex import tex
 from promptlab.reporting.rows import named
@@ -121,16 +121,16 @@ def diagram(flow: Flow, report: Report) -> str:
     left += [f"{flow.unsent:,} not sent or not finished"] if flow.unsent else []
     over = _over(report)
     pairs = sorted(c.n_pairs for c in over)
-    paired = f"{pairs[0]:,} to {pairs[-1]:,} pairs of items in {len(over):,} comparisons" if pairs else "no comparison was planned"
+    paired = f"{pairs[0]:,} to {pairs[-1]:,} pairs of items in {counted(len(over), 'comparison')}" if pairs else "no comparison was planned"
     if pairs and pairs[0] == pairs[-1]:
         paired = f"{pairs[0]:,} pairs of items in each of {len(over):,} comparisons"
     lost_pairs = sum(c.n_planned - c.n_pairs for c in over)
     kept = [f"{n:,} kept although {OUTCOMES.get(name, name)}" for name, n in flow.ends.items()]
     steps = [
-        (f"Planned: {flow.planned:,} trials", left or ["none left out"]),
-        (f"Recorded: {flow.recorded:,} trials", [f"{n:,} {words}" for words, n in flow.lost] or ["none without a score"]),
-        (f"Scored: {flow.scored:,} answers", kept or ["all whole"]),
-        (f"Paired: {paired}", [f"{lost_pairs:,} pairs lost over all comparisons" if lost_pairs else "no pair lost"]),
+        (f"Planned: {counted(flow.planned, 'trial')}", left or ["none left out"]),
+        (f"Recorded: {counted(flow.recorded, 'trial')}", [f"{n:,} {words}" for words, n in flow.lost] or ["none without a score"]),
+        (f"Scored: {counted(flow.scored, 'answer')}", kept or ["all whole"]),
+        (f"Paired: {paired}", [f"{counted(lost_pairs, 'pair')} lost over all comparisons" if lost_pairs else "no pair lost"]),
     ]
     lines = []
     for i, (box, beside) in enumerate(steps):

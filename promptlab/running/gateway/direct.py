@@ -155,7 +155,7 @@ class DirectWire(Wire):
             "Accept-Encoding": "identity",
             "User-Agent": "promptlab",
         }
-        if model.provider == "openai" and (model.api_base is None or model.base_env):
+        if model.provider == "openai" and (model.api_base is None or (model.base_env and os.environ.get(model.base_env))):
             headers |= {header: value for name, header in OPENAI_HEADERS.items() if (value := os.environ.get(name))}
         headers |= headers_of(model)
         target = _Target(

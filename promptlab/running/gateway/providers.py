@@ -167,7 +167,7 @@ def key_sent(model: Model) -> str:
 
 def _is_own_host(model: Model) -> bool:
     """Whether a model's address is one of its provider's public ones, or the environment's: those that its usual key is for."""
-    if model.base_env:
+    if model.base_env and os.environ.get(model.base_env, "").rstrip("/") == model.api_base:  # of this machine, not of a bundle's author
         return True
     address = urlsplit(model.api_base or "")
     hosts = (urlsplit(PUBLIC.get(model.provider, "")).hostname,)

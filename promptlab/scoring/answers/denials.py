@@ -9,7 +9,8 @@ from promptlab.scoring.compiled import regex
 
 _NOT = (
     r"(?:\b(?:not|never|neither|nor|hardly|scarcely|barely|anything but|far from|by no means|in no way|no way|no longer|instead of"
-    r"|rather than|unlike|except|nothing|nicht|kein\w{0,2}|n'est pas|pas|no es|non è|não é|ne sont pas|(?<!no )(?<!without )doubt(?:ful)?"
+    r"|rather than|unlike|except|nothing|nicht|kein\w{0,2}|n'est pas|pas"
+    r"|no (?:es|son|hay)|non è|não é|ne sont pas|(?<!no )(?<!without )doubt(?:ful)?"
     r"|disagree|deny|unlikely|refuse"
     r"|hesitate to|fails? to|wrong to|incorrect to|mistake to|impossible)\b(?![\"'])|n't\b|cannot\b|不是|不|並非|并非)"
 )

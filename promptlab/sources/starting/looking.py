@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from promptlab.nouns import FileProblems, no_file
+from promptlab.nouns import FileProblems, counted, no_file
 from promptlab.sources.encodings import MARKS, as_utf8
 from promptlab.sources.foreign import check_regular, json_value
 from promptlab.sources.own.rows import chat_of
@@ -146,7 +146,7 @@ def _of_rows(path: Path, rows: Iterator[Sequence[Any]], size: int, found: Looked
     if not head:
         raise FileProblems.one(path, "the file is empty; it needs a first line with names of columns, and rows")
     if n_titles := _titles(head):
-        found.copied.append(f"has {n_titles} line{'s' * (n_titles > 1)} above the names of its columns")
+        found.copied.append(f"has {counted(n_titles, 'line')} above the names of its columns")
     first, *below = head[n_titles:]
     kept, found.n_rows = _sampled(itertools.chain(below, rows), size)
     names = [_text(name).strip() for name in first]
@@ -164,7 +164,7 @@ def _of_rows(path: Path, rows: Iterator[Sequence[Any]], size: int, found: Looked
             else f"most rows do not have the {len(names)} cells of the first", 1
         )  # fmt: skip
     if odd:
-        found.copied.append(f"has {len(odd):,} rows with more or fewer cells than its first line, which are left out")
+        found.copied.append(f"has {counted(len(odd), 'row')} with more or fewer cells than its first line, left out")
     found.columns = tuple(names)
     found.rows = [dict(zip(_unique(names), row, strict=True)) for row in kept if len(row) == len(names)]
 
@@ -200,7 +200,7 @@ def _of_lines(path: Path, size: int, found: Looked) -> None:
     if len(bad) > len(kept) / 2 or not kept:
         raise FileProblems.one(path, f"not JSON lines: {bad[0] if bad else 'the file is empty'}; each line must be an object")
     if bad:
-        found.copied.append(f"has {len(bad):,} lines that are no JSON objects, which are left out")
+        found.copied.append(f"has {counted(len(bad), 'line')} without a JSON object, left out")
 
 
 def _of_json(path: Path, found: Looked) -> None:
@@ -258,7 +258,7 @@ def _of_table(table: Table, found: Looked) -> None:
     """Rows that a reader made; those with a problem are left out."""
     rows = [dict(row.values) for row in table.rows if row.problem is None]
     if len(rows) < len(table.rows):
-        found.copied.append(f"has {len(table.rows) - len(rows):,} rows that cannot be read, which are left out")
+        found.copied.append(f"has {counted(len(table.rows) - len(rows), 'row')} that cannot be read, left out")
     found.columns = tuple(dict.fromkeys((*found.columns, *table.columns)))
     found.n_rows += len(table.rows)
     found.rows += rows

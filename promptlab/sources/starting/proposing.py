@@ -389,8 +389,8 @@ def _askable(made: Proposal) -> None:
     for row in kept:
         inputs.setdefault("\n".join(said(row.get(name)) for name in (*made.shown, made.input)), set()).add(said(row.get(made.target or "")))
     if len(inputs) < len(kept):
-        made.notes.append(f"{len(kept) - len(inputs):,} rows ask what another row asks; they count as one cluster")
+        made.notes.append(f"{counted(len(kept) - len(inputs), 'row', 'asks')} what another row asks; such rows count as one cluster")
     if made.target and (torn := sum(len(answers) > 1 for answers in inputs.values())):
         made.notes.append(f"{torn:,} inputs have several different right answers; look at them first")
     if len(kept) < 50:
-        made.notes.append(f"{len(kept)} rows are few: only a large difference can be found")
+        made.notes.append(f"{counted(len(kept), 'row', 'is')} few: only a large difference can be found")

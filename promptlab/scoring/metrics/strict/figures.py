@@ -48,9 +48,10 @@ _ELSE = regex(
 )
 """What only another case would give: "43 is what you would get ..., but"."""
 OR = regex(
-    r"\s*(?:,?\s*(?:- )?\bor\b(?: maybe| perhaps| even| was it| is it)?|,?\s*\b(?:possibly|maybe|perhaps)\b|/|,?\s*\bto\b|-|,"
-    r"|,?\s*\band\b|~)\s*(?:or|and"
-    r"|maybe)?\s*$",
+    r"\s*(?:,?\s*(?:- )?\bor\b(?: maybe| perhaps| even| was it| is it)?|,?\s*\b(?:possibly|maybe|perhaps)\b|/|,?\s*\bto\b|-|[,、]"
+    r"|,?\s*\band\b|~|,?\s*\b(?:oder|ou|o|bzw|soit)\b\.?(?: vielleicht| peut-être| quizás?| tal vez| forse| talvez)?"
+    r"|[个個つ개]?[,、]? ?(?:か|または|もしくは|あるいは|或者?|还是|또는|혹은|이?나))\s*(?:or|and"
+    r"|maybe|soit)?\s*$",
     re.I,
 )
 DOTTED = regex(

@@ -71,3 +71,46 @@ def placed(reply: Reply, n: int) -> int | None:
     found = _NTH.fullmatch(reply.said) if names_place(reply.said) else None
     places = _PLACES | _OF_TWO if n == 2 else _PLACES
     return places.get(found["nth"].casefold()) if found is not None else None
+
+
+_RULES_OUT = regex(
+    r"\b(?:exclut|exclu(?:ent|e|s|es)?|excluy\w+|excluid\w+|exclui|élimin\w+|écart\w+|descart\w+|elimina[mns]?|esclu[ds]\w+"
+    r"|ausgeschlossen|ausschließ\w*|(?:schließ|scheide)\w+(?=[^.;\n]{0,120} aus\b))\b|排除|除外|제외|배제",
+    re.I,
+)
+_RULES = ("exclu", "limin", "cart", "esclu", "ausge", "aussch", " aus", "排除", "除外", "제외", "배제")
+_LEFT = regex(
+    r"\b(?:(?:il )?(?:ne )?reste(?:nt)?(?: (?:donc|alors|plus))?(?: que)?"
+    r"|(?:es )?(?:übrig )?bleib(?:t|en)(?: (?:also|daher|nur|somit|noch))*"
+    r"|quedan?|resta(?:no)?|rimane|sobra)\b|剩下?|残るのは|남는 (?:것은|건)",
+    re.I,
+)
+_IS_LEFT = regex(r"(?P<left>[^、,;:。.\n]{1,80}?) ?(?:だけ)?(?:が残|[이가만] 남)")
+"""What a clause of East Asia says that remains: "Xが残る"."""
+
+
+def left_over(text: str, options: tuple[str, ...]) -> str | None:
+    """What is left where a reply in another language rules options out; '' where several are, None where it rules none out."""
+    low = text.casefold()
+    if len(text) > 2000 or not any(map(low.__contains__, _RULES)) or (rules := _RULES_OUT.search(text)) is None:
+        return None
+    named = _names(options)
+    left = (
+        text[last[-1].end() :]
+        if (last := list(_LEFT.finditer(text)))
+        else is_left["left"]
+        if (is_left := _IS_LEFT.search(text, rules.end()))
+        else ""
+    )
+    if named.search(left) is not None:
+        return left
+    before, after = ({name.casefold() for name in named.findall(part)} for part in (text[: rules.start()], text[rules.end() :]))
+    if bool(before) == bool(after) or len(sentences(text)) > 1 or ";" in text or denying(text):
+        return None
+    rest = [option for option in options if option.casefold() not in before | after]
+    return rest[0] if len(rest) == 1 else ""
+
+
+@lru_cache(maxsize=CACHED)
+def _names(options: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, options)) or '(?!)'})(?!\w)", re.I)

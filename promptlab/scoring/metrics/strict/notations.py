@@ -110,6 +110,10 @@ _ATOM = regex("|".join(sorted(map(re.escape, _ATOMS), key=len, reverse=True)), r
 _FOREIGN = regex(rf"(?<!\w)(?:{_ATOM.pattern})(?:(?:[ -]|und| y | et )?(?:{_ATOM.pattern}))*(?!\w)", re.I)
 _COMMON = frozenset({"once", "un", "uno", "six", "cent", "cents", "null", "eins", "elf", "mil"})
 """Number words that are other words elsewhere: alone they count only where they are all that a text says."""
+_AMONG = {"elf": words("sind insgesamt ist zähle habe ergibt dinge gegenstände stück stücke ergebnis antwort zusammen sachen macht")} | {
+    "once": words("son hay total tengo objetos cosas resultado respuesta suman cuento"),
+}
+"""Words of a sentence in which such a word is a number."""
 _DIGITS = {**dict(zip("零一二三四五六七八九", range(10), strict=True)), "〇": 0, "两": 2, "兩": 2} | {
     **dict(zip("영일이삼사오육칠팔구", range(10), strict=True)),
     "공": 0,
@@ -119,7 +123,7 @@ _MYRIADS = {"万": 10**4, "萬": 10**4, "만": 10**4, "億": 10**8, "亿": 10**8
 _CHINESE = "零〇一二两兩三四五六七八九十百千万萬億亿"
 _KOREAN = "영공일이삼사오육칠팔구십백천만억"
 _EAST = regex(
-    rf"(?<![\u4e00-\u9fff])[{_CHINESE}]{{1,20}}(?=\s*(?:[。.!！、,，です个個つ本台只件枚人]|$))"
+    rf"(?:(?<![\u4e00-\u9fff])|(?<=[或者]))[{_CHINESE}]{{1,20}}(?=\s*(?:[。.!！、,，です个個つ本台只件枚人]|$))"
     rf"|[{_CHINESE}]{{0,20}}[十百千](?!分之)(?<!之[十百千])[{_CHINESE}]{{0,20}}"
     rf"|(?<=[是为為有：は共负負])[{_CHINESE}]{{1,20}}"
     rf"|(?<![\uac00-\ud7af])[{_KOREAN}]{{1,20}}(?=\s*(?:입니다|이에요|예요|이다|개|[.!]|$))"
@@ -132,11 +136,13 @@ _NATIVE |= {
     for n, ten in enumerate(str.split("열 스물 서른 마흔 쉰 예순 일흔 여든 아흔"), 1)
     for k, one in enumerate(["", *list(_NATIVE)[:9]])
 }
+_NATIVE |= {f"{ten}{one}": 10 * n + k for n, ten in ((1, "열"), (2, "스물")) for k, one in enumerate("한두세네", 1)}
 _IN_KOREAN = regex(rf"(?<![\uac00-\ud7af])(?:{'|'.join(sorted(_NATIVE, key=len, reverse=True))})(?=\s*(?:입니다|이에요|개|[.!]|$))")
 
 
 def _foreign(match: re.Match[str]) -> str:
-    if match[0].casefold() in _COMMON and match[0] != match.string.strip(" .!\"'*"):
+    name = match[0].casefold()
+    if name in _COMMON and match[0] != match.string.strip(" .!\"'*") and words(match.string).isdisjoint(_AMONG.get(name, ())):
         return match[0]
     total = group = 0
     for name in _ATOM.findall(match[0]):
@@ -228,7 +234,7 @@ def undated(text: str) -> str:
     return _DATED.sub(lambda date: f"{date['month'] or date['named'] or ''} ", text)
 
 
-_SIX = regex(r"\bsix (?=mille\b|cent\b)", re.I)
+_SIX = regex(r"\bsix (?=mille\b|cent\b|ou\b)", re.I)
 """The French number that begins as an English one."""
 _A_HUNDRED = regex(r"\ban? (?=(?:hundred|thousand|million)\b)", re.I)
 

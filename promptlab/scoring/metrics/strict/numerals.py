@@ -128,6 +128,8 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
         one = usable[n]
         if not leads(text, one):
             continue
+        if n and not text.isascii() and _EITHER.fullmatch(between[n - 1]):
+            return True, None
         if n < len(between) and (operators[n] or OR.fullmatch(between[n])):
             if operators[n] and VERB.search(between[-1]) is None:
                 continue
@@ -138,6 +140,9 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
     if all(OR.fullmatch(gap) or op for gap, op in zip(between, operators, strict=True)):
         return alone, None
     return False, None
+
+
+_EITHER = regex("[个個つ개]?[,、]? ?(?:または|もしくは|あるいは|还是)\\s*")
 
 
 def _equated(text: str) -> Decimal | None:
@@ -171,7 +176,7 @@ def number(reply: Reply, item: Item) -> Scored:
 
 def numbered(reply: Reply) -> tuple[Decimal | None, str, str]:
     """The number that a reply says, the rule that found it, and the text with its numbers in digits."""
-    plain = reply.text if _PLAIN.fullmatch(reply.text) else undated(arabic(reply.text))
+    plain = reply.text if _PLAIN.fullmatch(reply.text) else undated(arabic(reply.text.replace(" bzw. ", " oder ")))
     return *_number(reply if plain == reply.text else located(plain)), plain
 
 

@@ -16,7 +16,7 @@ from promptlab.scoring.answers.text import fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import replies
-from promptlab.scoring.metrics.strict.implied import agrees, names_place, placed
+from promptlab.scoring.metrics.strict.implied import agrees, left_over, names_place, placed
 from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
 from promptlab.scoring.metrics.strict.roles import Roles, by_role
@@ -50,6 +50,8 @@ def label(reply: Reply, item: Item) -> Scored:
     """One of the item's options."""
     if reply.text in item.choices:
         return bigbench.choice(reply.text, item)
+    if reply.concluded is None and (left := left_over(reply.head, item.choices)) is not None:
+        reply = located(left)
     scored = _settled(_in_options(reply, item.choices), item)
     return scored if scored.extracted is not None else _implied(reply, item, item.choices)
 
@@ -99,10 +101,16 @@ _PLACED = regex(
     re.I,
 )
 _SARCASM = Roles(
-    regex(r"sarcas\w*|\biron(?:ic|y)\b|\bsnark\w*|✅|\byes\W*$", re.I),
+    regex(
+        r"sar[ck][aá]s\w*|\bir[oó]n(?:ic|y|i[aeq]\w*|isch\w*|ico)\b|\bsnark\w*|✅|\byes\W*$"
+        r"|讽刺|反讽|諷刺|皮肉|嫌味|비꼬|비꼼|풍자|반어|빈정",
+        re.I,
+    ),
     regex(
         r"\b(?:sincere\w*|genuine\w*|literal\w*|serious\w*|earnest\w*|straightforward|factual|plain|non-sarcastic|honest\w*"
-        r"|true statement|(?:without|no) (?:any )?(?:sarcas|iron)\w*)\b|❌|\bno\W*$",
+        r"|true statement|(?:without|no) (?:any )?(?:sarcas|iron)\w*|ernst\w*|aufrichtig\w*|ehrlich\w*|wörtlich|sincères?|sérieu\w+"
+        r"|littérale?|sincer[oa]s?|seri[oa]s?|literale?)\b|❌|\bno\W*$"
+        r"|[认認]真|真[诚誠心]|[严嚴][肃肅]|字面|誠実|本気|真面目|文字通り|진심|진지|문자 그대로",
         re.I,
     ),
     regex(r"\bmore (?:sarcastic|ironic)\b"),
@@ -157,6 +165,8 @@ def choice(reply: Reply, item: Item) -> Scored:
         and granted["turn"]
     ):
         reply = located(reply.head[granted.end() :])
+    if reply.concluded is None and (left := left_over(reply.head, options)) is not None:
+        reply = located(left)
     reply = _in_options(reply, options)
     scored = _settled(reply, item)
     if scored.extracted is None and reply.text:
@@ -288,15 +298,15 @@ _SIZES = Roles(
     regex(
         r"\b(?:larger|bigger|greater|taller|heavier|longer|largest|biggest|more massive|large|big|huge|enormous"
         r"|giant|gigantic|massive|colossal|wins|outweighs"
-        r"|yes|größer\w*)\b"
-        r"|plus gr(?:and|os)|más grande|大き|더 [크큽큰]|✅",
+        r"|yes|größ(?:er|te)\w*|mayor|maior)\b"
+        r"|plus gr(?:and|os)|más grande|più grand|大き|[较較更最]大|(?:^|体型|體型)大的|더 [크큽큰]|✅",
         re.I,
     ),
     regex(
         r"\b(?:smaller|shorter|lighter|tinier|smallest|small|tiny|minuscule|microscopic|little|dwarfed|no(?! (?:contest|doubt|question"
         r"|comparison"
-        r"|competition))|kleiner\w*|plus petite?|más pequeñ[oa])\b"
-        r"|小さ|더 작|❌",
+        r"|competition))|klein(?:er|ste)\w*|plus petite?|más pequeñ[oa]|più piccol[oa]|menor)\b"
+        r"|小さ|[较較更最]小|(?:^|体型|體型)小的|더 작|❌",
         re.I,
     ),
     regex(

@@ -214,7 +214,8 @@ def _parts(place: Place) -> Iterator[str]:
         lines = [text]
     if len(lines) > 1:
         lines = [line for line in lines if not _FILLER.match(line)] or lines
-        yield " ".join(lines)
+        if not any(":" in line and other_label(line.partition(":")[0] + ":") for line in lines[1:]):
+            yield " ".join(lines)
         yield lines[0]
         if len(lines[0].split()) > 6 or lines[0].endswith((":", ".", "!")):
             yield lines[-1]
@@ -272,15 +273,22 @@ _OPENING = regex(
 )
 _OPENERS = frozenset(str.split("no ye we ri ok su so wh ho qu cu th it my"))
 _MAY_ANNOUNCE = regex('[-:：→➡>"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]')
-_ANNOUNCES = regex(r"(?:[:：](?!\S)|→|[-=]+>|➡|\s-(?=\s)|\b(?:becomes|gives|is|are)(?=\s\"))\s*")
+_ANNOUNCES = regex(rf"(?:[:：](?!\S)|(?<=[{CJK}])[:：]|→|[-=]+>|➡|\s-(?=\s)|\b(?:becomes|gives|is|are)(?=\s\"))\s*")
 _OTHER = regex(
-    r"(?:^|\n|[.;,(]\s*|[*-] )(?:the |an? )?(?:not?|wrong|in(?:correct|put)|un(?!scrambl)\w{3,12}|non|original"
+    r"(?:^|\n|[.;,(。]\s*|[*-] )(?:the |an? )?(?:not?|wrong|in(?:correct|put)|un(?!scrambl)\w{3,12}|non|(?:\w+ )?original\w*"
     r"|before|active|objects?|others?|effect"
-    r"|previous\w*|false)\b[^:,.]{0,25}[:：]\s*$",
+    r"|previous\w*|false|kein\w*|nicht|não|pas|ander[en]?|autres|otros|altri|outros|objets?|objetos?|oggetti|gegenstände|dinge|sachen"
+    r"|vorher|avant|antes|prima|ausgangs\w+|aktiv|(?:voix |voz )?acti(?:f|ve|va))\b[^:,.]{0,25}[:：]\s*$"
+    r"|(?:^|[\n.;,(。\s])(?:[原元非]|不是|其[他它余]|その他|[가-힣]*기타|원[문래]|비동물|아닌|主动|主動|能[动動]|능동)[^:,.。\n]{0,15}[:：]\s*$"
+    r"|(?:前|전|以外|では?ない|でない|아닌 ?것)(?:の文| ?문장)?\s?[:：]\s*$",
     re.I,
 )
 """What a word before a colon says of something else than the answer."""
 _EASTERN = regex(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+")
+
+
+_COLON = regex("[:：]")
+_NOT_EASTERN = regex("不是|ではな|ではあり|じゃな|아니|아닙|아닌")
 
 
 def other_label(label: str) -> bool:
@@ -292,15 +300,22 @@ def _announced(text: str) -> Iterator[str]:
     """The text after a colon, a dash or an arrow, to the end of the line or sentence; and all that is not in letters of East Asia."""
     if len(text) > 2000:
         return
-    for match in _ANNOUNCES.finditer(text):
-        if not other_label(text[max(0, match.start() - 40) : match.end()].rsplit("\n", 1)[-1]):
+    told = [
+        match for match in _ANNOUNCES.finditer(text) if not other_label(text[max(0, match.start() - 40) : match.end()].rsplit("\n", 1)[-1])
+    ]
+    for match in told:
+        if match is told[-1] or match[0] not in (":", "："):  # of labels that touch their text only the last one
             line = text[match.end() :].split("\n", 1)[0].strip(OUTSIDE)
             yield line
             if (end := line.find(". ")) > 0:
                 yield line[:end].strip(OUTSIDE)
             if cut := explains(line):
                 yield cut.strip(OUTSIDE)
-    if _CJK.search(text):
+    if (
+        _CJK.search(text)
+        and _NOT_EASTERN.search(text) is None
+        and not any(other_label(text[max(0, match.start() - 40) : match.end()].rsplit("\n", 1)[-1]) for match in _COLON.finditer(text))
+    ):
         yield _EASTERN.sub(" ", text.replace("、", ", ")).strip(OUTSIDE + ":：。.,")
 
 

@@ -12,10 +12,12 @@ _FIRST = 0xE000
 _ONE = "[\ue000-\ue00f]"
 _CLAUSES = regex(
     r"[;\n。]|[.!?](?=\s|$)|,(?! (?:which|who|is|was|being)\b)|、"
-    r"|\b(?:while|whereas|and|but|though|although|because|since|compared (?:to|with)|y|und|et)\b"
+    r"|\b(?:while|whereas|and|but|though|although|because|since|compared (?:to|with)|y|und|et)\b|(?<=이고)\s|(?<=이며)\s| e "
+    r"|(?<=\S) (?=(?:結果|原因|大き|小さ|较|較|결과|원인)\S{0,3}:)"
     r"|(?<=[✅❌✔✗✘])(?=\s*\S)",
     re.I,
 )
+_DENIED_AFTER = regex("ではな|ではあり|じゃな|[이가은는] 아니|아닙|아닌")
 _BOTH = regex(f"\\b(?:of|between|from) (?:an? |the )?{_ONE},? ?(?:and|or|,) (?:an? |the )?{_ONE}", re.I)
 _ORDER = regex(r"\bthe (?:(?P<former>former)|latter)\b", re.I)
 _NO_MORE = regex(r"\bno (?:\w+er|more)\b", re.I)
@@ -62,7 +64,7 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
         asked = roles.asked.search(roles.other.sub(" ", clause))
         if bool(asked) == bool(other):
             continue
-        has = bool(asked) != (denying(clause))
+        has = bool(asked) != (denying(clause) or _DENIED_AFTER.search(clause) is not None)
         (good if has else bad).update(named)
     if len(good) == 1 and not good & bad:
         return good.pop()

@@ -134,9 +134,9 @@ def _named(targets: tuple[str, ...]) -> tuple[set[str], ...]:
 _MARKED = r"(?:\s(?:is|are)\b)?\W{0,4}(?:\([^()]*\)\W*)?(?:(?P<yes>yes|true|✅|✓|✔|(?:an? )?animal)|no|false|❌|✗|✘|not)(?!\w)"
 _OUT = regex(
     r"\b(?:not (?:an? )?\w+|non[- ]?\w+|objects?|others?|other \w+|things|isn't|aren't|is not|are not|except|excluding|exclude"
-    r"|without|remaining)\b"
+    r"|without|remaining|keine?|nicht|ne sont pas|no son|não são|non sono)\b|不是|非|以外|ではな|ではあり|아니|아닌|아닙"
 )
-_PARTS = regex(r"(?:[.;](?=\s|$)|,? \b(?:whereas|while|but)\b|\()")
+_PARTS = regex(r"(?:[.;](?=\s|$)|。|,? \b(?:whereas|while|but)\b|\()")
 
 
 _LEFT_OUT = regex(r"^(?:excluding|except(?: for)?|apart from|leaving out|removing|besides|aside from)\b[^.\n]*?, (?=we|the|i|you|there|it)")
@@ -168,7 +168,7 @@ def _members(text: str, items: list[str]) -> set[str]:
             named = {match["item"] for match in one.finditer(part)}
             if named and any(re.fullmatch(r"\w+", chunk.strip(" *.")) and not one.search(chunk) for chunk in replies.LISTED.split(part)):
                 return set()
-            excludes = _OUT.search(part) is not None
+            excludes = _OUT.search(part) is not None or (":" in part and replies.other_label(f"{part.strip().partition(':')[0]}:"))
             if part.rstrip().endswith(":"):
                 out = excludes
             elif named and not excludes and not out:
