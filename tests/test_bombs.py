@@ -541,7 +541,8 @@ def test_a_foreign_plan_holds_no_more_than_its_folder_makes_likely(swept: Path, 
         with pytest.raises(RunProblem, match=said):
             Run(swept).plan  # noqa: B018
         if "deeply" not in said:
-            registry.append("plan", {"run": swept.name, "plan": digest(plan)})
+            entry = {"models": [], "tasks": {}, "comparisons": {}, "margins": [], "alpha": [0, 0]}
+            registry.append("plan", {"run": swept.name, "plan": digest(plan), **entry})
             assert Run(swept).plan.run == swept.name
             registry.path().unlink()
             (swept.parent / "config.yaml").write_text(f"trusted: ['{swept.parent}']\n")
