@@ -24,6 +24,7 @@ from promptlab.running.budget import Budget
 from promptlab.running.engine import engine_of
 from promptlab.running.gateway import Gateway, RetryPolicy, WireChoice, WireError
 from promptlab.running.gateway.usage import booked, counted, read_usage
+from promptlab.running.ledger import Ledger, Sums
 from promptlab.running.paying import most_input
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.sweep import Sweep, run_sweep
@@ -484,11 +485,9 @@ def test_the_page_of_providers_says_what_the_cases_say() -> None:
 def test_what_a_kill_may_have_cost_is_told_with_why_and_what_to_do(tmp_path: Path, scripted: Serve) -> None:
     """The provider got one request and was killed off before its answer: the cap is used up by what it can have billed."""
     server = scripted(lambda body: Said(chat("42", {"prompt_tokens": 1, "completion_tokens": 1}), billed=(1, 1)))
-    done = swept(tmp_path, server)
-    shutil.rmtree(done.folder)
-    done.folder.mkdir()
-    Ledger(done.folder).keep(Sums(n_sent=1, held_usd=1.98))
-    again = swept(tmp_path, server, max_cost_usd=1.0, cache="off")
-    assert (again.state, again.progress.n_sent) == ("budget", 0)
-    assert [note for note in again.progress.notes if note.startswith("$1.9800 counts as spent for calls that ended without an answer")]
+    first = swept(tmp_path, server, max_cost_usd=1e-9)
+    Ledger(first.folder).keep(Sums(n_sent=1, held_usd=1.98))
+    again = swept(tmp_path, server, max_cost_usd=1.0)
+    assert (again.state, again.progress.n_sent, server.billed_usd) == ("budget", 0, 0)
+    assert again.progress.notes[-1].startswith("$1.9800 counts as spent for calls that ended without an answer")
     assert "raise --max-cost by the difference" in again.progress.notes[-1]
