@@ -288,7 +288,7 @@ def test_paths_start_from_the_folder(tmp_path: Path) -> None:
         ({"items": "x"}, ["items: items: expected a whole number, found 'x'"]),
         ({"modles": 1}, ["modles: unknown key 'modles'; did you mean 'models'?"]),
         ({"tasks": [{**OWN, "items": [{"input": "", "target": "other"}, {"input": "x"}]}]},
-         ["tasks[0]: the task", "tasks[0].items: row 1: 'input' is empty", "tasks[0].items: row 2: 'target' is missing"]),
+         ["tasks[0].items: row 1: 'input' is empty", "tasks[0].items: row 2: 'target' is missing"]),
         ({"tasks": ["sum", {**OWN, "metric": "txt"}]}, ["tasks[1].metric: the metric 'txt' is not known"]),
         ({"tasks": ["sum", {**OWN, "columns": {"input": "asked", "target": "target"}}]},
          ["tasks[1].columns.input: given/tickets.items.jsonl has no column 'asked'"]),

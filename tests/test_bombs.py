@@ -24,6 +24,7 @@ from promptlab.nouns import Item, bounds
 from promptlab.nouns.errors import FileProblems, RunProblem, did_you_mean
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import together
+from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.record import registry
 from promptlab.record.store import Run
@@ -425,6 +426,33 @@ def test_a_prompt_of_very_many_variables(tmp_path: Path) -> None:
     assert time.process_time() - start < 5
 
 
+PROMPTS = {
+    "words that are text": (
+        "".join(f"{{v{n}}}" for n in range(24_000)) + "{input}", f", literal: [{','.join(f'v{n}' for n in range(24_000))}]", "",
+    ),
+    "blanks": ("{" + " " * MEGABYTE + "{input}", "", ""),
+    "lines": ("\n" * MEGABYTE + "".join(f"{{v{n}}}" for n in range(100)), "", "p.txt:1000001: .*v0} is no variable"),
+}  # fmt: skip
+
+
+@pytest.mark.long(but=1)
+@pytest.mark.parametrize("kind", PROMPTS)
+def test_a_prompt_of_a_megabyte(tmp_path: Path, kind: str) -> None:
+    text, more, told = PROMPTS[kind]
+    (tmp_path / "p.txt").write_text(text)
+    path = experiment(tmp_path, tasks="sum", items=4, more=f"prompts: {{a: {{file: p.txt{more}}}}}\n")
+    start = time.process_time()
+    with pytest.raises(FileProblems, match=told) if told else contextlib.nullcontext():
+        make_plan(resolve(path))
+    assert time.process_time() - start < 5
+
+
+def test_a_file_of_very_many_prompts(tmp_path: Path) -> None:
+    prompts = ", ".join(f"p{n}: 'a {{input}}'" for n in range(1001))
+    with pytest.raises(FileProblems, match=r"prompts: .* at most 1000"):
+        resolve(experiment(tmp_path, tasks="sum", more=f"prompts: {{{prompts}}}\n"))
+
+
 CSV = {
     "quotes": '"' * MEGABYTE, "open quotes": "a,b\n" + '"x' * (MEGABYTE // 2), "columns": "a" + "," * MEGABYTE + "\n",
     "rows": "a\n" * (MEGABYTE // 2), "heads": "input,target\n" * 70_000,
@@ -513,7 +541,8 @@ def test_a_foreign_plan_holds_no_more_than_its_folder_makes_likely(swept: Path, 
         with pytest.raises(RunProblem, match=said):
             Run(swept).plan  # noqa: B018
         if "deeply" not in said:
-            registry.append("plan", {"run": swept.name, "plan": digest(plan)})
+            entry = {"models": [], "tasks": {}, "comparisons": {}, "margins": [], "alpha": [0, 0]}
+            registry.append("plan", {"run": swept.name, "plan": digest(plan), **entry})
             assert Run(swept).plan.run == swept.name
             registry.path().unlink()
             (swept.parent / "config.yaml").write_text(f"trusted: ['{swept.parent}']\n")

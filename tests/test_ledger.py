@@ -24,6 +24,7 @@ from promptlab.running.budget import Budget
 from promptlab.running.engine import engine_of
 from promptlab.running.gateway import Gateway, RetryPolicy, WireChoice, WireError
 from promptlab.running.gateway.usage import booked, counted, read_usage
+from promptlab.running.ledger import Ledger, Sums
 from promptlab.running.paying import most_input
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.sweep import Sweep, run_sweep
@@ -388,7 +389,9 @@ def test_no_liar_spends_more_than_the_cap_and_what_was_under_way(tmp_path: Path,
     if liar not in ("free", "reasoning beyond max_tokens", "a hundred times too long"):
         assert manifest.paid_usd + manifest.unsure_usd == pytest.approx(manifest.spent.usd)
         assert "(at most $" in manifest.paid
-    assert (len(done.progress.notes) == 1) == (liar in ("one token", "no usage", "negative", "absurd", "free"))
+    doubts = [note for note in done.progress.notes if "ended without an answer" not in note]
+    assert len(done.progress.notes) - len(doubts) == (manifest.unsure_usd >= 0.0001), "what counts as spent without an answer"
+    assert (len(doubts) == 1) == (liar in ("one token", "no usage", "negative", "absurd", "free"))
 
 
 def test_where_the_provider_tells_the_truth_the_cost_is_right(tmp_path: Path, scripted: Serve) -> None:
@@ -477,3 +480,14 @@ def test_the_page_of_providers_says_what_the_cases_say() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert (ROOT / "docs" / "reference" / "providers.md").read_text(encoding="utf-8") == module.page()
+
+
+def test_what_a_kill_may_have_cost_is_told_with_why_and_what_to_do(tmp_path: Path, scripted: Serve) -> None:
+    """The provider got one request and was killed off before its answer: the cap is used up by what it can have billed."""
+    server = scripted(lambda body: Said(chat("42", {"prompt_tokens": 1, "completion_tokens": 1}), billed=(1, 1)))
+    first = swept(tmp_path, server, max_cost_usd=1e-9)
+    Ledger(first.folder).keep(Sums(n_sent=1, held_usd=1.98))
+    again = swept(tmp_path, server, max_cost_usd=1.0)
+    assert (again.state, again.progress.n_sent, server.billed_usd) == ("budget", 0, 0)
+    assert again.progress.notes[-1].startswith("$1.9800 counts as spent for calls that ended without an answer")
+    assert "raise --max-cost by the difference" in again.progress.notes[-1]

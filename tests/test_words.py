@@ -18,6 +18,11 @@ def test_a_number_and_its_noun_agree(thing: str, one: str, many: str) -> None:
     assert counted(1_200, thing) == many.replace("2", "1,200")
 
 
+def test_a_number_and_its_verb_agree() -> None:
+    assert [counted(n, "trial", "waits") for n in (0, 1, 2)] == ["0 trials wait", "1 trial waits", "2 trials wait"]
+    assert [counted(2, "batch", verb) for verb in ("is", "has", "does")] == ["2 batches are", "2 batches have", "2 batches do"]
+
+
 def test_a_number_and_its_verdict_agree() -> None:
     assert tallied({"helps": 1, "hurts": 2, "same": 0, "unclear": 1_200}) == ["1 helps", "2 hurt", "1,200 unclear"]
 

@@ -1,7 +1,7 @@
 """Every plan that ever got an answer on this machine, in one file that is only appended to; and what is known of earlier plans.
 
 It keeps an honest author honest, and says what a result is one of. A line that was edited or taken out is noticed by its hash; a file
-that was deleted, cut at its end or written anew is not.
+that was deleted, cut at its end or replaced is not.
 """
 
 from __future__ import annotations

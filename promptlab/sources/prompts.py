@@ -70,7 +70,8 @@ def _wrong(prompt: Prompt, literal: Sequence[str], tasks: Sequence[Task]) -> dic
     """What is wrong with each variable of a prompt, in words; of the whole prompt under ''."""
     found: dict[str, str] = {}
     inserted = {name for message in prompt.messages if message["role"] == INSERTED for name in braces(message["content"])}
-    names = [name for name in _braces(prompt) if name not in literal or name in inserted]
+    as_text = set(literal) - inserted
+    names = [name for name in _braces(prompt) if name not in as_text]
     if not inserted and all(message["role"] != "user" for message in prompt.messages):
         found[""] = "it asks nothing: no message has the role user"
     for task in tasks:
@@ -107,9 +108,9 @@ class _Place:
         file, text, start = self.document.path, self.document.text, self.document.line(("prompts", self.name)) or 1
         if self.path is not None:
             file, text, start = self.path, self.path.read_text(encoding="utf-8-sig"), 1
-        mark = re.compile(rf"\{{\s*{re.escape(variable)}\s*\}}")
-        lines = text.split("\n")[start - 1 :] if variable else []
-        return Problem(file, start + next((n for n, line in enumerate(lines) if mark.search(line)), 0), f"prompt {self.name!r}: {said}")
+        rest = text.split("\n", start - 1)[-1]
+        found = re.search(rf"\{{\s*{re.escape(variable)}\s*\}}", rest) if variable else None
+        return Problem(file, start + (rest.count("\n", 0, found.start()) if found else 0), f"prompt {self.name!r}: {said}")
 
 
 def with_columns(task: Task, prompts: Iterable[Prompt], problem: Callable[[str], None]) -> Task:

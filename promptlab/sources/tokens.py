@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 from functools import cache
@@ -27,9 +28,13 @@ def encoding_name(litellm_names: list[str]) -> str:
 
 
 def n_tokens(text: str, encoding: str = DEFAULT) -> int:
-    """The length of a text in tokens; an estimate from its characters where the installation holds no tokenizer."""
-    tokenizer = _tokenizer(encoding)
-    return len(tokenizer.encode(text, disallowed_special=())) if tokenizer else max(1, round(len(text) / CHARS_A_TOKEN))
+    """The length of a text in tokens; an estimate from its characters where the installation holds no tokenizer, or its tokenizer
+    does not take the text, such as half a million blanks.
+    """
+    with contextlib.suppress(ValueError):
+        if tokenizer := _tokenizer(encoding):
+            return len(tokenizer.encode(text, disallowed_special=()))
+    return max(1, round(len(text) / CHARS_A_TOKEN))
 
 
 def litellm_folder() -> Path:

@@ -227,6 +227,7 @@ class Experiment(Part):
     prompts: Annotated[
         dict[Annotated[str, Field(pattern=NAME)], Annotated[PromptEntry, BeforeValidator(entry_of)]],
         Field(description="whole prompts by name, each an arm: text, a list of messages, or {file: PATH}", exclude_if=is_unset),
+        Field(max_length=1000),
     ] = {}
     incumbent: Annotated[
         str | None,
