@@ -10,6 +10,7 @@ import pytest
 from promptlab.nouns import Model, UsageProblem
 from promptlab.planning.resolve import resolve
 from promptlab.running.gateway import Gateway
+from promptlab.running.gateway.direct import DirectWire
 from promptlab.running.gateway.providers import sent_abroad
 from promptlab.running.keys import need_key_consent
 from promptlab.running.preflight import preflight
@@ -75,10 +76,18 @@ def test_this_machine_and_the_provider_are_free(tmp_path: Path, model: str) -> N
     need_key_consent(resolve(path_of(tmp_path, model)), ())
 
 
-def test_an_address_of_the_users_environment_is_free() -> None:
+def test_an_address_of_the_users_environment_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the environment here, and of no other: a bundle names its author's, and organisations go where keys go."""
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
     abroad = Model("m", "openai/x", ABROAD, "MY_KEY")
-    assert sent_abroad(abroad)[1] == ["MY_KEY"]
-    assert sent_abroad(replace(abroad, base_env="OPENAI_BASE_URL"))[1] == []
+    assert "MY_KEY" in sent_abroad(abroad)[1]
+    monkeypatch.setenv("MY_KEY", "k")
+    said = replace(abroad, base_env="OPENAI_BASE_URL")
+    for here, is_free in ((None, False), ("https://other.example/v1", False), (f"{ABROAD}/", True)):
+        monkeypatch.setenv("OPENAI_BASE_URL", here or "")
+        assert sent_abroad(said)[1] == ([] if is_free else ["MY_KEY"])
+        headers = DirectWire([said], ())._target(said).headers
+        assert ("OpenAI-Organization" in headers) is is_free
 
 
 @pytest.mark.parametrize("name", ["base_url", "fallbacks", "aws_bedrock_runtime_endpoint", "vertex_credentials", "langsmith_base_url"])

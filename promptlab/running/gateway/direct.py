@@ -22,7 +22,7 @@ from promptlab.running.gateway.answers import UNREADABLE, body_of, in_utf8
 from promptlab.running.gateway.failures import WireError, read_message
 from promptlab.running.gateway.network import certificates, proxy_of
 from promptlab.running.gateway.parameters import headers_of, messages_of, request_body
-from promptlab.running.gateway.providers import DIRECT, base_of, key_of, not_direct
+from promptlab.running.gateway.providers import DIRECT, base_of, is_own_host, key_of, not_direct
 from promptlab.running.gateway.redirects import redirected
 from promptlab.running.gateway.wire import Wire, late, safe, too_large
 
@@ -155,7 +155,7 @@ class DirectWire(Wire):
             "Accept-Encoding": "identity",
             "User-Agent": "promptlab",
         }
-        if model.provider == "openai" and (model.api_base is None or (model.base_env and os.environ.get(model.base_env))):
+        if model.provider == "openai" and (model.api_base is None or (model.base_env and is_own_host(model))):
             headers |= {header: value for name, header in OPENAI_HEADERS.items() if (value := os.environ.get(name))}
         headers |= headers_of(model)
         target = _Target(

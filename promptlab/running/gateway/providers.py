@@ -138,7 +138,7 @@ def key_variable(model: Model) -> str | None:
     """The variable whose key a model is sent; None where it is sent none, as a server of the user's own is."""
     if model.api_key_env:
         return model.api_key_env
-    if model.simulated or (model.api_base and not _is_own_host(model)):
+    if model.simulated or (model.api_base and not is_own_host(model)):
         return None
     known = DIRECT.get(model.provider)
     if model.provider in LOCAL and not (known and any(map(os.environ.get, known.key_env))):
@@ -165,7 +165,7 @@ def key_sent(model: Model) -> str:
     return f"the key in {variable}"
 
 
-def _is_own_host(model: Model) -> bool:
+def is_own_host(model: Model) -> bool:
     """Whether a model's address is one of its provider's public ones, or the environment's: those that its usual key is for."""
     if model.base_env and os.environ.get(model.base_env, "").rstrip("/") == model.api_base:  # of this machine, not of a bundle's author
         return True
@@ -179,7 +179,7 @@ def _is_own_host(model: Model) -> bool:
 def sent_abroad(model: Model) -> tuple[str, list[str]]:
     """The host, and the variables whose values a file sends there, where that is neither the model's provider nor this machine."""
     host = urlsplit(model.api_base or "").hostname or ""
-    if model.simulated or not host or _is_own_host(model) or is_loopback(host):
+    if model.simulated or not host or is_own_host(model) or is_loopback(host):
         return host, []
     named = (model.api_key_env, *model.header_envs.values(), AMBIENT.get(model.provider.removesuffix("_beta")))
     return host, list(dict.fromkeys(filter(None, named)))
@@ -192,7 +192,7 @@ def own_key(model: Model) -> str | None:
         if not key:
             raise WireError("auth", f"the variable {model.api_key_env} is not set; export it with the key of {model.name!r}")
         return key
-    return NO_KEY if model.simulated or (model.api_base and not _is_own_host(model)) else None
+    return NO_KEY if model.simulated or (model.api_base and not is_own_host(model)) else None
 
 
 def key_of(model: Model) -> str:
