@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,11 @@ import promptlab
 from conftest import ROOT
 from promptlab.nouns import PromptlabError
 from promptlab.record.store import Run
+from promptlab.reporting.build import build
 from promptlab.reporting.paper import archive, paper_files, write_kit
+from promptlab.reporting.paper.checklist import checklist
 from promptlab.reporting.paper.cited import cite, cited, works
+from promptlab.reporting.paper.flow import flow_of
 from promptlab.reporting.paper.tex import LANDSCAPE, PORTRAIT, tabular, tex, verbatim
 from promptlab.reporting.table import table
 from runs import run
@@ -207,6 +211,14 @@ def test_runs_of_format_1_imports_and_loops_have_a_kit_of_their_own(name: str, t
     if name == "imported":
         assert b"1 failed" in files["flow.tex"]
         assert b",NO,imported" in files["tables/checklist-01.csv"]
+
+
+def test_edits_that_no_commit_holds_are_not_called_public() -> None:
+    report = build(Run(ROOT / "notebooks" / "demo_run"))
+    for commit, answer in ((None, "partly"), ("abc1234", "yes"), ("abc1234-dirty", "partly")):
+        found = replace(report, manifest=replace(report.manifest, commit=commit))
+        rows = {row[0]: row[1:] for row in checklist(found, flow_of(found)).frame.itertuples(index=False)}
+        assert rows["Is the code of the analysis public?"][0] == answer
 
 
 @settings(max_examples=150, deadline=None)

@@ -73,10 +73,11 @@ def checklist(report: Report, flow: Flow) -> Table:
         not open_,
         f"unknown: {', '.join(open_[:6])}" if open_ else "table of sources and licences",
     )
+    edited = (m.commit or "").endswith("-dirty")
     add(
         "Is the code of the analysis public?",
-        PARTLY if m.commit is None else YES,
-        f"promptlab {m.versions.get('promptlab', '?')}, commit {m.commit}",
+        PARTLY if m.commit is None or edited else YES,
+        f"promptlab {m.versions.get('promptlab', '?')}, commit {m.commit}{', with edits that no commit holds' if edited else ''}",
     )
     add("Are cost and usage given?", m.counts.unpriced == 0 or PARTLY, report.paid)
     add(
