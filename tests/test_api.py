@@ -209,7 +209,7 @@ def test_an_interrupted_script_says_so_and_goes_on(tmp_path: Path, server: Serve
         "sent = []\n"
         "def observe(p):\n    if p.n_done >= 10 and not sent: sent.append(os.kill(os.getpid(), signal.SIGINT))\n"
         "inside = sys.argv[2] == 'inside'\n"
-        "async def cell(): promptlab.run(sys.argv[1], cache='off', concurrency=4, progress=observe)\n"
+        "async def cell(): promptlab.run(sys.argv[1], cache='off', concurrency=2, progress=observe)\n"
         "try:\n    __import__('asyncio').run(cell()) if inside else cell().send(None)\n"
         "except KeyboardInterrupt:\n    print('interrupted')\n"
     )
