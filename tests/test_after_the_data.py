@@ -170,6 +170,15 @@ def test_a_line_of_the_registry_that_is_edited_or_taken_out_is_told(first: Repor
     )
 
 
+def test_lines_of_an_earlier_version_in_the_registry_are_no_edit(first: Report, tmp_path: Path) -> None:
+    with registry.path().open("a") as file:
+        file.write(json.dumps({"kind": "begun", "run": "other", "at": "2026-01-01T00:00:00+00:00"}) + "\n")
+    registry.append("begun", {"run": "third"})
+    assert (registry.read().edited, len(registry.read().begun)) == ([], 2)
+    registry.path().write_text(registry.path().read_text().replace('"other"', '"edited"'))
+    assert len(registry.read().edited) == 1, "the line after it says so"
+
+
 def test_an_earlier_plan_is_what_the_registry_says(first: Report, tmp_path: Path) -> None:
     run = tmp_path / "runs" / swept(tmp_path, name="second", tasks="sum, sentiment", stimuli="emotionprompt/EP02").run
     assert not failures(Run(run))

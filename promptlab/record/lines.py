@@ -24,6 +24,10 @@ def chained(before: bytes, row: Mapping[str, Any]) -> bytes:
     return cut + (json.dumps({**row, CHAINED: link}, ensure_ascii=False) + "\n").encode("utf-8", "replace")
 
 
+UNCHAINED = "was not written by promptlab"
+"""What is said of a line without a hash behind one that has it: an earlier version wrote it, or somebody else."""
+
+
 def rows_in(data: bytes) -> Iterator[tuple[dict[str, Any] | None, str]]:
     """Each line without its hash, None where it cannot be read, and what is wrong with it: empty where it follows from those before.
 
@@ -42,7 +46,7 @@ def rows_in(data: bytes) -> Iterator[tuple[dict[str, Any] | None, str]]:
         if link and link != digest([before.hexdigest(), row]):
             wrong = f"line {number} of {{}} is not what was written there"
         elif link is None and has_chain and line.endswith(b"}\n"):
-            wrong = f"line {number} of {{}} was not written by promptlab"
+            wrong = f"line {number} of {{}} {UNCHAINED}"
         has_chain |= bool(link)
         before.update(line)
         yield (row if isinstance(row, dict) else None), wrong

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from promptlab.nouns import UNREADABLE, ArmRef, Hypothesis, Plan, contrast_of, digest, home
 from promptlab.nouns.typed import typed
-from promptlab.record.lines import chained, rows_in
+from promptlab.record.lines import UNCHAINED, chained, rows_in
 from promptlab.record.store.files import now
 from promptlab.sources.foreign import json_value, opened_to_write, read_bytes
 
@@ -101,7 +101,8 @@ def read() -> Registry:
     edited: list[str] = []
     with contextlib.suppress(OSError):
         for row, wrong in rows_in(read_bytes(path(), LIMIT)):
-            edited += [wrong.format(path().name)] if wrong else []
+            if wrong and not wrong.endswith(UNCHAINED):  # an earlier version may share the registry
+                edited.append(wrong.format(path().name))
             with contextlib.suppress(*UNREADABLE):
                 if row is None:
                     continue
