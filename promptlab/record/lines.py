@@ -25,7 +25,7 @@ def chained(before: bytes, row: Mapping[str, Any]) -> bytes:
 
 
 UNCHAINED = "was not written by promptlab"
-"""What is said of a line without a hash behind one that has it: an earlier version wrote it, or somebody else."""
+"""What readers report of a line without a hash after one that has it: an earlier version wrote it, or somebody else."""
 
 
 def rows_in(data: bytes) -> Iterator[tuple[dict[str, Any] | None, str]]:
