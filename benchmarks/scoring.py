@@ -25,43 +25,11 @@ from promptlab.sources.tasks import load_task, task_names
 
 FORMS = ("{}", "{}.", "The answer is {}.", "{}\n\nExplanation: that is what was asked for.", "**{}**", "I think it is {}, number {n}.")
 PARTS = (
-    *("a", " ", "- ", "the answer is ", "answer: not ", "wait, ", "1, ", "1 + ", "= ", "{", "[", "<think>", "</think>", "<answer>", "####"),
-    *(
-        "\\boxed{",
-        "```",
-        "not ",
-        "so ",
-        "I will ",
-        "一",
-        "答案",
-        "is 1 or ",
-        '{"answer": ',
-        "(1) ",
-        "no. ",
-        "same ",
-        "七",
-        "isn't ",
-        "| - ",
-    ),
-    *(
-        "ox is larger than ",
-        "ox ",
-        "ox, ",
-        "ox or ",
-        "'s ",
-        "is ",
-        ". ",
-        ".5",
-        ",000",
-        "-1",
-        "→ ",
-        "number 1, ",
-        "final ",
-        '" ',
-        "the ",
-        "\n",
-    ),
-)
+    "a", " ", "- ", "the answer is ", "answer: not ", "wait, ", "1, ", "1 + ", "= ", "{", "[", "<think>", "</think>", "<answer>",
+    "\\boxed{", "```", "not ", "so ", "I will ", "一", "答案", "is 1 or ", '{"answer": ', "(1) ", "####", "no. ", "same ", "七", "isn't ",
+    "ox is larger than ", "| a ", "| - ", "ox ", "ox, ", "ox or ", "'s ", "is ", ". ", ".5", ",000", "-1", "→ ", "number 1, ", "final ",
+    '" ', "the ", "\n",
+)  # fmt: skip
 LENGTH = 15_000
 
 

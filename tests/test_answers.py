@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import promptlab
+from conftest import ROOT
 from growth import growth
 from promptlab.nouns import Item
 from promptlab.scoring.answers.conclusions import conclusions, strongest
@@ -689,39 +691,8 @@ def test_a_number_is_itself_behind_any_thought(number: int, thought: str) -> Non
     assert {one.value for one in figures(f"{number:,}")} == {Decimal(number)}
 
 
-ENDLESS = [
-    "a",
-    " ",
-    "- ",
-    "the answer is ",
-    "answer: not ",
-    "wait, ",
-    "1, ",
-    "1 + ",
-    "= ",
-    "{",
-    "[",
-    "<think>",
-    "</think>",
-    "<answer>",
-    "\\boxed{",
-    "```",
-    "not ",
-    "so ",
-    "I will ",
-    "一",
-    "答案",
-    "is 1 or ",
-    '{"answer": ',
-    "(1) ",
-    "####",
-    "no. ",
-    "same ",
-    "七",
-    "isn't ",
-    "ox is larger than ",
-    "| a ",
-]
+ENDLESS = runpy.run_path(str(ROOT / "benchmarks" / "scoring.py"))["PARTS"]
+"""What an endless reply repeats; `benchmarks/scoring.py --endless` shows the slowest."""
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def _decimal(digits: str) -> Decimal:
 _LABEL = regex(
     r"(?m)^\s*(?:step|question|q|item|example|exercise|problem|case|option|line|part)\s*#?\d{1,3}\s*[:.)-]?\s+|^[ \t]*[-*•][ \t]+(?=\S)"
     r"|\b(?:step|sentence|question|example|option|item|line|input|number|no\.)\s+#?\d{1,3}\b(?=\s*[:,)]"
-    r"|\s+(?:and|to|is)\b)(?=[^.\n]*\d)|(?<!\w)\(\d{1,2}\)\s+(?=[A-Za-z])",
+    r"|\s+(?:and|to|is)\b)(?=[^.\n\d]*\d)|(?<!\w)\(\d{1,2}\)\s+(?=[A-Za-z])",
     re.I,
 )
 _LABELS_LINE = regex(r"[ \t]*[-*•]|\s*(?:step|question|q|item|example|exercise|problem|case|option|line|part)", re.I)
