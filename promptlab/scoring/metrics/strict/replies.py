@@ -305,11 +305,11 @@ def _announced(text: str) -> Iterator[str]:
     """The text after a colon, a dash or an arrow, to the end of the line or sentence; and all that is not in letters of East Asia."""
     if len(text) > 2000:
         return
-    told = [
+    labels = [
         match for match in _ANNOUNCES.finditer(text) if not other_label(text[max(0, match.start() - 40) : match.end()].rsplit("\n", 1)[-1])
     ]
-    for match in told:
-        if match is told[-1] or match[0] not in (":", "："):  # of labels that touch their text only the last one
+    for match in labels:
+        if match is labels[-1] or match[0] not in (":", "："):  # of labels that touch their text only the last one
             line = text[match.end() :].split("\n", 1)[0].strip(OUTSIDE)
             yield line
             if (end := line.find(". ")) > 0:
