@@ -107,46 +107,63 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
     A reply that only denies says nothing, unless it chooses among options; where the input opens it, the rest is read as well.
     """
 
-    def fresh(answer: str, item: Item) -> Scored:
+    def fresh(answer: str, item: Item, asked: _Asked) -> Scored:
         if not answer.strip():
             return Scored(0.0, None)
         reply = located(answer)
         if reply.thought_only:
             return Scored(0.0, None, "thought only")
-        if (
-            (said := key(reply.whole) or reply.whole) == (key(item.input) or fold(item.input))
-            and said not in map(key, item.targets)
-            and not _MARKS.search(reply.whole)
-        ):
+        if (said := key(reply.whole) or reply.whole) == asked.echo and not _MARKS.search(reply.whole):
             return Scored(0.0, None, "echo")
         if ":" in reply.text and ("\n" in reply.text or reply.text.count(":") > 1):
             reply = _own_item(reply, item.input)
         scored = kind(reply, item)
-        if not scored.score and (rest := _behind(reply.text, item.input) or (" " in reply.text and _repeated(reply.text))):
+        if not scored.score and (rest := _behind(reply.text, asked) or (" " in reply.text and _repeated(reply.text))):
             scored = kind(located(rest), item)
-        if scored.score and not chooses and (said not in keys(item.targets) or _MARKS.search(reply.text)) and reply.denied:
+        if scored.score and not chooses and (said not in asked.keys or _MARKS.search(reply.text)) and reply.denied:
             return scored if _denying(item.targets) else Scored(0.0, None, "denied")
         if scored.extracted or (scored.extracted is None and not scored.score):
             return scored
         return Scored(scored.score, answer.strip() if scored.score else None, scored.rule)
 
-    known: dict[Item, dict[str, Scored]] = {}  # arms often get one answer to an item
+    known: dict[int, _Asked] = {}
+    equal: dict[Item, _Asked] = {}
     count = 0
 
     @wraps(kind)
     def score(answer: str, item: Item) -> Scored:
         nonlocal count
-        if (of_item := known.get(item)) is not None and (scored := of_item.get(answer)) is not None:
+        asked = known.get(id(item))
+        if asked is None or asked.item is not item:
+            if (asked := equal.get(item)) is None:
+                asked = known[id(item)] = equal[item] = _Asked(item)
+        if (scored := asked.scores.get(answer)) is not None:
             return scored
-        scored = fresh(answer, item)
+        scored = fresh(answer, item, asked)
+        count += 1
+        if count % SCORES_KEPT == 0:
+            known.clear()
+            equal.clear()
         if len(answer) <= LONGEST_KEPT:
-            count += 1
-            if count % SCORES_KEPT == 0:
-                known.clear()
-            known.setdefault(item, {})[answer] = scored
+            asked.scores[answer] = scored
         return scored
 
     return score
+
+
+class _Asked:
+    """What all replies to an item share: its input and targets in compared form, and the scores of the last replies."""
+
+    __slots__ = ("echo", "folded", "item", "keys", "opening", "scores")
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.folded = fold(item.input)
+        self.opening = self.folded.casefold()
+        said = key(item.input) or self.folded
+        self.echo = None if said in map(key, item.targets) else said
+        self.keys = keys(item.targets)
+        self.scores: dict[str, Scored] = {}  # arms often get one answer to an item
 
 
 _MARKS = regex("[❌✗✘✖✅✓✔]")
@@ -182,18 +199,18 @@ def _repeated(text: str) -> str:
     said = text.casefold().split()
     if said[0] != said[-1] and said[0].startswith(said[-1]):
         said.pop()
-    for n in range(1, 2 if any(c.isdigit() for c in text) else 5):
-        if len(said) > 2 * n + (n > 1) and said[n:] == said[:-n]:
+    for n in range(1, 5):
+        if len(said) > 2 * n + (n > 1) and said[n] == said[0] and said[n:] == said[:-n] and (n == 1 or not any(map(str.isdigit, text))):
             return " ".join(text.split()[:n])
     return ""
 
 
-def _behind(text: str, asked: str) -> str:
+def _behind(text: str, asked: _Asked) -> str:
     """What follows the input where a reply opens with it; nothing where it does not."""
-    asked, text = fold(asked), text.strip("| ")
-    if not asked or text[: len(asked)].casefold() != asked.casefold() or len(asked) > 500:
+    text, n = text.strip("| "), len(asked.folded)
+    if not n or text[:n].casefold() != asked.opening or n > 500:
         return ""
-    return _LINKED.sub("", text[len(asked) :], count=1) if _LINKED.match(text, len(asked)) else ""
+    return _LINKED.sub("", text[n:], count=1) if _LINKED.match(text, n) else ""
 
 
 _LINKED = regex(r"\s*(?:[,:|=;≠↔]|[-=]+>|→|➡|-(?=\s))\s*|\s+(?=[^\s(])")
