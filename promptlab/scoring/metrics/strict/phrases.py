@@ -77,7 +77,9 @@ def word(reply: Reply, item: Item) -> Scored:
                 yield reading, rule
                 continue
             seen.add(reading)
+            said = []
             for text in _says(reading, asked):
+                said.append(text)
                 if text is not reading and replies.unsaid(text, item.targets):
                     continue
                 if text in done:
@@ -87,9 +89,9 @@ def word(reply: Reply, item: Item) -> Scored:
                     yield from ((form, rule) for form in _bare(text))
             if len(reading) > 300 or not (_LIST_MARKS.search(reading) or not _JOINS.isdisjoint(words(reading))):
                 continue
-            if _LISTS.search(reading) is None or _of_another(reading, asked):
+            if _LISTS.search(reading) is None or replies.unlisted(reading, item.targets) or _of_another(reading, asked):
                 continue
-            for text in dict.fromkeys((reading, *(_says(reading, asked) if not denying(reading) else ()))):
+            for text in dict.fromkeys((reading, *(said if not denying(reading) else ()))):
                 listed = [
                     part for part in replies.LISTED.split(replies.bulleted(_COPULA.sub("", replies.unnumbered(text, "\n")).strip())) if part
                 ]

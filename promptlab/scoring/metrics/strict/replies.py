@@ -11,7 +11,7 @@ from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import NEGATED
 from promptlab.scoring.answers.denials import denies
 from promptlab.scoring.answers.places import ANSWERED, INSTRUCTS, Place, Reply, located
-from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, key, words
+from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, kept, key, words
 from promptlab.scoring.compiled import regex
 
 Kind = Callable[[Reply, Item], Scored]
@@ -348,11 +348,24 @@ def keys(targets: tuple[str, ...]) -> frozenset[str]:
 
 
 @lru_cache(maxsize=CACHED)
-def _words(targets: tuple[str, ...]) -> tuple[frozenset[str], tuple[frozenset[str], ...]] | None:
-    """The targets of one word, and the words of each other; nothing where one has none."""
+def _words(targets: tuple[str, ...]) -> tuple[frozenset[str], tuple[frozenset[str], ...], frozenset[str]] | None:
+    """The targets of one word, the words of each other, and all words of targets; nothing where one has none."""
     each = [frozenset(key(target).split()) for target in targets]
     single = frozenset().union(*(one for one in each if len(one) == 1))
-    return (single, tuple(one for one in each if len(one) > 1)) if all(each) else None
+    return (single, tuple(one for one in each if len(one) > 1), single.union(*each)) if all(each) else None
+
+
+@kept(1024)
+def _said(text: str) -> list[str] | None:
+    """The words of a text in compared form; None where marks may hold together what readings take apart."""
+    if (
+        _JOINED.search(text)
+        or "can not" in text
+        or (_DIGIT.search(text) and _JOINED_DIGITS.search(text))
+        or (not text.isascii() and _CJK.search(text))
+    ):
+        return None
+    return key(text).split()
 
 
 def unsaid(text: str, targets: tuple[str, ...]) -> bool:
@@ -360,16 +373,16 @@ def unsaid(text: str, targets: tuple[str, ...]) -> bool:
 
     Readings take words away and never make any, but for those that marks hold together: no target is read then.
     """
-    if (
-        (wanted := _words(targets)) is None
-        or _JOINED.search(text)
-        or "can not" in text
-        or (_DIGIT.search(text) and _JOINED_DIGITS.search(text))
-        or (not text.isascii() and _CJK.search(text))
-    ):
+    if (wanted := _words(targets)) is None or (said := _said(text)) is None or not wanted[0].isdisjoint(said):
         return False
-    said = set(key(text).split())
-    return wanted[0].isdisjoint(said) and not any(target <= said for target in wanted[1])
+    return not any(target.issubset(said) for target in wanted[1]) if wanted[1] else True
+
+
+def unlisted(text: str, targets: tuple[str, ...]) -> bool:
+    """Whether a text is no list of targets: it says fewer than two words of them."""
+    if (wanted := _words(targets)) is None or (said := _said(text)) is None:
+        return False
+    return sum(map(wanted[2].__contains__, said)) < 2
 
 
 _EITHER_VERB = (("'s", (" is", " has")), ("'d", (" had",)))
@@ -393,7 +406,7 @@ def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[s
             first = (reading, rule)
         if read and read in targets:
             return Scored(1.0, reading, rule)
-        for short, verbs in _EITHER_VERB:
+        for short, verbs in _EITHER_VERB if "'" in reading else ():
             if short in reading and any(key(reading.replace(short, verb)) in targets for verb in verbs):
                 return Scored(1.0, reading, rule)
     return Scored(0.0, *first) if first else Scored(0.0, None)
