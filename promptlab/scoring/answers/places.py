@@ -85,7 +85,8 @@ class _Once:
         self.name = name
 
     def __get__(self, one: Any, owner: type) -> Any:  # noqa: ANN401 (what the property is)
-        value = one.__dict__[self.name] = self.compute(one)
+        value = self.compute(one)
+        setattr(one, self.name, value)
         return value
 
 

@@ -137,15 +137,15 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
         if asked is None or asked.item is not item:
             if (asked := equal.get(item)) is None:
                 asked = known[id(item)] = equal[item] = _Asked(item)
-        if (scored := asked.scores.get(answer)) is not None:
-            return scored
+        if (told := asked.scores.get(answer)) is not None:
+            return Scored(*told)
         scored = fresh(answer, item, asked)
         count += 1
         if count % SCORES_KEPT == 0:
             known.clear()
             equal.clear()
         if len(answer) <= LONGEST_KEPT:
-            asked.scores[answer] = scored
+            asked.scores[answer] = (scored.score, scored.extracted, scored.rule)
         return scored
 
     return score
@@ -163,7 +163,8 @@ class _Asked:
         said = key(item.input) or self.folded
         self.echo = None if said in map(key, item.targets) else said
         self.keys = keys(item.targets)
-        self.scores: dict[str, Scored] = {}  # arms often get one answer to an item
+        self.scores: dict[str, tuple[float, str | None, str]] = {}
+        """By answer, for arms often get one to an item: tuples of plain values, which the garbage collector does not walk through."""
 
 
 _MARKS = regex("[❌✗✘✖✅✓✔]")
