@@ -30,7 +30,7 @@ _WHEN = regex(r"(?:^|\s)(?:at|on|in|am|um|le|à|el|a las)\s+(?P<when>[^,;]{0,30}
 
 
 def _sentences(reply: Reply, item: Item) -> Iterator[tuple[str, str]]:
-    dated = any(_DIGIT.search(target) for target in item.targets)
+    dated = _dated(item.targets)
     for reading, rule in replies.readings(reply):
         yield reading, rule
         if dated and (when := _WHEN.search(reading)) is not None and not denying(reading):
@@ -38,17 +38,28 @@ def _sentences(reply: Reply, item: Item) -> Iterator[tuple[str, str]]:
     if len(reply.text) < 300 and not denying(reply.unremarked):
         for said in filter(None, (reply.unremarked, reply.states)):
             yield from ((part, "statement") for part in _of_question(said, item.input))
-    if len(reply.text) < 2000 and reply.concluded is None:
+    if '"' in reply.text and len(reply.text) < 2000 and reply.concluded is None:
         for quoted in _QUOTES.finditer(reply.unremarked):
             if not denied_before(reply.unremarked[: quoted.start()]):
                 yield quoted["said"], "quoted"
+
+
+@lru_cache(maxsize=4096)
+def _dated(targets: tuple[str, ...]) -> bool:
+    return any(_DIGIT.search(target) for target in targets)
+
+
+@lru_cache(maxsize=4096)
+def _known(asked: str) -> frozenset[str]:
+    """The words of an input, and small ones."""
+    return frozenset({*key(asked).split(), *key(asked.replace("'s", "")).split(), *_SMALL})
 
 
 def _of_question(said: str, asked: str) -> Iterator[str]:
     """What a sentence says of the thing that its input asks for: "The capital of France is Paris", "Paris is the capital"."""
     if not said.isascii() and (eastern := _IS_EASTERN.fullmatch(said)) is not None and eastern["head"] in fold(asked):
         yield eastern["tail"].strip(replies.OUTSIDE)
-    known = {*key(asked).split(), *key(asked.replace("'s", "")).split(), *_SMALL}
+    known = _known(asked)
     for told in filter(None, map(replies.SAYS.match, dict.fromkeys((said, said.replace("'s ", " "))))):
         for about, rest in ((told["head"], told["tail"]), (told["tail"], told["head"])):
             if len(subject := key(about).split()) > 1 and known.issuperset(subject):
@@ -341,10 +352,24 @@ def _split(targets: tuple[str, ...]) -> tuple[list[str], ...]:
     return tuple(key(target).split() for target in targets)
 
 
-def _f1(text: str, targets: tuple[list[str], ...]) -> float:
+@lru_cache(maxsize=4096)
+def _sets(targets: tuple[str, ...]) -> tuple[tuple[frozenset[str], list[str]], ...]:
+    return tuple((frozenset(target), target) for target in _split(targets))
+
+
+def _f1(text: str, targets: tuple[tuple[frozenset[str], list[str]], ...]) -> float:
     tokens = key(text).split()
-    said = set(tokens)
-    return max((token_f1(tokens, target) for target in targets if not said.isdisjoint(target)), default=0.0)
+    said = frozenset(tokens)
+    once = len(said) == len(tokens)
+    best = 0.0
+    for words, target in targets:
+        if common := len(said & words):
+            if once and len(words) == len(target):
+                precision, recall = common / len(tokens), common / len(target)
+                best = max(best, 2 * precision * recall / (precision + recall))
+            else:
+                best = max(best, token_f1(tokens, target))
+    return best
 
 
 def f1(reply: Reply, item: Item) -> Scored:
@@ -365,7 +390,8 @@ def f1(reply: Reply, item: Item) -> Scored:
         others = (*others, main[they.end() :], main[they.end() :].partition(":")[0])
     readings = [main.strip(replies.OUTSIDE), main.split("\n", 1)[0].strip(replies.OUTSIDE)]
     readings += [part.strip(replies.OUTSIDE) for part in others if key(part).split() in targets]
-    scored = [(_f1(part, targets), part, rule) for part in dict.fromkeys(readings) if part]
+    sets = _sets(item.targets)
+    scored = [(_f1(part, sets), part, rule) for part in dict.fromkeys(readings) if part]
     best, read, rule = max(scored, key=lambda one: one[0], default=(0.0, "", ""))
     if best and denying(read) and not any(denying(target) for target in item.targets):
         return Scored(0.0, read, "denied")

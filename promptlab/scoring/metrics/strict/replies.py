@@ -94,6 +94,8 @@ def unnumbered(text: str, instead: str = "", most: int = 0) -> str:
 
 _BULLETS = regex(r"(?:^|(?<=\s))[-*•·]\s+(?=\S)")
 _JOINED = regex(r"['*_<>=+^-]")
+_APART = bytes(n for n in range(128) if not chr(n).isdigit() and chr(n) not in "'*_<>=^+-")
+"""What a text of ASCII has besides digits and signs that join."""
 _DIGIT = regex(r"\d")
 _JOINED_DIGITS = regex(r"\d[.,]\d")
 QUOTED = regex(rf"[\"'](?<![^\W{CJK}][\"'])([^\"'\n]{{1,60}})[\"'](?![^\W{CJK}])")
@@ -359,11 +361,16 @@ def _words(targets: tuple[str, ...]) -> tuple[frozenset[str], tuple[frozenset[st
 @kept(1024)
 def _said(text: str) -> list[str] | None:
     """The words of a text in compared form; None where marks may hold together what readings take apart."""
+    if text.isascii():
+        signs = text.encode().translate(None, _APART)
+        if signs and (not signs.isdigit() or _JOINED_DIGITS.search(text)):
+            return None
+        return key(text).split() if "can not" not in text else None
     if (
         _JOINED.search(text)
         or "can not" in text
         or (_DIGIT.search(text) and _JOINED_DIGITS.search(text))
-        or (not text.isascii() and _CJK.search(text))
+        or _CJK.search(text)
     ):
         return None
     return key(text).split()
