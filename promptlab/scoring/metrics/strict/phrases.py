@@ -362,9 +362,9 @@ def _f1(text: str, targets: tuple[tuple[frozenset[str], list[str]], ...]) -> flo
     said = frozenset(tokens)
     once = len(said) == len(tokens)
     best = 0.0
-    for words, target in targets:
-        if common := len(said & words):
-            if once and len(words) == len(target):
+    for each, target in targets:
+        if common := len(said & each):
+            if once and len(each) == len(target):
                 precision, recall = common / len(tokens), common / len(target)
                 best = max(best, 2 * precision * recall / (precision + recall))
             else:

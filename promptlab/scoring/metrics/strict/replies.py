@@ -136,9 +136,8 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
     def score(answer: str, item: Item) -> Scored:
         nonlocal count
         asked = known.get(id(item))
-        if asked is None or asked.item is not item:
-            if (asked := equal.get(item)) is None:
-                asked = known[id(item)] = equal[item] = _Asked(item)
+        if (asked is None or asked.item is not item) and (asked := equal.get(item)) is None:
+            asked = known[id(item)] = equal[item] = _Asked(item)
         if (told := asked.scores.get(answer)) is not None:
             return Scored(*told)
         scored = fresh(answer, item, asked)
