@@ -127,7 +127,7 @@ class Reply:
     def conclusions(self) -> list[said.Conclusion]:
         """The explicit conclusions, in order; below an explanation only those that open a line, where something else came before."""
         found = said.conclusions(self.head)
-        cut = remarks.EXPLANATION.search(self.head, 1) if found else None
+        cut = remarks.EXPLANATION.search(self.head, 1) if found and "\n" in self.head else None
         if cut is None or remarks.is_remark(self.head[: cut.start()]):
             return found
         return [one for one in found if one.at < cut.start() or self.head[one.at - 1] == "\n"]
