@@ -124,15 +124,20 @@ def words(text: str) -> frozenset[str]:
     return frozenset(_WORDS.findall(text.casefold()))
 
 
+def spaced(text: str) -> str:
+    """A text of ASCII in lower case, with spaces around it and for each of its characters that is no letter or digit."""
+    return f" {text.encode().translate(_ONLY_WORDS).decode()} "
+
+
 def beginnings(text: str, names: frozenset[str]) -> list[int]:
     """Where those whole words of a text of ASCII begin, in order: each is found at once, and no word is looked at one by one."""
-    spaced = f" {text.encode().translate(_ONLY_WORDS).decode()} "
     found = []
+    low = spaced(text)
     for name in names & words(text):
-        at = spaced.find(f" {name} ")
+        at = low.find(f" {name} ")
         while at >= 0:
             found.append(at)
-            at = spaced.find(f" {name} ", at + 1)
+            at = low.find(f" {name} ", at + 1)
     found.sort()
     return found
 

@@ -365,12 +365,7 @@ def _said(text: str) -> list[str] | None:
         if signs and (not signs.isdigit() or _JOINED_DIGITS.search(text)):
             return None
         return key(text).split() if "can not" not in text else None
-    if (
-        _JOINED.search(text)
-        or "can not" in text
-        or (_DIGIT.search(text) and _JOINED_DIGITS.search(text))
-        or _CJK.search(text)
-    ):
+    if _JOINED.search(text) or "can not" in text or (_DIGIT.search(text) and _JOINED_DIGITS.search(text)) or _CJK.search(text):
         return None
     return key(text).split()
 
