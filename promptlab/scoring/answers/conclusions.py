@@ -65,7 +65,8 @@ _CONCLUDING = words(
     "resultat respuesta resultado solucion conclusion traduccion resposta risposta risultato correct right choice decision "
     "richtige bonne choose pick"
 )
-_CONCLUDING_ABROAD = (*_CONCLUDING, "lösung", "übersetzung", "répon", "résult", "soluci", "traducci")
+_ABROAD = _CONCLUDING | {"lösung", "übersetzung", "répon", "résult", "soluci", "traducci"}
+_CONCLUDING_ABROAD = tuple(word for word in _ABROAD if not any(other in word for other in _ABROAD - {word}))
 _CJK_WORD = regex(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義义词单母差和]")
 
 

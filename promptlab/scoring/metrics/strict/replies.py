@@ -72,7 +72,8 @@ _ASIDE = regex(
 
 def explains(text: str) -> str:
     """The text before what only explains it; empty where nothing does."""
-    cut = _EXPLAINS.search(text) if _ASIDE.search(text) or not _REASONS.isdisjoint(words(text)) else None
+    opens = "," in text or "(" in text or "-" in text or ";" in text or "?" in text
+    cut = _EXPLAINS.search(text) if (opens and _ASIDE.search(text)) or not _REASONS.isdisjoint(words(text)) else None
     return text[: cut.start()] if cut is not None else ""
 
 
