@@ -97,7 +97,8 @@ def word(reply: Reply, item: Item) -> Scored:
                     yield text, rule
                 else:
                     done.add(text)
-                    yield from ((form, rule) for form in _bare(text))
+                    for form in _bare(text):
+                        yield form, rule
             if len(reading) > 300 or not (_LIST_MARKS.search(reading) or not _JOINS.isdisjoint(words(reading))):
                 continue
             if _LISTS.search(reading) is None or replies.unlisted(reading, item.targets) or _of_another(reading, asked):
@@ -248,21 +249,23 @@ def _told(reading: str, asked: str) -> Iterator[str]:
         yield beside[1]
 
 
-def _bare(text: str) -> Iterator[str]:
-    yield text
+def _bare(text: str) -> list[str]:
+    """A text, and what is left of it without an adverb, an article, the name of an answer and what a dictionary says."""
     if text.isalnum():
-        return
+        return [text]
+    forms = [text]
     if (text[:1] in "tpsljmdcaTPSLJMDCA" or text[-6:].lower() in ("indeed", "obably")) and (plain := _ADVERB.sub("", text)) != text:
-        yield plain.strip(replies.OUTSIDE)
+        forms.append(plain.strip(replies.OUTSIDE))
     without = text.strip(replies.OUTSIDE).rstrip(".!")
     headed = _HEADED.match(without) is not None
     without = replies.ARTICLE.sub("", without) if headed else without
     if without != text:
-        yield without
+        forms.append(without)
     if headed and (named := _NAMED.sub("", without)) != without:
-        yield named
+        forms.append(named)
     if _may_say_grammar(without) and (plain := _GRAMMAR.sub("", without)) != without and plain:
-        yield plain
+        forms.append(plain)
+    return forms
 
 
 _GENDERS = frozenset({"m", "f", "n", "nt", "der", "die", "das", "el", "la", "le", "noun", "verb"})
@@ -278,11 +281,10 @@ def _may_say_grammar(text: str) -> bool:
     if _PARENTHESES.search(text) or ("," in text and _DICTIONARY.search(text)):
         return True
     text = text.lower()
-    last = text.split()[-1:]
-    return (
-        " in " in text or " as " in text or " en " in text or " auf " in text or not text.isascii()
-        or any(word.rstrip(".)}") in _GENDERS or word.startswith(("masc", "fem", "neut", "adj")) for word in last)
-    )  # fmt: skip
+    if " in " in text or " as " in text or " en " in text or " auf " in text or not text.isascii():
+        return True
+    last = text.rsplit(None, 1)[-1] if text.strip() else ""
+    return last.rstrip(".)}") in _GENDERS or last.startswith(("masc", "fem", "neut", "adj"))
 
 
 _GRAMMAR = regex(
