@@ -88,9 +88,8 @@ def word(reply: Reply, item: Item) -> Scored:
                 yield reading, rule
                 continue
             seen.add(reading)
-            said = []
-            for text in _says(reading, asked):
-                said.append(text)
+            said: list[str] = []
+            for text in _with(reading, asked, said):
                 if text is not reading and replies.unsaid(text, item.targets):
                     continue
                 if text in done:
@@ -99,9 +98,11 @@ def word(reply: Reply, item: Item) -> Scored:
                     done.add(text)
                     for form in _bare(text):
                         yield form, rule
-            if len(reading) > 300 or not (_LIST_MARKS.search(reading) or not _JOINS.isdisjoint(words(reading))):
+            if len(reading) > 300 or replies.unlisted(reading, item.targets):
                 continue
-            if _LISTS.search(reading) is None or replies.unlisted(reading, item.targets) or _of_another(reading, asked):
+            if not (_LIST_MARKS.search(reading) or not _JOINS.isdisjoint(words(reading))):
+                continue
+            if _LISTS.search(reading) is None or _of_another(reading, asked):
                 continue
             for text in dict.fromkeys((reading, *(said if not denying(reading) else ()))):
                 listed = [
@@ -117,24 +118,29 @@ def word(reply: Reply, item: Item) -> Scored:
     return replies.found(reply, item, readings)
 
 
-def _says(reading: str, asked: str) -> Iterator[str]:
-    """A reading and what it says of the input: the parts of its sentence that may be the answer."""
+def _with(reading: str, asked: str, said: list[str]) -> Iterator[str]:
+    """A reading, and then what it says, with which `said` is filled."""
     yield reading
+    said += _says(reading, asked)
+    yield from said
+
+
+def _says(reading: str, asked: str) -> list[str]:
+    """What a reading says of the input: the parts of its sentence that may be the answer."""
     if reading.isalnum() or len(reading) > 300 or _of_another(reading, asked):
-        return
-    if len(reading) < 200 and not denying(reading) and not _of_both(reading):
-        yield from _told(reading, asked)
+        return []
+    said = list(_told(reading, asked)) if len(reading) < 200 and not denying(reading) and not _of_both(reading) else []
     if replies.may_say(reading) and (says := replies.SAYS.match(reading)) is not None:
         tail = says["tail"].strip(" \"'.!")
         head = says["head"].strip(" \"'")
         if not denying(head):
-            yield tail
+            said.append(tail)
             if cut := replies.explains(tail):
-                yield cut
+                said.append(cut)
         if _LANGUAGE.fullmatch(tail):
-            yield head
+            said.append(head)
         if _MEANS.search(reading) and asked and _MEANS_OF.sub("", key(tail)) == asked:
-            yield head
+            said.append(head)
         if (
             (_SAID_OF.match(tail) or (asked and (key(tail).startswith(f"{asked} ") or key(tail).endswith(f" for {asked}"))))
             and key(head) != asked
@@ -142,12 +148,13 @@ def _says(reading: str, asked: str) -> Iterator[str]:
             and key(tail) != "a synonym"
             and not _of_both(reading)
         ):
-            yield head
-    yield from _related(reading)
+            said.append(head)
+    said += _related(reading)
     if (" no" in reading or "n't" in reading) and (does := _DOES.fullmatch(reading)) is not None:
-        yield does["said"]
+        said.append(does["said"])
     if (only := _only_other(reading, asked)) is not None:
-        yield only
+        said.append(only)
+    return said
 
 
 _DOES = regex(r"[^.;]+(?: not?|n't)\b[^.;]*[,;] (?:but )?(?P<said>[^,;]{1,60}?) (?:does|do|is|are|would)\W*", re.I)
@@ -271,14 +278,13 @@ def _bare(text: str) -> list[str]:
 _GENDERS = frozenset({"m", "f", "n", "nt", "der", "die", "das", "el", "la", "le", "noun", "verb"})
 
 
-_PARENTHESES = regex(r"[(/\[{]")
 _DICTIONARY = regex(r",\s*(?:-|(?:die|les|los|las|plural|pl|mehrzahl|pluriel)\b)", re.I)
 
 
 def _may_say_grammar(text: str) -> bool:
     if text.isalnum():
         return False
-    if _PARENTHESES.search(text) or ("," in text and _DICTIONARY.search(text)):
+    if "(" in text or "/" in text or "[" in text or "{" in text or ("," in text and _DICTIONARY.search(text)):
         return True
     text = text.lower()
     if " in " in text or " as " in text or " en " in text or " auf " in text or not text.isascii():

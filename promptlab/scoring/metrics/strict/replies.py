@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache, wraps
 
 from promptlab.nouns.call import Scored
@@ -11,7 +11,7 @@ from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import NEGATED
 from promptlab.scoring.answers.denials import denies
 from promptlab.scoring.answers.places import ANSWERED, INSTRUCTS, Place, Reply, located
-from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, kept, key, words
+from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, key, words
 from promptlab.scoring.compiled import regex
 
 Kind = Callable[[Reply, Item], Scored]
@@ -95,9 +95,10 @@ def unnumbered(text: str, instead: str = "", most: int = 0) -> str:
 
 _BULLETS = regex(r"(?:^|(?<=\s))[-*•·]\s+(?=\S)")
 _JOINED = regex(r"['*_<>=+^-]")
-_APART = bytes(n for n in range(128) if not chr(n).isdigit() and chr(n) not in "'*_<>=^+-")
-"""What a text of ASCII has besides digits and signs that join."""
+_APART = bytes(n for n in range(128) if not chr(n).isdigit() and chr(n) not in "'*_<>=^+-`&#%")
+"""What a text of ASCII has besides digits and signs that join or count."""
 _DIGIT = regex(r"\d")
+_BEFORE_DIGIT = regex(r"[-.,]\d")
 _JOINED_DIGITS = regex(r"\d[.,]\d")
 QUOTED = regex(rf"[\"'](?<![^\W{CJK}][\"'])([^\"'\n]{{1,60}})[\"'](?![^\W{CJK}])")
 OUTSIDE = " \"'*_`¡¿"
@@ -267,7 +268,7 @@ def _readings(reply: Reply) -> Iterator[tuple[str, str]]:
     for place in reply.places:
         settled = (reply.concluded is not None and bool(reply.concluded.text)) or reply.corrected is not None
         whole = settled and place.rule not in ("conclusion", "correction")
-        simple = _MAY_ANNOUNCE.search(place.text) is None
+        simple = not may_announce(place.text)
         for part in (place.text,) if whole or (simple and "\n" not in place.text) else _parts(place):
             bare = part.strip(OUTSIDE)
             if not simple and bare.count('"') % 2:
@@ -294,6 +295,15 @@ _OPENING = regex(
     re.I,
 )
 _OPENERS = frozenset(str.split("no ye we ri ok su so wh ho qu cu th it my"))
+
+
+def may_announce(text: str) -> bool:
+    """Whether a text may announce its answer by a colon, a dash, an arrow or quotes, or say it in letters of East Asia."""
+    if text.isascii():
+        return "-" in text or ":" in text or ">" in text or '"' in text
+    return _MAY_ANNOUNCE.search(text) is not None
+
+
 _MAY_ANNOUNCE = regex('[-:：→➡>"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]')
 _ANNOUNCES = regex(rf"(?:[:：](?!\S)|(?<=[{CJK}])[:：]|→|[-=]+>|➡|\s-(?=\s)|\b(?:becomes|gives|is|are)(?=\s\"))\s*")
 _OTHER = regex(
@@ -358,15 +368,18 @@ def _words(targets: tuple[str, ...]) -> tuple[frozenset[str], tuple[frozenset[st
     return (single, tuple(one for one in each if len(one) > 1), single.union(*each)) if all(each) else None
 
 
-@kept(1024)
-def _said(text: str) -> list[str] | None:
+def _said(text: str) -> Collection[str] | None:
     """The words of a text in compared form; None where marks may hold together what readings take apart."""
     if text.isascii():
         signs = text.encode().translate(None, _APART)
-        if signs and (not signs.isdigit() or _JOINED_DIGITS.search(text)):
-            return None
-        return key(text).split() if "can not" not in text else None
-    if _JOINED.search(text) or "can not" in text or (_DIGIT.search(text) and _JOINED_DIGITS.search(text)) or _CJK.search(text):
+        if not signs or (signs.isdigit() and _BEFORE_DIGIT.search(text) is None):
+            return words(text) if "can not" not in text else None
+    if (
+        _JOINED.search(text)
+        or "can not" in text
+        or (_DIGIT.search(text) and _JOINED_DIGITS.search(text))
+        or (not text.isascii() and _CJK.search(text))
+    ):
         return None
     return key(text).split()
 
@@ -385,7 +398,8 @@ def unlisted(text: str, targets: tuple[str, ...]) -> bool:
     """Whether a text is no list of targets: it says fewer than two words of them."""
     if (wanted := _words(targets)) is None or (said := _said(text)) is None:
         return False
-    return sum(map(wanted[2].__contains__, said)) < 2
+    several = wanted[2].intersection(said)
+    return not several or (len(several) == 1 and key(text).split().count(*several) < 2)
 
 
 _EITHER_VERB = (("'s", (" is", " has")), ("'d", (" had",)))
