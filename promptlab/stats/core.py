@@ -96,6 +96,13 @@ class Pairs:
         return all(bool(((side == 0.0) | (side == 1.0)).all()) for side in (self.s, self.b))
 
     @property
+    def counts(self) -> tuple[int, int, int, int]:
+        """Of single answers: how many items both sides have right, only the treatment, only the control, neither."""
+        s, b = self.s > 0.5, self.b > 0.5
+        both, treated, control = (int(np.count_nonzero(side)) for side in (s & b, s, b))
+        return both, treated - both, control - both, len(s) - treated - control + both
+
+    @property
     def n_missing(self) -> int:
         return self.n_planned - len(self.s)
 
@@ -312,12 +319,16 @@ def _table(pairs: Sequence[Pairs]) -> tuple[float, float, float, float] | None:
     """The mean over tasks of the four shares, as counts of the items that give a mean over tasks its variance; None for other scores."""
     if not all(p.single for p in pairs):
         return None
-    n = np.array([len(p.s) for p in pairs], dtype=np.float64)
-    s, b = [p.s > 0.5 for p in pairs], [p.b > 0.5 for p in pairs]
-    counts = np.array([((x & y).sum(), (x & ~y).sum(), (~x & y).sum(), (~x & ~y).sum()) for x, y in zip(s, b, strict=True)])
-    change = (counts[:, 1] + counts[:, 2] + 0.5) / (n + 1)  # smoothed: a task without a change is not one that cannot change
-    items = len(n) * change.sum() / (change / n).sum()
-    pooled = (counts / n[:, None]).mean(axis=0) * items
+    if len(pairs) == 1:
+        n, own = len(pairs[0].s), pairs[0].counts
+        smoothed = (own[1] + own[2] + 0.5) / (n + 1.0)
+        items = smoothed / (smoothed / n)
+        return own[0] / n * items, own[1] / n * items, own[2] / n * items, own[3] / n * items
+    sizes = np.array([len(p.s) for p in pairs], dtype=np.float64)
+    counts = np.array([p.counts for p in pairs])
+    change = (counts[:, 1] + counts[:, 2] + 0.5) / (sizes + 1)  # smoothed: a task without a change is not one that cannot change
+    items = float(len(sizes) * change.sum() / (change / sizes).sum())
+    pooled = (counts / sizes[:, None]).mean(axis=0) * items
     return float(pooled[0]), float(pooled[1]), float(pooled[2]), float(pooled[3])
 
 

@@ -55,14 +55,14 @@ class ItemTable:
         means: np.ndarray = self.scores[:, [self.arms[arm] for arm in arms]].mean(axis=1)
         return means
 
-    def pairs(self, s: np.ndarray, b: np.ndarray, n_planned: int | None = None) -> Pairs:
+    def pairs(self, s: np.ndarray, b: np.ndarray, n_planned: int | None = None, controls: tuple[float, ...] = ()) -> Pairs:
         """The items that have both scores; without `n_planned` no other was planned."""
         both = np.isfinite(s) & np.isfinite(b)
         clusters = None if self.clusters is None else self.clusters[both]
         if clusters is not None and len(set(clusters)) == len(clusters):
             clusters = None
         planned = int(both.sum()) if n_planned is None else n_planned
-        return Pairs(task=self.task, s=s[both], b=b[both], clusters=clusters, n_planned=planned, notes=self.notes)
+        return Pairs(task=self.task, s=s[both], b=b[both], clusters=clusters, n_planned=planned, notes=self.notes, controls=controls)
 
     def has(self, arm: str) -> bool:
         """Whether any item has a score under an arm."""
