@@ -20,7 +20,7 @@ from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Comparison, Contrast, Hypo
 from promptlab.stats import laws as st
 from promptlab.stats import sentences as say
 from promptlab.stats.best import maxt_stepdown
-from promptlab.stats.core import Inference, Pairs, infer, like_levels, like_sentences, like_these, mean, min_level
+from promptlab.stats.core import Inference, Pairs, infer, like_levels, like_sentences, like_these, mean_of, min_level
 from promptlab.stats.multiplicity import adjust, adjustment_of, margin_of
 from promptlab.stats.power import Looked
 from promptlab.stats.sides import Compared, joint, sides_of
@@ -121,7 +121,7 @@ class Analysis:
         claim = these if blank.generalises == "these" else like
         others = _like_controls(some, claim, contrast) if h.control == "placebo" or h.scope == "wording" else None
         own, wide, beyond = ((one and one.ci) or (None, None) for one in (these, like, others))
-        known = {"ci_neutral_low": beyond[0], "ci_neutral_high": beyond[1]}
+        known: dict[str, Any] = {"ci_neutral_low": beyond[0], "ci_neutral_high": beyond[1]}
         if h.task is None or blank.neutral != "these":
             known |= {"ci_fixed_low": own[0], "ci_fixed_high": own[1], "ci_like_low": wide[0], "ci_like_high": wide[1]}
         if len(some) == 1:
@@ -196,7 +196,7 @@ class Analysis:
     def _blank(self, h: Hypothesis, contrast: Contrast, found: Sequence[Compared]) -> Comparison:
         pairs, losses = [one.pairs for one in found], [one.loss for one in found]
         some = [p for p in pairs if len(p.s)]
-        treatment, control, diff = (mean(side) for side in zip(*[p.means for p in some], strict=True)) if some else (None, None, None)
+        treatment, control, diff = (mean_of(side) for side in zip(*[p.means for p in some], strict=True)) if some else (None, None, None)
         loop, both = self.plan.looped.get(h.strategy), contrast.kind == "interaction"
         lost, planned = (_both([getattr(loss, name) for loss in losses]) for name in ("lost", "planned"))
         low, high = losses[0].bounds if len(losses) == 1 else np.mean([loss.bounds for loss in losses], axis=0).tolist()

@@ -7,9 +7,9 @@ unselected estimate agrees with a published one: prediction interval and small t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ FEWEST_ITEMS = 50
 BLOCK = 2_000
 MOST_KEPT = 1_000
 """Draws over so many items are kept for the next table of as many."""
+ONE_CORE = 250_000
+"""Multiplications in a product of two tables up to which no library shares it among cores."""
+FEWEST_COLUMNS = 8
 TIED = 1e-9
 
 
@@ -143,12 +146,27 @@ def _count(
             bits = np.arange(start, start + size)[:, None] >> np.arange(n_items) & 1
         else:
             bits = drawn[start : start + size] if isinstance(drawn, np.ndarray) else drawn.integers(0, 2, (size, n_items))
-        t = _studentised(rows @ (1.0 - 2.0 * bits).T, squares, n)
+        t = _studentised(_product(rows, bits.T, lambda part: 1.0 - 2.0 * part), squares, n)
         raw += (t >= edge).sum(axis=1)
         maxima = np.maximum.accumulate(t[::-1], axis=0)[::-1]
         above += (maxima >= edge).sum(axis=1)
         largest.append(maxima[0])
     return raw, above, np.concatenate(largest)
+
+
+def _product(rows: Array, columns: npt.NDArray[Any], made: Callable[[npt.NDArray[Any]], Array] = np.asarray) -> Array:
+    """`rows` times `made` of the columns, in parts so small that one core computes each.
+
+    Over several cores sums hang, in their last digits, on how many there are; and for tables of this size sharing takes longer than it
+    saves. Of a large table the product is shared.
+    """
+    step = ONE_CORE // max(rows.size, 1)
+    if step < FEWEST_COLUMNS:
+        return rows @ made(columns)
+    found = np.empty((len(rows), columns.shape[1]))
+    for start in range(0, columns.shape[1], step):
+        found[:, start : start + step] = rows @ made(columns[:, start : start + step])
+    return found
 
 
 @lru_cache(maxsize=4)
@@ -209,7 +227,7 @@ def best_stimulus(
         gap = lead.mean_difference
         tie = lead.ci is not None and lead.ci[0] <= 0
     make = _samples if n_items <= MOST_KEPT else _samples.__wrapped__
-    resampled = table @ make(seed, n_bootstrap, n_items)
+    resampled = _product(table, make(seed, n_bootstrap, n_items))
     p_best = float((resampled.argmax(axis=0) == winner).mean())
     found = none._replace(
         ci=None if half is None else (naive - half, naive + half), p=tested.p_adjusted[winner], p_best=p_best, runner_up_gap=gap, tie=tie

@@ -25,7 +25,7 @@ from scipy.special import bdtr, bdtri, ndtr, ndtri, stdtr, stdtrit
 from promptlab.nouns import Comparison, Status, counted
 from promptlab.stats.intervals import Array, Interval, newcombe, tango, tango_score
 from promptlab.stats.multiplicity import min_discordant
-from promptlab.stats.paired import DECIMALS, RESAMPLES, SignFlip, cluster_mean, flipped, mcnemar
+from promptlab.stats.paired import DECIMALS, RESAMPLES, SignFlip, cluster_mean, mcnemar, signflip_of
 from promptlab.stats.power import Looked
 
 LEAST_CLUSTERS = 10
@@ -221,12 +221,12 @@ def infer(pairs: Sequence[Pairs], rate: float = 0.05, n_family: int = 1, exact: 
     error, df = _error(pairs)
     units = [_units(p, fewest) for p in pairs]
     moved = units[0] if k == 1 else np.concatenate(units)
-    found: dict[str, Any] = dict(
-        diff=mean([p.means[2] for p in pairs]), ci_method=_interval_method(k, clustered, table is not None),
-        error=error, df=df, table=table, n_nonzero=sum(p.n_changed for p in pairs), n_exact=k * min(map(len, units)),
-        ups=int(np.count_nonzero(moved > 0)), downs=int(np.count_nonzero(moved < 0)),
-        status=_status(pairs, units, error, df, table is not None), notes=_notes(pairs, moved, clustered, table is not None),
-    )  # fmt: skip
+    found: dict[str, Any] = {
+        "diff": mean_of([p.means[2] for p in pairs]), "ci_method": _interval_method(k, clustered, table is not None),
+        "error": error, "df": df, "table": table, "n_nonzero": sum(p.n_changed for p in pairs), "n_exact": k * min(map(len, units)),
+        "ups": int(np.count_nonzero(moved > 0)), "downs": int(np.count_nonzero(moved < 0)),
+        "status": _status(pairs, units, error, df, table is not None), "notes": _notes(pairs, moved, clustered, table is not None),
+    }  # fmt: skip
     if k == 1:
         n, up, down = len(pairs[0].s), found["ups"], found["downs"]
         if clustered:
@@ -246,7 +246,7 @@ def infer(pairs: Sequence[Pairs], rate: float = 0.05, n_family: int = 1, exact: 
     return Inference(**found, p_value=flips.p_full if exact else flips.p_midp, method=method)
 
 
-def mean(values: Sequence[float]) -> float:
+def mean_of(values: Sequence[float]) -> float:
     """The mean of a few numbers, as numpy adds them up."""
     return values[0] if len(values) == 1 else float(np.mean(values))
 
@@ -420,9 +420,9 @@ def dominated(d: np.ndarray) -> bool:
 
 
 def _flips(d: Array, rate: float, n_family: int) -> SignFlip:
-    flips = flipped(d, d)
+    flips = signflip_of(d, d)
     if "random" in flips.method and flips.p_midp <= LOOK_CLOSER:
-        flips = flipped(d, d, max(RESAMPLES, int(20 * n_family / rate)))
+        flips = signflip_of(d, d, max(RESAMPLES, int(20 * n_family / rate)))
     return flips
 
 

@@ -109,11 +109,11 @@ def tango(b: float, c: float, n: float, z: float) -> Interval:
     return _tango_limit(b, c, n, z, -1.0, estimate), _tango_limit(b, c, n, -z, estimate, 1.0)
 
 
-def _tango_limit(b: float, c: float, n: float, value: float, low: float, high: float) -> float:  # noqa: PLR0917
+def _tango_limit(b: float, c: float, n: float, value: float, low: float, high: float) -> float:
     """Where the score passes `value`, by bisection down to neighbouring numbers, or 80 times."""
     for _ in range(80):
         middle = (low + high) / 2
-        if middle == low or middle == high:  # noqa: PLR1714 (twice as quick)
+        if not low < middle < high:
             return middle
         if tango_score(b, c, n, middle) > value:
             low = middle

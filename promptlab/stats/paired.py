@@ -125,10 +125,10 @@ def signflip_test(
     sign vectors. For single binary answers it is McNemar's test, mid-p and exact.
     """
     s, b = np.asarray(stimulus, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
-    return flipped(differences(s, b), np.concatenate([s, b]) if exact else None, n_resamples, rng)
+    return signflip_of(differences(s, b), np.concatenate([s, b]) if exact else None, n_resamples, rng)
 
 
-def flipped(d: Array, scores: Array | None, n_resamples: int = RESAMPLES, rng: np.random.Generator | None = None) -> SignFlip:
+def signflip_of(d: Array, scores: Array | None, n_resamples: int = RESAMPLES, rng: np.random.Generator | None = None) -> SignFlip:
     """The sign-flip test of rounded item differences; `scores` are those that must lie on a lattice, None for random signs only."""
     mean = float(d.mean())
     moved = np.abs(d[d != 0])

@@ -213,8 +213,8 @@ def sides_of(contrast: Contrast, task: str, plan: Plan, tables: Tables, rows: Ta
     labels = tuple(levels.get(ref.setting, "") for ref in refs) if contrast.random else ()
     weights = np.array([weight for _, weight in contrast.weights]) / contrast.scale
     return Sides(
-        table=table if table.notes == notes else replace(table, notes=notes), weights=weights, prompts=prompts, scores=scores, counts=counts,
-        due=due, labels=labels,
+        table=table if table.notes == notes else replace(table, notes=notes), weights=weights, prompts=prompts, scores=scores,
+        counts=counts, due=due, labels=labels,
     )  # fmt: skip
 
 

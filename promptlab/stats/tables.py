@@ -74,11 +74,18 @@ def item_tables(trials: pd.DataFrame) -> dict[Place, dict[str, ItemTable]]:
     return tables_of(trials, [trials["score"]])[0]
 
 
-def tables_of(trials: pd.DataFrame, columns: Sequence[pd.Series[Any]]) -> list[dict[Place, dict[str, ItemTable]]]:
-    """The same of each of several columns of numbers next to the trials."""
+def tables_of(
+    trials: pd.DataFrame, columns: Sequence[pd.Series[Any]], groups: Groups | None = None
+) -> list[dict[Place, dict[str, ItemTable]]]:
+    """The same of each of several columns of numbers next to the trials; `groups` are `table_groups` of them, where they are known."""
     clusters = clusters_of(trials)
-    groups = None if trials.empty else Groups.of(with_prompts(trials), ["base_prompt", "arm"])
+    groups = groups or table_groups(trials)
     return [{} if groups is None else _tables(groups.averaged(column), clusters) for column in columns]
+
+
+def table_groups(trials: pd.DataFrame) -> Groups | None:
+    """The trials by what a table averages over and by what it tells apart; None without a trial."""
+    return None if trials.empty else Groups.of(with_prompts(trials), ["base_prompt", "arm"])
 
 
 def _tables(averages: Iterable[Averaged], clusters: Mapping[str, Mapping[str, str]]) -> dict[Place, dict[str, ItemTable]]:
