@@ -20,8 +20,9 @@ from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Comparison, Contrast, Hypo
 from promptlab.stats import laws as st
 from promptlab.stats import sentences as say
 from promptlab.stats.best import maxt_stepdown
-from promptlab.stats.core import Inference, Pairs, infer, like_levels, like_sentences, like_these, mean_of, min_level
+from promptlab.stats.core import Inference, infer, like_levels, like_sentences, like_these, mean_of, min_level
 from promptlab.stats.multiplicity import adjust, adjustment_of, margin_of
+from promptlab.stats.pairs import Pairs
 from promptlab.stats.power import Looked
 from promptlab.stats.sides import Compared, joint, sides_of
 from promptlab.stats.tables import ItemTable, Place, item_tables, with_prompts
@@ -119,7 +120,8 @@ class Analysis:
         these = infer(some, rate, self.family_sizes[h.family], self.exact)
         like = like_these(some) if h.task is None else None
         claim = these if blank.generalises == "these" else like
-        others = _like_controls(some, claim, contrast) if h.control == "placebo" or h.scope == "wording" else None
+        neutral = h.control == "placebo" or h.scope == "wording"
+        others = like_sentences(some, claim, contrast.each(1), contrast.each(-1)) if neutral and claim is not None else None
         own, wide, beyond = ((one and one.ci) or (None, None) for one in (these, like, others))
         known: dict[str, Any] = {"ci_neutral_low": beyond[0], "ci_neutral_high": beyond[1]}
         if h.task is None or blank.neutral != "these":
@@ -132,11 +134,10 @@ class Analysis:
             levels = [one.levels for one in found if len(one.pairs.s)]
             claim = like_levels(claim, levels, contrast.random) if claim is not None else None
         if self._unfinished(tasks, contrast, found):
-            done = replace(blank, **(these.fields() | known))
-            return refused(done, "missing_pairs", say.unfinished(blank.n_pairs, blank.n_planned, self.again), rate)
+            why = say.unfinished(blank.n_pairs, blank.n_planned, self.again)
+            return refused(replace(blank, **known, **these.fields()), "missing_pairs", why, rate)
         if self.at is not None and h.task is not None and len(self.n_items) > 1:
-            done = replace(blank, **(these.fields() | known | {"p_value": None}))
-            return refused(done, "not_planned", say.CELL_OF_LOOKS, rate)
+            return refused(replace(blank, **(these.fields() | known | {"p_value": None})), "not_planned", say.CELL_OF_LOOKS, rate)
         if claim is None:
             few = len(some) == 1 and blank.neutral == "these"
             claim = replace(these, p_value=None, status="n_too_small" if few else "zero_variance", table=None, error=0.0)
@@ -159,9 +160,7 @@ class Analysis:
         mute = claim.status in ("too_few_clusters", "n_too_small") or done.n_pairs < LEAST_ITEMS or claim.p_value is None
         doubt = self._doubt(claim, some, blank, rate, random=contrast.random is not None)
         units = joint([one.units for one in found]) if h.scope == "pair" else None
-        return Result(
-            comparison=done, rate=rate, figures=figures, doubt=doubt, mute=mute, fixed_p=fixed_p, uneven=uneven, units=units
-        )  # fmt: skip
+        return Result(done, rate, figures=figures, doubt=doubt, mute=mute, fixed_p=fixed_p, uneven=uneven, units=units)
 
     def _doubt(self, claim: Inference, some: Sequence[Pairs], blank: Comparison, rate: float, *, random: bool) -> tuple[Status, str] | None:
         """Why so few items, clusters or changed answers cannot settle anything, with what would."""
@@ -198,7 +197,8 @@ class Analysis:
         some = [p for p in pairs if len(p.s)]
         treatment, control, diff = (mean_of(side) for side in zip(*[p.means for p in some], strict=True)) if some else (None, None, None)
         loop, both = self.plan.looped.get(h.strategy), contrast.kind == "interaction"
-        lost, planned = (_both([getattr(loss, name) for loss in losses]) for name in ("lost", "planned"))
+        sides = ([loss.lost for loss in losses], [loss.planned for loss in losses])
+        lost, planned = (of_tasks[0] if len(losses) == 1 else np.sum(of_tasks, axis=0) for of_tasks in sides)
         low, high = losses[0].bounds if len(losses) == 1 else np.mean([loss.bounds for loss in losses], axis=0).tolist()
         like = self.plan.generalise == "like_these" and h.task is None and len(self.n_items) > 1
         return Comparison(
@@ -290,16 +290,6 @@ class Analysis:
             blank, scope="aa", n_family=len(cells), diff=found.diff, ci_low=low, ci_high=high, ci_method=f"{found.ci_method}, 99.9 %",
             method=found.method, adjustment="none", status="aa_failed" if failed else "ok", verdict="refused", sentence=text,
         )  # fmt: skip
-
-
-def _both(sides: Sequence[tuple[float, float]]) -> Sequence[float]:
-    """The sums over tasks of treatment and control."""
-    summed: Sequence[float] = sides[0] if len(sides) == 1 else np.sum(sides, axis=0)
-    return summed
-
-
-def _like_controls(some: Sequence[Pairs], claim: Inference | None, contrast: Contrast) -> Inference | None:
-    return None if claim is None else like_sentences(some, claim, contrast.each(1), contrast.each(-1))
 
 
 FRACTIONS = (

@@ -24,9 +24,8 @@ FEWEST_ITEMS = 50
 BLOCK = 2_000
 MOST_KEPT = 1_000
 """Draws over so many items are kept for the next table of as many."""
-ONE_CORE = 250_000
+ONE_CORE, FEWEST_COLUMNS = 250_000, 8
 """Multiplications in a product of two tables up to which no library shares it among cores."""
-FEWEST_COLUMNS = 8
 TIED = 1e-9
 
 
@@ -155,18 +154,14 @@ def _count(
 
 
 def _product(rows: Array, columns: npt.NDArray[Any], made: Callable[[npt.NDArray[Any]], Array] = np.asarray) -> Array:
-    """`rows` times `made` of the columns, in parts so small that one core computes each.
+    """`rows` times `made` of the columns, in parts that one core computes, except of large tables.
 
-    Over several cores sums hang, in their last digits, on how many there are; and for tables of this size sharing takes longer than it
-    saves. Of a large table the product is shared.
+    Over several cores the last digits hang on how many there are, and for small tables sharing takes longer than it saves.
     """
     step = ONE_CORE // max(rows.size, 1)
     if step < FEWEST_COLUMNS:
         return rows @ made(columns)
-    found = np.empty((len(rows), columns.shape[1]))
-    for start in range(0, columns.shape[1], step):
-        found[:, start : start + step] = rows @ made(columns[:, start : start + step])
-    return found
+    return np.hstack([rows @ made(columns[:, start : start + step]) for start in range(0, columns.shape[1], step)])
 
 
 @lru_cache(maxsize=4)

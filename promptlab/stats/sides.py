@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from promptlab.nouns import AA_ARM, NONE_ARM, OWN_PROMPT, ArmRef, Contrast, Plan
-from promptlab.stats.core import Pairs
+from promptlab.stats.pairs import Pairs
 from promptlab.stats.tables import ItemTable, Place
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from promptlab.nouns import OWN_PROMPT, Status
-from promptlab.stats.core import Pairs
 from promptlab.stats.intervals import Array
 from promptlab.stats.paired import lattice
+from promptlab.stats.pairs import Pairs
 
 SAME_ANSWERS = 1e-9
 MOSTLY_SAME = 0.99
