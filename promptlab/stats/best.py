@@ -7,9 +7,9 @@ unselected estimate agrees with a published one: prediction interval and small t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,8 @@ FEWEST_ITEMS = 50
 BLOCK = 2_000
 MOST_KEPT = 1_000
 """Draws over so many items are kept for the next table of as many."""
+ONE_CORE, FEWEST_COLUMNS = 250_000, 8
+"""Multiplications in a product of two tables up to which no library shares it among cores."""
 TIED = 1e-9
 
 
@@ -143,12 +145,23 @@ def _count(
             bits = np.arange(start, start + size)[:, None] >> np.arange(n_items) & 1
         else:
             bits = drawn[start : start + size] if isinstance(drawn, np.ndarray) else drawn.integers(0, 2, (size, n_items))
-        t = _studentised(rows @ (1.0 - 2.0 * bits).T, squares, n)
+        t = _studentised(_product(rows, bits.T, lambda part: 1.0 - 2.0 * part), squares, n)
         raw += (t >= edge).sum(axis=1)
         maxima = np.maximum.accumulate(t[::-1], axis=0)[::-1]
         above += (maxima >= edge).sum(axis=1)
         largest.append(maxima[0])
     return raw, above, np.concatenate(largest)
+
+
+def _product(rows: Array, columns: npt.NDArray[Any], made: Callable[[npt.NDArray[Any]], Array] = np.asarray) -> Array:
+    """`rows` times `made` of the columns, in parts that one core computes, except of large tables.
+
+    Over several cores the last digits hang on how many there are, and for small tables sharing takes longer than it saves.
+    """
+    step = ONE_CORE // max(rows.size, 1)
+    if step < FEWEST_COLUMNS:
+        return rows @ made(columns)
+    return np.hstack([rows @ made(columns[:, start : start + step]) for start in range(0, columns.shape[1], step)])
 
 
 @lru_cache(maxsize=4)
@@ -209,7 +222,7 @@ def best_stimulus(
         gap = lead.mean_difference
         tie = lead.ci is not None and lead.ci[0] <= 0
     make = _samples if n_items <= MOST_KEPT else _samples.__wrapped__
-    resampled = table @ make(seed, n_bootstrap, n_items)
+    resampled = _product(table, make(seed, n_bootstrap, n_items))
     p_best = float((resampled.argmax(axis=0) == winner).mean())
     found = none._replace(
         ci=None if half is None else (naive - half, naive + half), p=tested.p_adjusted[winner], p_best=p_best, runner_up_gap=gap, tie=tie

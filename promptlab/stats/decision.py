@@ -17,7 +17,7 @@ from promptlab.nouns import CONTROLS, Comparison, Contrast, InSetting, Plan, Set
 from promptlab.stats import laws as st
 from promptlab.stats.intervals import Array, Interval, Numbers, error_of_mean
 from promptlab.stats.sides import sides_of
-from promptlab.stats.tables import ItemTable, clusters_of, tables_of
+from promptlab.stats.tables import Groups, ItemTable, clusters_of, tables_of
 
 Decision = Literal["ship", "keep the incumbent", "collect more"]
 INCUMBENTS = ("none", "single", *CONTROLS)
@@ -170,8 +170,11 @@ class ArmRow(InSetting):
     """USD for each additional right answer, by the shrunken effect; None where it is not above 0 or a price is unknown."""
 
 
-def arm_rows(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Comparison]) -> list[ArmRow]:
-    """Every arm that was judged over the tasks, in the order of the comparisons; arms of one model and setting are one family."""
+def arm_rows(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Comparison], groups: Groups | None = None) -> list[ArmRow]:
+    """Every arm that was judged over the tasks, in the order of the comparisons; arms of one model and setting are one family.
+
+    `groups` are those of `tables_of`, where they are known.
+    """
     silent = {c.model for c in comparisons if c.status in ("aa_failed", "judge_failed")}
     families: dict[tuple[str, ...], dict[str, list[Comparison]]] = {}
     for c in comparisons:
@@ -180,7 +183,7 @@ def arm_rows(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Comparison]
             families.setdefault((c.model, c.setting.id, c.scope), {}).setdefault(c.control, []).append(c)
     if not families:
         return []
-    taken, clusters = _taken(trials), clusters_of(trials)
+    taken, clusters = _taken(trials, groups), clusters_of(trials)
     found = []
     for by_control in families.values():
         arms = min(by_control.items(), key=lambda one: INCUMBENTS.index(one[0]) if one[0] in INCUMBENTS else 0)[1]
@@ -204,11 +207,11 @@ _Tables = dict[tuple[str, str], dict[str, ItemTable]]
 """By model and setting, and by task: what an answer to each item took under each arm."""
 
 
-def _taken(trials: pd.DataFrame) -> dict[str, _Tables]:
+def _taken(trials: pd.DataFrame, groups: Groups | None) -> dict[str, _Tables]:
     facts = trials.reindex(columns=["cost_usd", "input_tokens", "output_tokens", "latency_s", "outcome"])
     known = facts.iloc[:, :4].astype(float).where(facts["outcome"] != "error")
     columns = {"cost": known["cost_usd"], "tokens": known["input_tokens"] + known["output_tokens"], "seconds": known["latency_s"]}
-    return dict(zip(columns, tables_of(trials, list(columns.values())), strict=True))
+    return dict(zip(columns, tables_of(trials, list(columns.values()), groups), strict=True))
 
 
 def _extra(tables: _Tables, clusters: Mapping[str, Mapping[str, str]], c: Comparison, plan: Plan) -> Extra:
