@@ -204,7 +204,8 @@ def best_stimulus(
         table = units * (units.shape[1] / table.shape[1])  # its mean over clusters is the mean over items
     n_stimuli, n_items = table.shape
     means = table.mean(axis=1)
-    winner = int(means.argmax())
+    firm = means.round(DECIMALS)  # equal means are equal on every machine: the first of them wins
+    winner = int(firm.argmax())
     naive = float(means[winner])
     none = Best(winner, naive, n_stimuli=n_stimuli, n_items=n_items, status="n_too_small")
     if n_stimuli > 1 and (table == table[0]).all():
@@ -217,13 +218,14 @@ def best_stimulus(
     half = None if math.isnan(tested.critical) or not se else tested.critical * se
     gap, tie = None, False
     if n_stimuli > 1:
-        second = int(np.argsort(-means, kind="stable")[1])
+        second = int(np.argsort(-firm, kind="stable")[1])
         lead = mean_difference_ci(np.zeros(n_items) + table[winner], table[second])
         gap = lead.mean_difference
         tie = lead.ci is not None and lead.ci[0] <= 0
     make = _samples if n_items <= MOST_KEPT else _samples.__wrapped__
-    resampled = _product(table, make(seed, n_bootstrap, n_items))
-    p_best = float((resampled.argmax(axis=0) == winner).mean())
+    resampled = _product(table, make(seed, n_bootstrap, n_items)).round(DECIMALS)
+    is_best = resampled == resampled.max(axis=0)
+    p_best = float((is_best[winner] / is_best.sum(axis=0)).mean())  # those that are equal share it
     found = none._replace(
         ci=None if half is None else (naive - half, naive + half), p=tested.p_adjusted[winner], p_best=p_best, runner_up_gap=gap, tie=tie
     )
@@ -238,7 +240,7 @@ def _cross_fitted(table: Array, folds: int, partitions: int, rng: np.random.Gene
         fold = rng.permutation(n_items) % folds
         held = np.stack([table[:, fold == f].sum(axis=1) for f in range(folds)])
         sizes = np.bincount(fold, minlength=folds)
-        chosen = ((total - held) / (n_items - sizes)[:, None]).argmax(axis=1)
+        chosen = ((total - held) / (n_items - sizes)[:, None]).round(DECIMALS).argmax(axis=1)
         found.append(float((held[np.arange(folds), chosen] / sizes).mean()))
     return float(np.median(found))
 
