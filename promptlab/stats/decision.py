@@ -91,7 +91,8 @@ class _Fit(NamedTuple):
 
     @property
     def sd(self) -> Array:
-        return np.sqrt(self.common**2 + (self.own**2).sum(axis=0))
+        found: Array = np.sqrt(self.common**2 + (self.own**2).sum(axis=0))
+        return found
 
 
 def _given(y: Array, s: Array, correlation: float, tau: float) -> _Fit:
