@@ -8,6 +8,7 @@ from functools import lru_cache, wraps
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
+from promptlab.scoring.answers.abroad import in_english
 from promptlab.scoring.answers.conclusions import NEGATED
 from promptlab.scoring.answers.denials import denies
 from promptlab.scoring.answers.places import ANSWERED, INSTRUCTS, Place, Reply, located
@@ -121,6 +122,8 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             return Scored(0.0, None, "echo")
         if ":" in reply.text and ("\n" in reply.text or reply.text.count(":") > 1):
             reply = _own_item(reply, item.input)
+        if kind.__name__ in _IN_ENGLISH:
+            reply = _put_in_english(reply, item)
         scored = kind(reply, item)
         if not scored.score and (rest := _behind(reply.text, item.input) or (" " in reply.text and _repeated(reply.text))):
             scored = kind(located(rest), item)
@@ -150,6 +153,28 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
 
 
 _MARKS = regex("[❌✗✘✖✅✓✔]")
+
+
+_IN_ENGLISH = ("cause", "choice", "label", "larger", "letter", "level", "number", "rhyme", "word")
+"""Kinds whose answers are options, names or numbers, so that the words around them may be put in English."""
+
+
+def _put_in_english(reply: Reply, item: Item) -> Reply:
+    """The reply with its frames in English, where none of the item's answers has such words itself."""
+    text = reply.text
+    told = in_english(text, _judged(item.choices)) if " " in text or not text.isascii() else text
+    return reply if told is text or _framed(item.choices or item.targets) else located(told)
+
+
+@lru_cache(maxsize=CACHED)
+def _judged(options: tuple[str, ...]) -> bool:
+    return not {"correct", "incorrect", "true", "false", "right", "wrong", "yes", "no"} & set(map(key, options))
+
+
+@lru_cache(maxsize=CACHED)
+def _framed(answers: tuple[str, ...]) -> bool:
+    """Whether an answer is changed where it is put in English."""
+    return any(in_english(fold(answer)) != fold(answer) for answer in answers)
 
 
 @lru_cache(maxsize=CACHED)
