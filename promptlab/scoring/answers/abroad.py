@@ -19,6 +19,13 @@ _Q = r"[\"']?"
 _JUDGES = "judges"
 """Marks a frame that says whether something is right, which is an answer where the options are right and wrong."""
 
+_NOUN = r"(?:une? [\w-]+ (?=[\w-]+\s?(?:[.,;!]|$))|una? [\w-]+ (?=[\w-]+\s?(?:[.,;!]|$)))?(?:une? |una? )?"
+"""What a language of the south puts before an adjective: "un argumento válido"."""
+_STATEMENT_DE = r"(?:aussage|satz|option|antwort(?:möglichkeit)?|möglichkeit|äußerung)\b"
+_STATEMENT_FR = r"(?:phrase|énoncé|option|affirmation|proposition|réponse|remarque)\b"
+_STATEMENT_ES = r"(?:frase|oración|opción|afirmación|respuesta|enunciado|declaración)\b"
+_FIRST, _SECOND = "the first sentence", "the second sentence"
+
 _GERMAN = (
     (rf"\bvon {_X} kann (?:hier |da(?:bei)? )?(?:gar )?keine rede sein", r"it is not \1"),
     (rf"\b(?:es|das|die antwort|die lösung|hier) (?:ist|sind) alles andere als\b", "it is not"),
@@ -70,6 +77,8 @@ _GERMAN = (
      r"(?:meinung|ansicht|erachtens)(?: nach)?|m\.?e\.?|höchstwahrscheinlich)[:,]? ", "Clearly "),
     (r"\b(?:mit|als) (?=[\"'](?:ja|nein)\b)(?:([\"'])(ja|nein)\1) (?:antworten|beantworten|beantwortet|zu (?:verstehen|werten|beantworten))\b", r"answer is \2"),
     (r"\boder\b", "or"),
+    (rf"\b(?:d(?:ie|er|as|em|en) )?erste[rns]? {_STATEMENT_DE}", _FIRST),
+    (rf"\b(?:d(?:ie|er|as|em|en) )?(?:zweite|letztere)[rns]? {_STATEMENT_DE}", _SECOND),
 )  # fmt: skip
 _FRENCH = (
     (rf"\bon ne (?:peut|saurait) pas (?:dire|affirmer) (?:que (?:ce soit|c'est|(?:la|le|l'|cette|cet|ce) ?[\w-]+ (?:soit|est))|qu'(?:il|elle) (?:soit"
@@ -80,7 +89,8 @@ _FRENCH = (
     (r"\b(?:il )?ne s'agit (?:certainement |donc )?(?:pas|nullement) (?:de |d'une? )", "it is not "),
     (r"\bn'est (?:certainement |absolument |donc |vraiment )?(?:pas|nullement|en aucun cas|aucunement|guère)(?: (?:du tout|vraiment|forcément))? (?:la (?:bonne )?réponse|correcte?|juste|exacte?)\b",
      "is wrong", _JUDGES),
-    (r"\b(?:ce |cela |ça )?n'est (?:certainement |absolument |donc |vraiment |sûrement )?(?:pas|nullement|en aucun cas|aucunement|guère)(?: (?:du tout|vraiment|forcément))?\b", "it is not"),
+    (r"\b(?:ce |cela |ça )?n'est (?:certainement |absolument |donc |vraiment |sûrement )?(?:pas|nullement|en aucun cas|aucunement|guère)(?: (?:du tout|vraiment|forcément))?\b"
+     rf" ?{_NOUN}", "it is not "),
     (r"\bne (?:peut|saurait) (?:donc )?pas être\b", "cannot be"),
     (r"\bje ne dirais (?:certainement )?pas\b", "it is not"),
     (r"\b(?:en aucun cas|certainement pas|sûrement pas|surtout pas|absolument pas|pas du tout|aucunement|nullement)\b", "not"),
@@ -112,15 +122,17 @@ _FRENCH = (
     (r"^(?:il s'agit (?:bien |donc |plutôt )?(?:de |d'une? )|je dirais (?:que c'est |que )?|on a (?:donc )?)(?!pas\b)", "It is "),
     (r"\b(?:répondr\w+|répond|répondre) (?:par )?(?:l'affirmative|la négative) ?: ", "answer: "),
     (r"\bou\b", "or"),
+    (rf"\b(?:l[ae] )?premi(?:er|ère) {_STATEMENT_FR}", _FIRST),
+    (rf"\b(?:l[ae] )?(?:second|seconde|deuxième|dernière) {_STATEMENT_FR}|\bla (?:seconde|deuxième)(?=\s?[.,;]|$)", _SECOND),
 )  # fmt: skip
 _SPANISH = (
     (r"\bno (?:se )?(?:puede|podemos|cabe) (?:decir|afirmar) que (?:sea|es|(?:la|el|este|esta|ese|esa) [\w-]+ (?:sea|es)|se trat[ea] de)\b", "it is not"),
     (r"\b(?:yo )?no (?:creo|pienso|considero|diría) que (?:sea|es|(?:la|el|este|esta|ese|esa) [\w-]+ (?:sea|es)|se trat[ea] de)\b", "it is not"),
     (r"\bdudo que (?:sea|(?:la|el) [\w-]+ sea)\b", "it is not"),
     (r"\b(?:yo )?no diría(?: que)?\b", "it is not"),
-    (r"\bno se trata de (?:una? )?", "it is not "),
+    (rf"\bno se trata de {_NOUN}", "it is not "),
     (r"\bno (?:es|era) (?:la (?:respuesta|opción)(?: correcta)?|correct[oa]|cierto)\b(?=[.,;]|$)", "is wrong", _JUDGES),
-    (r"\bno es (?:una? )?", "it is not "),
+    (rf"\bno (?:es|parece) {_NOUN}", "it is not "),
     (r"\bno puede ser\b", "cannot be"),
     (r"\b(?:de ningun[ao]? (?:manera|modo|forma)|en ningún caso|para nada|en absoluto|desde luego que no|ni mucho menos)\b", "not"),
     (r"\b(?:queda descartad[oa]s?|está descartad[oa]|no viene al caso)\b", "is wrong"),
@@ -147,6 +159,8 @@ _SPANISH = (
     (r"^[¡]?(?:muy )?(?:probablemente|claramente|evidentemente|sin duda|en mi opinión|a mi juicio|seguramente|definitivamente)[,:]? (?:es )?", "Clearly "),
     (r"^(?:se trata de (?:una? )?|(?:yo )?diría (?:que )?(?:es )?)", "It is "),
     (r"(?<=[\s\w\"')]) [ou] (?=\S)", " or "),
+    (rf"\b(?:la|el) primera? {_STATEMENT_ES}|\bla primera(?=\s?[.,;]|$)", _FIRST),
+    (rf"\b(?:la|el) segund[ao] {_STATEMENT_ES}|\bla segunda(?=\s?[.,;]|$)", _SECOND),
 )  # fmt: skip
 _C = r"([^。.!?;:\n,、]{1,60}?)"
 _TOPIC = r"(?:[^。.!?;:\n,、]{1,30}[はが])?(?: ?決して)? ?"
@@ -164,20 +178,23 @@ _CHINESE = (
     (rf"(?:我)?(?:不确定|不清楚|不知道|不好说|说不准|不明确)(?:究竟|到底)?(?:答案)?(?:是不是|是否是?|是)? ?", "I do not know whether it is "),
     (r"^[\"']?([\w().' -]{1,20}?)[\"']? ?(?:\?|\.\.\.) ?(?:不对?|错了|等等)[,。] ?(?:应该)?是? ?", r"It is not \1, but ", _JUDGES),
     (r"(?:这)?(?:取决于|视|要看)[^,，:。]{0,12}(?:情况|而定|语境|理解)?[:,，]? ?", "it depends, "),
-    (rf"(?:答案|结果|这|它|意思)?(?:并)?(?:不是|并非) ?{_C}[,，]? ?而是 ?", r"not \1, but "),
-    (rf"(?:选|应该选|应选)?择? ?{_C}[,，]? ?(?:而)?不(?:选|应选|是) ?{_C}{_STOP}", r"\1, not \2"),
+    (rf"(?:答案|结果|这|它|意思)?(?:并)?(?:不是|并非) ?{_C}(?:[,，]? ?而(?:应该)?是|[,，] ?(?:应该|应当)?是) ?", r"not \1, but "),
+    (rf"(?:选|应该选|应选)?择? ?{_C}(?:[,，] ?而?|而)不(?:选|应选|是)(?![\"']?[。,]) ?{_C}{_STOP}", r"\1, not \2"),
     (rf"(?:我)?(?:不认为|不觉得|不相信)(?:答案|这|它)?(?:会)?(?:应该)?是? ?", "it is not "),
     (r"(?:答案|这|它|结果)?(?:绝对|肯定|显然|当然|一定|并|绝|决|完全)?(?<![\"'])(?:不是|并非|不可能是?|不能说是?|不应该?是|不会是|不会选|不算是?|称不上|谈不上)(?! ?(?:正确|错误|对|错|真|假)) ?", "not "),
     (rf"{_C}(?:是错的|是错误的|不正确|不对|不是正确(?:的)?答案|不是答案|是不对的|是不正确的|不成立){_STOP}", r"\1 is wrong", _JUDGES),
     (rf"{_C}(?:不合适|说不通|不符合|讲不通|被排除|不适用){_STOP}", r"\1 makes no sense"),
     (r"排除(?:了|掉)? ?([^。.!?;:\n,、]{1,60}?)(?:之)?后[,，]? ?(?:答案)?(?:就|只剩下?|剩下的?|应该|就只能)?(?:是)? ?", "the answer is "),
     (r" ?(?:或者?|还是)(?:是)? ?", " or "),
+    (r"第[一1] ?(?:句话?|个(?:句子|陈述|选项|说法)?|项|条|种说法)|前者|前一句", f" {_FIRST} "),
+    (r"第[二2] ?(?:句话?|个(?:句子|陈述|选项|说法)?|项|条|种说法)|后者|后一句", f" {_SECOND} "),
 )  # fmt: skip
 _JAPANESE = (
     (rf"(?:答えは|正解は)?{_C} ?というより(?:も|は)?[,、]? ?(?:むしろ)? ?", r"It is not \1, but "),
     (rf"(?:最初|はじめ|初め|当初)(?:は|に)?[,、]? ?{_C} ?(?:だ|か)?と(?:思い|考え|計算し)(?:まし)?た(?:が|けど|けれど)[,、]? ?(?:実際|正しく|本当|正解|答え)?(?:に)?(?:は)? ?", r"It is not \1, but "),
     (rf"(?:一見|ぱっと見)(?:すると|は)?[,、]? ?{_C} ?(?:です|だ|に見えます|のようです|に見える|のよう)?(?:が|けど)[,、]? ?(?:実際|正しく|本当)?(?:に)?(?:は)? ?", r"It is not \1, but "),
     (rf"(?:答えは|正解は)?{_C} ?(?:では|じゃ|で)(?:なく(?:て)?|なくて)[,、]? ?", r"not \1, but "),
+    (rf"{_TOPIC}{_C} ?とは(?:言え|いえ|思え)ず[、,]? ?", r"not \1, but "),
     (rf"{_C} ?かもしれ(?:ない|ません)し[,、]? ?{_C} ?かもしれ(?:ない|ません)", r"maybe \1 or maybe \2"),
     (rf"{_C} ?(?:とも|でもあり)[,、]? ?{_C} ?(?:とも言え(?:ます|る)|でもあり?(?:ます|る)?|とも取れ(?:ます|る)|とも(?:いえ(?:ます|る)))", r"both \1 and \2"),
     (rf"{_C} ?(?:とも)[,、]? ?{_C} ?(?:とも)(?:言え|いえ|断定でき|判断でき)(?:ません|ない)", r"neither \1 nor \2"),
@@ -192,6 +209,8 @@ _JAPANESE = (
     (rf"{_TOPIC}{_C} ?(?:では|じゃ)(?:ない|ありません)(?:です|と思います|でしょう|と考えます|はずです)?", r"it is not \1"),
     (rf"(?:答えとして)?{_C} ?(?:は|が) ?(?:間違い|誤り|不正解|不適切|正しく(?:ない|ありません)|違います|違う|当てはまら(?:ない|ず)|当てはまりません|誤答)(?:です|だ|で|である)?", r"\1 is wrong", _JUDGES),
     (rf"{_C} ?を(?:除外|除|排除)(?:すると|くと|すれば|けば|して|いて)[,、]? ?(?:残るのは|残りは|答えは)? ?", "the answer is "),
+    (r"(?:[1一] ?(?:つ目|番目)|最初)の(?:文|選択肢|発言|ほう|方|もの)|前者|[1一] ?つ目", f" {_FIRST} "),
+    (r"(?:[2二] ?(?:つ目|番目)|最後|後)の(?:文|選択肢|発言|ほう|方|もの)|後者|[2二] ?つ目", f" {_SECOND} "),
     (rf"{_C} ?(?:を選びます|を選択します|を選ぶ|と(?:判断|結論|推測|予想)(?:します|できます|されます|する)|(?:だ|である)?と(?:思います|考えます|考えられます|思われます|言えます|言えるでしょう|判断できます)"
      rf"|に(?:違いありません|違いない|なります|決まっています)|(?:が|の方が|のほうが) ?(?:正解|正しい(?:答え)?|答え|適切)(?:です|だ)){_STOP}", r"It is \1"),
 )  # fmt: skip
@@ -214,6 +233,8 @@ _KOREAN = (
     (rf"{_C} ?[은는이가] (?:틀렸(?:습니다|고|다|으며|어요)|맞지 않\w*|오답(?:입니다|이다|이고|이에요)?|정답이 아\w+|답이 아\w+|잘못(?:되었|됐)\w*|적절하지 않\w*|옳지 않\w*|해당하지 않\w*){_STOP}", r"\1 is wrong", _JUDGES),
     (rf"(?:답은|정답은|절대|결코|이는|이것은)? ?(?:절대(?:로)?|결코)? ?{_C} ?[이가은는] (?:절대 |결코 )?아(?:닙니다|니다|니에요|니며|님|니고|닌 것 같\w+|닐 것\w*)", r"it is not \1"),
     (rf"{_C} ?[을를] (?:제외하면|배제하면|빼면|제외하고|제외한)[,]? ?(?:답은|남는 것은)? ?", "the answer is "),
+    (r"첫 ?번째 ?(?:문장|선택지|진술|발언|것|말|보기)?|전자", f" {_FIRST} "),
+    (r"두 ?번째 ?(?:문장|선택지|진술|발언|것|말|보기)?|후자", f" {_SECOND} "),
     (rf"(?:저는|나는|제가)? ?{_C} ?(?:[을를] (?:선택|고르|택)(?:하겠습니다|합니다|겠습니다|할게요|하겠어요|했습니다)|[이가] (?:정답|맞|옳|답|적절)(?:입니다|습니다|이에요|아요|합니다)|(?:이)?라고 (?:생각|판단|봅|답|말)(?:합니다|됩니다|해요|니다|하겠습니다)"
      rf"|(?:으)?로 (?:판단|보|생각|추정|예상)(?:됩니다|입니다|합니다|인다)|일 것(?:입니다|이다|같습니다)|인 것 같(?:습니다|아요)|[이가] 됩니다){_STOP}", r"It is \1"),
 )  # fmt: skip

@@ -57,6 +57,8 @@ _WRONG_ONE = regex(
 )
 _NO_NOUN = regex(r"\b(?:let's|us|let me|i'll|i|we|you|to|will|can|now|must)\s$|\d[^\n.:;]{0,60} in\s$", re.I)
 """What makes the next word no heading of an answer: a verb ("let's count:"), or an adverb after its number ("7 in total:")."""
+_COUNTED = regex(r"(?:total|count) (?:number )?of (?:\d+|[a-z]+teen|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)(?: [a-z-]+){0,3}\s*:\s*", re.I)
+"""A total that is said before its parts: "a total of 4 objects: a stove, ..."."""
 _BESIDE = regex(r"difference|product", re.I)
 """Results that a reply may give besides the requested sum."""
 _CONCLUDING = words(
@@ -164,13 +166,14 @@ CORRECTS = regex(
     r"|(?:[.!?\n;…]|\.\.\.|,? -)\s*actually,?\s+|(?:\?|\.\.\.|…| -)\s*(?:(?:oh|oops|hmm+|ah|uh|well),? )?(?:no|nope|nein"
     r"|non)\b[,:.!](?![^\n]* - (?:yes|no)\b)\s*(?:actually\s+)?(?:(?:that"
     r"|this)(?:'s| is| was) [^.\n]{1,40}\.\s+(?=\S))?"
-    r"|(?: -|\.\.\.|…)\s*sorry,?\s+",
+    r"|(?: -|\.\.\.|…)\s*sorry,?\s+"
+    r"|[.!?;]\s+(?:however|but|yet),? (?:on|upon|after) (?:closer|further|second|more careful) \w+,?\s+",
     re.I,
 )
 _TAKES_BACK = words(
     "wait correction correct scratch strike hold mean meant meine mein oops thought reflection wrong mistaken rather "
     "edit korrektur corrección perdón rectification espera attends attendez pardon moment revised sorry "
-    "right actually incorrect no nope nein non"
+    "right actually incorrect no nope nein non closer further careful second"
 )
 
 
@@ -219,6 +222,8 @@ def conclusions(text: str) -> list[Conclusion]:
     for end, match in ends:
         strength = 3 if match["final"] else 2 if match["answer"] else 0 if _BESIDE.match(match[0]) else 1
         if _WRONG_ONE.search(text, max(0, match.start() - 30), match.start()):
+            continue
+        if strength < 2 and _COUNTED.fullmatch(match[0]):
             continue
         if strength < 2 and _NO_NOUN.search(text, max(0, match.start() - 70), match.start()):
             continue

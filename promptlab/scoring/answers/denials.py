@@ -48,7 +48,7 @@ DENIED_AFTER = (
     r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:be )?(?:it|right|correct|true|possible|the (?:\w+ )?(?:answer|one|case"
     r"|sum|result|total))\b"
     r"|(?:を?という(?:意味|こと|わけ)|이?라는 ?[뜻의]미?)?(?:ではありません|ではない|じゃない|じゃなく|でなく|ではなく"
-    r"|[이가은는] 아(?:닙니다|니(?:다|에요|야|라)?))|하지 않|是错|不对)"
+    r"|[이가은는] 아(?:닙니다|니(?:다|에요|야|라)?))|[하가-힣]지(?:는|도)? ?않|是错|不对)"
 )
 """What denies the thing before it: "is wrong", "isn't the answer", a cross."""
 _DENIED_BEFORE = regex(rf"{DENIES}\s*[\"'(]*$", re.I)
@@ -118,9 +118,17 @@ _INSTEAD = regex(
 )
 
 
+_OF_OTHERS = regex(
+    r"\S.*(?:\b(?:the (?:others?|rest|remaining \w+)|die (?:anderen|übrigen|restlichen)|der rest|les autres|le reste|l[oa]s (?:demás|otr[oa]s)|el resto)\b"
+    r"|其[他余它]|剩下|残り|それ以外|その他|나머지|그 외)[^.。;]{0,40}\W*$",
+    re.I | re.S,
+)
+"""What is denied of all others only: "X and Y are animals, the others are not"."""
+
+
 def denies(text: str) -> bool:
     """Whether a whole reply only says what its answer is not, and offers no other: "not X", "X is wrong", "Wrong: X"."""
-    if len(text) > 400 or "✅" in text or not may_deny(text):
+    if len(text) > 400 or "✅" in text or not may_deny(text) or _OF_OTHERS.search(text):
         return False
     if _CLOSES.match(text):
         return True

@@ -41,7 +41,7 @@ def names_place(text: str) -> bool:
 @lru_cache(maxsize=CACHED)
 def _question(asked: str) -> tuple[str, ...]:
     """The words that matter of the only yes-or-no question of an input; none where it has none or several."""
-    found = _ASKED.findall(fold(asked)) if asked.count("?") == 1 else []
+    found = _ASKED.findall(_untitled(fold(asked))) if asked.count("?") == 1 else []
     return tuple(word for word in key(found[0]).split() if word not in _SMALL) if len(found) == 1 else ()
 
 
@@ -53,11 +53,19 @@ def agrees(reply: Reply, asked: str) -> bool | None:
     if (so := _SO.search(reply.unremarked)) is not None and any(_same(wanted[0], word) for word in key(so["verb"]).split()):
         return not denying(so[0]) if _UNSURE.search(so[0]) is None else None
     said = set()
-    for sentence in (part for whole in sentences(reply.unremarked) for part in whole.split("; ")):
+    for sentence in (part for whole in sentences(_untitled(reply.unremarked)) for part in whole.split("; ")):
         told = key(sentence).split()
         if _UNSURE.search(sentence) is None and len(told) < 3 * len(wanted) + 20 and all(any(_same(a, b) for b in told) for a in wanted):
             said.add(not denying(sentence) and _FAILS.search(sentence) is None)
     return said.pop() if len(said) == 1 else None
+
+
+_TITLE = regex(r"\b(Dr|Mr|Mrs|Ms|Prof|St)\.(?= )")
+
+
+def _untitled(text: str) -> str:
+    """The text without the full stops of titles, which end no sentence."""
+    return _TITLE.sub(r"\1", text) if ". " in text else text
 
 
 def _same(one: str, other: str) -> bool:

@@ -167,6 +167,9 @@ class _Words:
         self.low = tuple(option.lower() for option in options)
 
 
+_AHEAD = regex(r"\(\?[^()]*\)")
+
+
 def _known(words: str, keys: list[str]) -> list[str]:
     return [word for word in _OR.split(words) if word and word not in keys]
 
@@ -179,7 +182,7 @@ def _pattern(words: str, keys: list[str]) -> re.Pattern[str] | None:
 
 def _eastern(named: list[tuple[str, tuple[str, str]]], keys: list[str]) -> tuple[re.Pattern[str], tuple[str, ...]] | None:
     """The pattern of all synonyms in letters of East Asia, the longest first, for one may hold another; and the option of each group."""
-    found = sorted(((word, option) for option, (clear, _) in named for word in _known(clear, keys) if word[0] >= "\u3000"), key=lambda one: -len(one[0]))
+    found = sorted(((word, option) for option, (clear, _) in named for word in _known(clear, keys) if word[0] >= "\u3000"), key=lambda one: -len(_AHEAD.sub("", one[0])))
     return (re.compile("|".join(f"({word})" for word, _ in found)), tuple(option for _, option in found)) if found else None
 
 
@@ -259,14 +262,15 @@ _ABROAD = words("ja nein oui non sí não sim wahr falsch vrai vraie faux fausse
 _LETTER = "[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]"
 _YES_ABROAD = regex(
     rf"(?<!\w)(?:ja|oui|sí|sim)(?!\w)|はい|ええ(?=[、,。]|です|$)|(?<![\uac00-\ud7af])(?:네|예)(?=\W|입니다|라고|이라|이에요|예요|이고|[가는를]|$)"
-    rf"|是的|对的|(?:(?<!{_LETTER})|(?<=[是选选为]))[是对](?!{_LETTER}|\s*[\"'A-Za-z])",
+    rf"|是的|对的|(?:(?<!{_LETTER})|(?<=[是选选为]))[是对](?!{_LETTER}|\s*[\"']?[A-Za-z]|\s*[\"']{_LETTER})",
     re.I,
 )
 _NO_ABROAD = regex(
     rf"(?<!\w)(?:nein|non|não)(?!\w)|いいえ|いえ(?=[、,])|아니[요오](?!\w)|아니[요오](?=입니다|라고)|아뇨|不是的"
-    rf"|(?:(?<!{_LETTER})|(?<=[是选为]))(?:否|不是?)(?!{_LETTER}|\s*[\"'A-Za-z])",
+    rf"|(?:(?<!{_LETTER})|(?<=[是选为]))(?:否|不)(?!{_LETTER}|\s*[\"']?[A-Za-z]|\s*[\"']{_LETTER})",
     re.I,
 )
+_SAID_NO = regex(r"(?<=[\"'])不是(?=[\"'])|(?<=答)不是")
 _TRUE_ABROAD = regex(
     rf"(?<!\w)(?:wahr|vraie?|verdader[oa]|ciert[oa])(?!\w)|正しい|正确|(?<!{_LETTER})真(?!{_LETTER})|(?<=[是为])真(?!{_LETTER})"
     rf"|(?<![\uac00-\ud7af])참(?=\W|입니다|이|라고|[은는가]|$)",
@@ -284,7 +288,8 @@ def _yes_or_no(text: str, known: _Words) -> str:
     truths = "true" in known.keys
     for pattern, n in ((_YES_ABROAD, 0), (_NO_ABROAD, 1), *(((_TRUE_ABROAD, 0), (_FALSE_ABROAD, 1)) if truths else ())):
         name = next((option for option, one in zip(known.options, known.keys, strict=True) if one in (("yes", "true"), ("no", "false"))[n]), None)
-        text = pattern.sub(name, text) if name is not None else text
+        if name is not None:
+            text = pattern.sub(name, _SAID_NO.sub(name, text) if n and '不' in text else text).replace(f"'{name}'", f'"{name}"')
     return fold(text)
 
 

@@ -124,6 +124,8 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             reply = _own_item(reply, item.input)
         if kind.__name__ in _IN_ENGLISH:
             reply = _put_in_english(reply, item)
+        if chooses and reply.text.endswith("?") and _ASKS.fullmatch(reply.text) is not None:
+            return Scored(0.0, None, "question")
         scored = kind(reply, item)
         if not scored.score and (rest := _behind(reply.text, item.input) or (" " in reply.text and _repeated(reply.text))):
             scored = kind(located(rest), item)
@@ -155,6 +157,8 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
 _MARKS = regex("[❌✗✘✖✅✓✔]")
 
 
+_ASKS = regex(r"(?:is|are|was|were|does|do|did|can|could|would|should|which|what|who) [^.!?\n]*\?", re.I)
+"""A reply that is a question and nothing else."""
 _IN_ENGLISH = ("cause", "choice", "label", "larger", "letter", "level", "number", "rhyme", "word")
 """Kinds whose answers are options, names or numbers, so that the words around them may be put in English."""
 

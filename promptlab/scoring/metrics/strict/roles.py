@@ -19,6 +19,15 @@ _CLAUSES = regex(
 )
 _DENIED_AFTER = regex("ではな|ではあり|じゃな|くな[いか]|くありま|지 않|[이가은는] 아니|아닙|아닌")
 _BOTH = regex(f"\\b(?:of|between|from) (?:an? |the )?{_ONE},? ?(?:and|or|,) (?:an? |the )?{_ONE}", re.I)
+_BESIDE = regex(
+    f"\\b(?:im vergleich zu[mr]?|verglichen mit|gegenüber|comparée? (?:à|aux?)|par rapport (?:à|aux?)|en comparación con|comparad[oa] con|frente al?)"
+    f" (?:d(?:er|em|en|ie|as) |l[ea] |el |l')?{_ONE},?|(?:[与與和跟同] ?)?{_ONE} ?相比(?:之下|起来)?,?|相比 ?{_ONE},?"
+    f"|{_ONE} ?(?:と|に)(?:比べ(?:る|れば)?(?:て|と)?|比較(?:して|すると))[、,]?|{_ONE} ?에 비(?:해|하면|교하면)(?:서)?,?",
+    re.I,
+)
+"""What one of the two is compared with: "im Vergleich zu B ist A winzig"."""
+_CAUSE_OF = regex(f"({_ONE})([^\ue000-\ue00f。.;\n]{{0,20}}?)(?:la cause de|la causa de|die ursache (?:für|von)) (?:l[ae] )?({_ONE})", re.I)
+_CAUSE_OF_EAST = regex(f"({_ONE}) ?[はがは是은는이가] ?({_ONE}) ?[の的의] ?(?:原因|원인)")
 _ORDER = regex(r"\bthe (?:(?P<former>former)|latter)\b", re.I)
 _NO_MORE = regex(r"\bno (?:\w+er|more)\b", re.I)
 _OF = regex(f"(?<=cause|ffect) of {_ONE}", re.I)
@@ -46,6 +55,8 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
     marked = mentions.sub(lambda match: chr(_FIRST + int(str(match.lastgroup)[1:])), text)
     if _ORDER.search(marked) and len(order := list(dict.fromkeys(re.findall(_ONE, marked)))) == 2:
         marked = _ORDER.sub(lambda match: order[0 if match["former"] else 1], marked)
+    if not text.isascii() or "compar" in text or "ergl" in text or "caus" in text or "rsache" in text:
+        marked = _CAUSE_OF_EAST.sub(r"\1 the cause of \2", _CAUSE_OF.sub(r"\1\2the cause of \3", _BESIDE.sub(" ", marked)))
     marked = _BOTH.sub(" ", marked.replace("cause and effect", " "))
     good: set[int] = set()
     bad: set[int] = set()

@@ -137,7 +137,11 @@ _OUT = regex(
     r"|without|remaining|keine?|nicht|neither|weder|ni|né|nem"
     r"|ne sont pas|no son|não são|non sono)\b|不是|非|以外|ではな|ではあり|아니|아닌|아닙"
 )
-_PARTS = regex(r"(?:[.;](?=\s|$)|。|,? \b(?:whereas|while|but)\b|\()")
+_PARTS = regex(
+    r"(?:[.;](?=\s|$)|。|,? \b(?:whereas|while|but)\b|\()|[,;]? (?:und )?(?=(?:die|alle) (?:anderen|übrigen|restlichen)\b|der rest\b)"
+    r"|[,;]? (?:et |mais )?(?=(?:tous )?les autres\b|le reste\b)|[,;]? (?:y |pero )?(?=(?:todos )?l[oa]s (?:demás|otr[oa]s)\b|el resto\b)"
+    r"|[,;]? (?:and )?(?=(?:all )?(?:of )?the (?:others?|rest|remaining)\b)|(?=其[他余它]|剩下|残り|それ以外|その他|他の|ほかの|他は|나머지|그 외|다른)"
+)
 
 
 _LEFT_OUT = regex(r"^(?:excluding|except(?: for)?|apart from|leaving out|removing|besides|aside from)\b[^.\n]*?, (?=we|the|i|you|there|it)")
