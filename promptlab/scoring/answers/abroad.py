@@ -134,6 +134,7 @@ _SPANISH = (
     (r"\bno (?:es|era) (?:la (?:respuesta|opción)(?: correcta)?|correct[oa]|cierto)\b(?=[.,;]|$)", "is wrong", _JUDGES),
     (rf"\bno (?:es|parece) {_NOUN}", "it is not "),
     (r"\bno puede ser\b", "cannot be"),
+    (r"\bes (?:falso|incorrecto|erróneo)(?=[.,;]|$)", "is wrong", _JUDGES),
     (r"\b(?:de ningun[ao]? (?:manera|modo|forma)|en ningún caso|para nada|en absoluto|desde luego que no|ni mucho menos)\b", "not"),
     (r"\b(?:queda descartad[oa]s?|está descartad[oa]|no viene al caso)\b", "is wrong"),
     (r"\bno (?:encaja|cuadra|procede|corresponde|tiene sentido|aplica)\b", "makes no sense"),
@@ -174,7 +175,7 @@ _CHINESE = (
     (rf"(?:可能|也许|或许|有可能)是? ?{_C}[,，]? ?(?:也|又|还)?(?:有)?(?:可能|也许|或许)是? ?", r"maybe \1 or maybe "),
     (rf"既(?:是|可以是|可能是)? ?{_C}[,，]? ?(?:又|也)(?:是|可以是|可能是)? ?", r"both \1 and "),
     (rf"{_C} ?[和与] ?{_C} ?(?:都|皆|均)(?:有)?(?:可能|可以|有道理|说得通|行|对|正确|成立)", r"both \1 and \2"),
-    (rf"(?:无法|难以|很难|不能|不好)(?:确定|判断|判定|说|断定|分辨)(?:究竟|到底)?(?:答案)?(?:是不是|是否是?|是)? ?", "I do not know whether it is "),
+    (rf"(?:无法|难以|很难|不能(?!说)|不好)(?:确定|判断|判定|说|断定|分辨)(?:究竟|到底)?(?:答案)?(?:是不是|是否是?|是)? ?", "I do not know whether it is "),
     (rf"(?:我)?(?:不确定|不清楚|不知道|不好说|说不准|不明确)(?:究竟|到底)?(?:答案)?(?:是不是|是否是?|是)? ?", "I do not know whether it is "),
     (r"^[\"']?([\w().' -]{1,20}?)[\"']? ?(?:\?|\.\.\.) ?(?:不对?|错了|等等)[,。] ?(?:应该)?是? ?", r"It is not \1, but ", _JUDGES),
     (r"(?:这)?(?:取决于|视|要看)[^,，:。]{0,12}(?:情况|而定|语境|理解)?[:,，]? ?", "it depends, "),
@@ -185,6 +186,8 @@ _CHINESE = (
     (rf"{_C}(?:是错的|是错误的|不正确|不对|不是正确(?:的)?答案|不是答案|是不对的|是不正确的|不成立){_STOP}", r"\1 is wrong", _JUDGES),
     (rf"{_C}(?:不合适|说不通|不符合|讲不通|被排除|不适用){_STOP}", r"\1 makes no sense"),
     (r"排除(?:了|掉)? ?([^。.!?;:\n,、]{1,60}?)(?:之)?后[,，]? ?(?:答案)?(?:就|只剩下?|剩下的?|应该|就只能)?(?:是)? ?", "the answer is "),
+    (r"(?:正确的|对的)(?:应该)?是 ?(?=\S)", "答案是", _JUDGES),
+    (r"[,，]? ?因为 ?", ", because "),
     (r" ?(?:或者?|还是)(?:是)? ?", " or "),
     (r"第[一1] ?(?:句话?|个(?:句子|陈述|选项|说法)?|项|条|种说法)|前者|前一句", f" {_FIRST} "),
     (r"第[二2] ?(?:句话?|个(?:句子|陈述|选项|说法)?|项|条|种说法)|后者|后一句", f" {_SECOND} "),
@@ -201,9 +204,10 @@ _JAPANESE = (
     (rf"{_C} ?と ?{_C} ?の(?:どちらも|両方(?:とも)?|いずれも)", r"both \1 and \2 "),
     (rf"{_C} ?(?:なのか|か)[,、]? ?{_C} ?(?:なのか|か)(?:は|が|を|どうか|の|、)* ?(?:判断|わか|分か|断定|はっきり|不明|決め|どちら|区別)", r"whether \1 or \2 "),
     (rf"{_C} ?(?:か|または|もしくは|あるいは|、または|、あるいは|、もしくは) ?(?={_C} ?(?:の(?:どちら|いずれ)|です|でしょう|だ|になります|かは|かも|$))", r"\1 or "),
+    (r"正しくは ?(?=\S)", "答えは", _JUDGES),
     (r" ?(?:または|もしくは|あるいは) ?", " or "),
     (r"^[\"']?([\w().' -]{1,20}?)[\"']? ?(?:\?|\.\.\.) ?(?:いいえ|いや|違います|間違えました)[、,。] ?", r"It is not \1, but ", _JUDGES),
-    (r"場合に(?:より(?:ます)?|よって)|文脈に(?:より(?:ます)?|よって)", "it depends, "),
+    (r"(?:場合|文脈|解釈)に(?:より(?:ます)?|よって)[:、,]? ?", ""),
     (rf"{_TOPIC}{_C} ?(?:だ|である)?(?:とは|と)(?:言え|いえ|限ら|思え|考えられ|思い|思わ|考え)(?:ない|ません)", r"it is not \1"),
     (rf"{_TOPIC}{_C} ?(?:の|である|な)はず(?:が|は)(?:ない|ありません)", r"it is not \1"),
     (rf"{_TOPIC}{_C} ?(?:では|じゃ)(?:ない|ありません)(?:です|と思います|でしょう|と考えます|はずです)?", r"it is not \1"),
@@ -224,6 +228,7 @@ _KOREAN = (
     (rf"{_C} ?[와과] {_C} (?:둘 다|모두|양쪽 다|둘 모두)", r"both \1 and \2 "),
     (rf"{_C} ?(?:인지|할지),? {_C} ?(?:인지|할지)(?:는|를)? ?", r"whether \1 or \2, unclear "),
     (rf"(?<!\w){_C} ?(?:이거나|또는|혹은|아니면|,? 아니면|이나|나) (?={_C} ?(?:입니다|이다|이에요|예요|중|일|라|$))", r"\1 or "),
+    (r"(?:맞는|옳은|올바른) (?:것은|건|답은) ?(?=\S)", "답은 ", _JUDGES),
     (r" (?:또는|혹은) ", " or "),
     (r"^[\"']?([\w().' -]{1,20}?)[\"']? ?(?:\?|\.\.\.) ?(?:아니[요오]?|아뇨)[,.] ?", r"It is not \1, but ", _JUDGES),
     (r"상황에 따라|경우에 따라|문맥에 따라|해석에 따라", "it depends, "),
@@ -242,6 +247,9 @@ _ENGLISH = (
     (rf"\b(?:could|may|might|can) (?:well |just as well |also )?be {_X},? (?:but|and|or|yet|though) (?:(?:it|that|also|equally|just|as|well|easily|could|might|may|can|be|perhaps|maybe) )+", r"could be \1 or "),
     (rf"\b(?:it|this) (may|might|could) be {_X},? (?:it|this) \1 (?:also |equally |just as well )?be\b", r"could be \2 or"),
     (rf"\b(?:at first (?:glance|sight)|on the surface|superficially),? (?:(?:it|this|one|that) (?:seems|looks|appears|sounds)(?: like| to be)? )?{_X}, (?:but|yet) (?:(?:actually|really|in fact|in reality|it's|it|is|the answer|,) ?)+", r"It is not \1, but "),
+    (r"\b(?:one|you|we) (?:cannot|can't|can not) (?:really )?say (?:that )?(?:it|this|the \w+) is\b", "it is not"),
+    (r"\bby no means\b", "not"),
+    (r"\b(?:is|are) out of the question\b", "is wrong", _JUDGES),
     (r"\b(?:under no circumstances|on no account|in no case)\b", "not"),
     (rf"(?:^|(?<=[\s\"'(]))rather {_X} than\b", r"\1 rather than"),
 )  # fmt: skip
@@ -259,14 +267,14 @@ _COMPILED = {
     language: tuple((regex(frame[0], re.I), frame[1], len(frame) > 2) for frame in frames) for language, frames in _FRAMES.items()
 }
 _GERMAN_WORDS = words(
-    "nicht oder sondern statt anstatt anstelle weder entweder eher keine keinen keinem keinesfalls keineswegs niemals mitnichten "
+    "nein nicht oder sondern statt anstatt anstelle weder entweder eher keine keinen keinem keinesfalls keineswegs niemals mitnichten "
     "ob blick tatsächlich wirklichkeit vielleicht teils könnte könnten kann richtig korrekt bezweifle alles abhängt hängt zuerst zunächst anfangs ursprünglich dachte "
     "moment halt entscheide wähle tippe fällt nehme klar eindeutig vermutlich wahrscheinlich wohl meiner ehesten beantworten antworten"
 )
 _FRENCH_WORDS = words("pas ou non ne n nullement aucun soit peut pourrait plutôt lieu d abord première car je j mon cela ça il probablement clairement avis")
 _SPANISH_WORDS = words(
     "no o u ni ningún ninguna ningún nada sino pero porque ya tanto depende quizá quizás tal más bien lugar vez primero primera "
-    "podría puede queda elijo me quedo inclino escojo selecciono opto trata probablemente claramente opinión sin duda diría absoluto"
+    "falso incorrecto erróneo podría puede queda elijo me quedo inclino escojo selecciono opto trata probablemente claramente opinión sin duda diría absoluto"
 )
 _MARKS = (
     ("de", _GERMAN_WORDS, (_GERMAN_WORDS - words("ob halt alles moment hängt")) | words("ist die der das es ich und aber antwort von auf ob")),
@@ -276,7 +284,7 @@ _MARKS = (
 _KANA, _HANGUL, _HAN = regex("[\u3040-\u30ff]"), regex("[\uac00-\ud7af]"), regex("[\u4e00-\u9fff]")
 
 
-_ENGLISH_WORDS = words("also equally may might could glance sight surface superficially circumstances account case rather")
+_ENGLISH_WORDS = words("also equally may might could glance sight surface superficially circumstances account case rather means question say")
 _IN_ENGLISH = words("the is are and or but not of to than answer my would because that this rather so only both it its an could be from with")
 
 

@@ -114,7 +114,7 @@ _IS_THE = (
     r"|to|from|if|only)\b))"
 )
 _IS_THE_FOREIGN = (
-    r"|ist die (?:richtige )?(?:antwort|lösung)\b|est la (?:bonne )?(?:réponse|solution)\b|es la (?:respuesta"
+    r"|ist (?:die (?:richtige )?(?:antwort|lösung)|(?:richtig|korrekt)(?=[.!]?$))\b|est la (?:bonne )?(?:réponse|solution)\b|es la (?:respuesta"
     r"|solución)(?: correcta)?\b|이 정답|是(?:正确)?答案|が(?:答え|正解)"
 )
 _IS_IT = rf"(?:(?:is|are|was|would be|should be|=){_IS_THE}{_IS_THE_FOREIGN})"

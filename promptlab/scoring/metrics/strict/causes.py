@@ -8,8 +8,8 @@ from functools import lru_cache
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.denials import denies
-from promptlab.scoring.answers.places import Reply
-from promptlab.scoring.answers.text import fold, full, key
+from promptlab.scoring.answers.places import Reply, located
+from promptlab.scoring.answers.text import fold, full, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import phrases
 from promptlab.scoring.metrics.strict.roles import Roles, by_role
@@ -43,6 +43,18 @@ _REASONED = regex(r"\W*(?:because|since|as|when|after) [^,]{3,80}, ([\ue000\ue00
 _NUMBERED = regex(r"\W*(?:the )?(?:sentence|statement|option|number|first|second|former|latter|\d)\b")
 _BARE_NUMBER = regex(r"\W*([12])\b(?=[).]?\s*(?:[,;:(]|-\s|because\b|since\b|as\b))(?!\W*(?:or|and|,|/)\W*[12]\b)")
 _BECAUSE = regex(r"^\W*(?:because|since|as|after|once|when|given that|weil|da)\s+(?=\ue000|\ue001)", re.I)
+
+
+_NOT_THE_OTHER_CUES = words("rather instead fit makes sense")
+_NOT_THE_OTHER = regex(
+    r"[ ,]+(?:rather than|instead of) (?:the |la )?[\ue000\ue001]|[ ,]+(?:because|since|as) (?:the |la )?[\ue000\ue001] (?:does not fit|makes no sense)[^.]*"
+)
+"""What says of the other sentence only that it is not the one."""
+_DENIED_ONE = regex(
+    r"\W*(?:[\w', ]{0,30}?\b(?:not|never|cannot)(?: (?:be|say|think|believe|that|it|is|the|la|answer|cause))*)?"
+    r" ?(?:the |la )?[\"'(]*[\ue000\ue001]\W*(?:(?:is|was|ist|est|es) (?:not (?:correct|right|the (?:answer|cause|one))|wrong|incorrect|falsch|faux))?\W*"
+)
+"""A reply that denies one of the two sentences, and says nothing else."""
 
 
 def cause(reply: Reply, item: Item) -> Scored:
@@ -89,6 +101,11 @@ def _loosely(sentence: str) -> str:
 
 def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tuple[int | None, str]:
     text = full((reply.corrected or reply.head).casefold())
+    if not _NOT_THE_OTHER_CUES.isdisjoint(words(text)):
+        marked = mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), text)
+        if (without := _NOT_THE_OTHER.sub("", marked)) != marked and re.search("[\ue000\ue001]", without):
+            reply = located(without.replace("\ue000", "sentence 1").replace("\ue001", "sentence 2"))
+            text = reply.head
     if (chosen := by_role(text, mentions, _CAUSES)) is not None:
         return chosen, "role"
     concluded = [text] if reply.corrected else [full(reply.concluded.text.casefold())] if reply.concluded is not None else []
@@ -108,6 +125,8 @@ def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tu
             return int(place.strip(" .()#")) - 1, "whole"
         if not named and (told := _BARE_NUMBER.match(place)) is not None and not any(c.isdigit() for c in place[told.end() :]):
             return int(told[1]) - 1, "number"
+        if len(named) == 1 and denies(marked) and _DENIED_ONE.fullmatch(marked) is not None:
+            return 1 - (ord(named.pop()) - 0xE000), "the other one"
         if len(named) == 1 and not denies(marked):
             return ord(named.pop()) - 0xE000, "conclusion" if concluded and place == concluded[0] else "whole"
     return None, ""

@@ -45,8 +45,66 @@ def _question(asked: str) -> tuple[str, ...]:
     return tuple(word for word in key(found[0]).split() if word not in _SMALL) if len(found) == 1 else ()
 
 
+_ASKS_ABROAD = (
+    (
+        regex(r"intention|deliberate|on purpose|knowing", re.I),
+        regex(r"absicht|vorsätzlich|willentlich|intention|exprès|délibér|intencion|a propósito|adrede|deliberad|故意|有意|意図|わざと|고의|의도|일부러", re.I),
+    ),
+    (
+        regex(r"\b(?:caus|becaus|responsib|fault|due to|lead|led\b|result)", re.I),
+        regex(
+            r"verursach|ursache|ausgelöst|schuld|verantwortlich|herbeigeführt|wegen|provoqu|caus|responsable|à l'origine|à cause|culpa|ocasion"
+            r"|引起|导致|導致|造成|原因|因为|引き起こ|招い|せい|責任|일으|초래|원인|때문|책임",
+            re.I,
+        ),
+    ),
+    (
+        regex(r"\bsteps?\b|return|come back|end up", re.I),
+        regex(
+            r"zurück|ausgangspunkt|startpunkt|revien|retour|point de départ|vuelv|volver|regres|punto de (?:partida|inicio)|起点|起點|原点|出发|回到|返回"
+            r"|戻|出発|시작점|출발점|돌아|제자리|원점",
+            re.I,
+        ),
+    ),
+)
+"""What a yes-or-no question asks, and the words for it in other languages."""
+_DENIES_ABROAD = regex(
+    r"\b(?:not|nicht|keine?[rsnm]?|ne|pas|no|nunca|niemals|jamais)\b|\bn'|不|没|未|并非|ない|ません|なかっ|なく|않|아니|아닙|없|못", re.I
+)
+_UNSURE_ABROAD = regex(
+    r"unklar|unsicher|weiß nicht|nicht (?:eindeutig|zu sagen|sagen|beurteil|bestimm)|\bob\b|\bwenn\b|vielleicht|impossible|\bsais pas|pas (?:clair|certain|sûr)"
+    r"|peut-être|\bsi\b|no (?:sé|está claro|es posible)|no se puede (?:saber|determinar)|quizá|tal vez|不(?:知道|确定|清楚|明)|无法|难以|是否|可能|也许|如果"
+    r"|難し|分か[らり]|わか[らり]|判断でき|かどうか|かもしれ|場合|모르|알 수 없|어렵|인지|면 |또는|\?",
+    re.I,
+)
+
+
+def _agrees_abroad(text: str, asked: str) -> bool | None:
+    """The same of a reply in another language, by the words for what is asked."""
+    if len(text) > 500 or (text.isascii() and _WESTERN.isdisjoint(words(text))):
+        return None
+    said = set()
+    for concept, named in _ASKS_ABROAD:
+        if concept.search(asked) is not None and named.search(text) is not None:
+            said = {
+                _DENIES_ABROAD.search(part) is None
+                for part in sentences(text)
+                if named.search(part) is not None and _UNSURE_ABROAD.search(part) is None
+            }
+            break
+    return said.pop() if len(said) == 1 else None
+
+
+_WESTERN = words("nicht kein keine ist der und wurde pas ne le il elle les des es el los se una del")
+
+
 def agrees(reply: Reply, asked: str) -> bool | None:
     """Whether a reply says what its input asks, or denies it; None where it says neither, or is not sure."""
+    own = _agrees(reply, asked)
+    return _agrees_abroad(reply.unremarked, asked) if own is None else own
+
+
+def _agrees(reply: Reply, asked: str) -> bool | None:
     wanted = _question(asked) if len(reply.unremarked) < 500 else ()
     if not wanted:
         return None

@@ -73,6 +73,12 @@ _CLUES = words(
     "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
     "negativo negativa pos neg falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
     "from out negative does doesn sim nao vero verdadeiro certo valido invalido plausibile valide "
+    "widerspruch neutrale neutraler neutrales neutre neutres neutro neutra neutros neutras folgerung implication korrekt korrekte inkorrekt "
+    "inkorrekte unrichtig richtige falsche zutreffend unzutreffend correcte correctes correcto correcta correctos correctas incorrecte "
+    "incorrecto incorrecta exacte exactes exacto juste fausse acertado acertada inexacte erronea positive positives positifs positivos "
+    "positivas negatif negatifs negatives negativos negativas positive positiver positives positiven negative negativer negatives "
+    "stichhaltig unschlüssig schlüssig valides invalides valable plausible plausibler plausibles plausibel glaubwürdig unglaubwürdig "
+    "vraisemblable improbable valida validos validas contradictoire contradictoires "
     "invalide plausibel unplausibel implausibel invraisemblable verdadero cierto non"
 )
 

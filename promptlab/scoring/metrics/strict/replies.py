@@ -14,6 +14,7 @@ from promptlab.scoring.answers.denials import denies
 from promptlab.scoring.answers.places import ANSWERED, INSTRUCTS, Place, Reply, located
 from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, key, words
 from promptlab.scoring.compiled import regex
+from promptlab.scoring.metrics.strict.notations import arabic
 
 Kind = Callable[[Reply, Item], Scored]
 """A kind of answer: scores what a reply says."""
@@ -123,9 +124,11 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
         if ":" in reply.text and ("\n" in reply.text or reply.text.count(":") > 1):
             reply = _own_item(reply, item.input)
         if kind.__name__ in _IN_ENGLISH:
-            reply = _put_in_english(reply, item)
+            reply = _put_in_english(reply, item, kind.__name__ == "number")
         if chooses and reply.text.endswith("?") and _ASKS.fullmatch(reply.text) is not None:
             return Scored(0.0, None, "question")
+        if kind.__name__ in _IN_ENGLISH and _UNSURE.match(reply.text) is not None:
+            return Scored(0.0, None, "unsure")
         scored = kind(reply, item)
         if not scored.score and (rest := _behind(reply.text, item.input) or (" " in reply.text and _repeated(reply.text))):
             scored = kind(located(rest), item)
@@ -159,14 +162,23 @@ _MARKS = regex("[❌✗✘✖✅✓✔]")
 
 _ASKS = regex(r"(?:is|are|was|were|does|do|did|can|could|would|should|which|what|who) [^.!?\n]*\?", re.I)
 """A reply that is a question and nothing else."""
+_UNSURE = regex(
+    r"(?:it(?:'s| is) )?(?:really |still |rather )?(?:(?:i(?:'m| am) )?(?:not (?:really |quite |entirely )?(?:sure|clear|certain)|unsure|unclear|uncertain)|(?:hard|difficult|impossible) to"
+    r" (?:say|tell|know|determine|decide)|i (?:really )?(?:do not|don't|can't|cannot|could not|couldn't) (?:know|tell|say|decide|determine|be sure))"
+    r"(?: (?:here|from this|about it))?,? (?:whether|if|which|between)\b(?![^.!?;\n]*(?:,|\bbut\b) )[^.!?;\n]*[.!?。]?$",
+    re.I,
+)
+"""A reply that only says that it does not know."""
 _IN_ENGLISH = ("cause", "choice", "label", "larger", "letter", "level", "number", "rhyme", "word")
 """Kinds whose answers are options, names or numbers, so that the words around them may be put in English."""
 
 
-def _put_in_english(reply: Reply, item: Item) -> Reply:
+def _put_in_english(reply: Reply, item: Item, numbers: bool) -> Reply:
     """The reply with its frames in English, where none of the item's answers has such words itself."""
     text = reply.text
     told = in_english(text, _judged(item.choices)) if " " in text or not text.isascii() else text
+    if numbers and told is not text:
+        told = in_english(arabic(text))
     return reply if told is text or _framed(item.choices or item.targets) else located(told)
 
 
