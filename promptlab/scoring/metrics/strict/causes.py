@@ -77,7 +77,7 @@ def _sentences(asked: str) -> tuple[tuple[str, ...], re.Pattern[str] | None]:
     if found is None:
         return (), None
     numbered = (
-        r"(?:the )?(?:(?:event|action|fact) in )?(?:sentence|statement|number|option|s|文|句子?|문장|satz"
+        r"(?:the )?(?:(?:event|action|fact) in )?(?:sentence|statement|number|option|\bs|文|句子?|문장|satz"
         r"|phrase|oración|frase) ?#?(?:{n}(?!\d)"
         r"|{word}\b)|(?:(?<=: )|(?<=원인은 )|(?<=결과는 )|(?<=[因果][は是])){n}(?!\d)"
         r"|第{east}(?:个|個)?(?:句话?|句子|文)|{east}(?:つ|番)目の文|{korean} ?번째 문장"

@@ -125,7 +125,7 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             reply = _own_item(reply, item.input)
         if kind.__name__ in _IN_ENGLISH:
             reply = _put_in_english(reply, item, kind.__name__ == "number")
-        if chooses and reply.text.endswith("?") and _ASKS.fullmatch(reply.text) is not None:
+        if chooses and reply.text.endswith("?") and _ASKS.fullmatch(reply.text) is not None and not _asking(item.choices):
             return Scored(0.0, None, "question")
         if kind.__name__ in _IN_ENGLISH and _UNSURE.match(reply.text) is not None:
             return Scored(0.0, None, "unsure")
@@ -171,6 +171,12 @@ _UNSURE = regex(
 """A reply that only says that it does not know."""
 _IN_ENGLISH = ("cause", "choice", "label", "larger", "letter", "level", "number", "rhyme", "word")
 """Kinds whose answers are options, names or numbers, so that the words around them may be put in English."""
+
+
+@lru_cache(maxsize=CACHED)
+def _asking(options: tuple[str, ...]) -> bool:
+    """Whether an option is a question itself."""
+    return any("?" in option for option in options)
 
 
 def _put_in_english(reply: Reply, item: Item, numbers: bool) -> Reply:
