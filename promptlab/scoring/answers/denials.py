@@ -58,7 +58,8 @@ _OFFERS = regex(
     re.I,
 )
 _OPENS = regex(
-    rf"^\W*(?:(?:it|this|that|they|i|there|(?:the|my) {_THING})\s?(?:is|are|was|were|does|do|did|can|could|would|will|ca|wo|'s|'re|'m)?\s*"
+    rf"^\W*(?:(?:it|this|that|they|i|there|(?:the|my) {_THING})\s?(?:is|are|was|were|does|do|did"
+    rf"|can|could|would|will|ca|wo|'s|'re|'m)?\s*"
     rf")?(?!instead|rather|unlike|except|nothing)(?:so |really |very |certainly |definitely |clearly |probably |seriously "
     rf"|highly )?{DENIES}\s+[^\s,.;]",
     re.I,
@@ -66,7 +67,11 @@ _OPENS = regex(
 _CLOSES = regex(
     rf"^(?:(?![.!?;]\s)[^\n]){{1,300}}?(?:{DENIED_AFTER}|[\"')]? (?:is|are|was|were)(?:n't| not) (?:the|a|an|in) [^\n]{{1,40}})\W*$", re.I
 )
-_LABELLED = regex(r"^\W*(?:wrong|incorrect|false|not [\w ]{1,20}|non[ -]\w{1,20}|un\w{3,12}|original|input)(?: answer| order)?\s*:\s", re.I)
+_LABELLED = regex(
+    r"^\W*(?:wrong|incorrect|false|not [\w ]{1,20}|non[ -]\w{1,20}|un\w{3,12}|original|input)(?: answer"
+    r"| order)?\s*:\s",
+    re.I,
+)
 
 
 CUES = words(
@@ -119,7 +124,8 @@ _INSTEAD = regex(
 
 
 _OF_OTHERS = regex(
-    r"\S.*(?:\b(?:the (?:others?|rest|remaining \w+)|die (?:anderen|übrigen|restlichen)|der rest|les autres|le reste|l[oa]s (?:demás|otr[oa]s)|el resto)\b"
+    r"\S.*(?:\b(?:the (?:others?|rest|remaining \w+)|die (?:anderen|übrigen|restlichen)|der rest"
+    r"|les autres|le reste|l[oa]s (?:demás|otr[oa]s)|el resto)\b"
     r"|其[他余它]|剩下|残り|それ以外|その他|나머지|그 외)[^.。;]{0,40}\W*$",
     re.I | re.S,
 )

@@ -47,12 +47,14 @@ _BECAUSE = regex(r"^\W*(?:because|since|as|after|once|when|given that|weil|da)\s
 
 _NOT_THE_OTHER_CUES = words("rather instead fit makes sense")
 _NOT_THE_OTHER = regex(
-    r"[ ,]+(?:rather than|instead of) (?:the |la )?[\ue000\ue001]|[ ,]+(?:because|since|as) (?:the |la )?[\ue000\ue001] (?:does not fit|makes no sense)[^.]*"
+    r"[ ,]+(?:rather than|instead of) (?:the |la )?[\ue000\ue001]|[ ,]+(?:because|since|as) (?:the "
+    r"|la )?[\ue000\ue001] (?:does not fit|makes no sense)[^.]*"
 )
 """What says of the other sentence only that it is not the one."""
 _DENIED_ONE = regex(
     r"\W*(?:[\w', ]{0,30}?\b(?:not|never|cannot)(?: (?:be|say|think|believe|that|it|is|the|la|answer|cause))*)?"
-    r" ?(?:the |la )?[\"'(]*[\ue000\ue001]\W*(?:(?:is|was|ist|est|es) (?:not (?:correct|right|the (?:answer|cause|one))|wrong|incorrect|falsch|faux))?\W*"
+    r" ?(?:the |la )?[\"'(]*[\ue000\ue001]\W*(?:(?:is|was|ist|est|es) (?:not (?:correct|right|the (?:answer"
+    r"|cause|one))|wrong|incorrect|falsch|faux))?\W*"
 )
 """A reply that denies one of the two sentences, and says nothing else."""
 

@@ -48,12 +48,17 @@ def _question(asked: str) -> tuple[str, ...]:
 _ASKS_ABROAD = (
     (
         regex(r"intention|deliberate|on purpose|knowing", re.I),
-        regex(r"absicht|vorsätzlich|willentlich|intention|exprès|délibér|intencion|a propósito|adrede|deliberad|故意|有意|意図|わざと|고의|의도|일부러", re.I),
+        regex(
+            r"absicht|vorsätzlich|willentlich|intention|exprès|délibér|intencion|a propósito|adrede|deliberad"
+            r"|故意|有意|意図|わざと|고의|의도|일부러",
+            re.I,
+        ),
     ),
     (
         regex(r"\b(?:caus|becaus|responsib|fault|due to|lead|led\b|result)", re.I),
         regex(
-            r"verursach|ursache|ausgelöst|schuld|verantwortlich|herbeigeführt|wegen|provoqu|caus|responsable|à l'origine|à cause|culpa|ocasion"
+            r"verursach|ursache|ausgelöst|schuld|verantwortlich|herbeigeführt|wegen|provoqu|caus|responsable"
+            r"|à l'origine|à cause|culpa|ocasion"
             r"|引起|导致|導致|造成|原因|因为|引き起こ|招い|せい|責任|일으|초래|원인|때문|책임",
             re.I,
         ),
@@ -61,7 +66,8 @@ _ASKS_ABROAD = (
     (
         regex(r"\bsteps?\b|return|come back|end up", re.I),
         regex(
-            r"zurück|ausgangspunkt|startpunkt|revien|retour|point de départ|vuelv|volver|regres|punto de (?:partida|inicio)|起点|起點|原点|出发|回到|返回"
+            r"zurück|ausgangspunkt|startpunkt|revien|retour|point de départ|vuelv|volver|regres|punto de (?:partida"
+            r"|inicio)|起点|起點|原点|出发|回到|返回"
             r"|戻|出発|시작점|출발점|돌아|제자리|원점",
             re.I,
         ),
@@ -72,8 +78,10 @@ _DENIES_ABROAD = regex(
     r"\b(?:not|nicht|keine?[rsnm]?|ne|pas|no|nunca|niemals|jamais)\b|\bn'|不|没|未|并非|ない|ません|なかっ|なく|않|아니|아닙|없|못", re.I
 )
 _UNSURE_ABROAD = regex(
-    r"unklar|unsicher|weiß nicht|nicht (?:eindeutig|zu sagen|sagen|beurteil|bestimm)|\bob\b|\bwenn\b|vielleicht|impossible|\bsais pas|pas (?:clair|certain|sûr)"
-    r"|peut-être|\bsi\b|no (?:sé|está claro|es posible)|no se puede (?:saber|determinar)|quizá|tal vez|不(?:知道|确定|清楚|明)|无法|难以|是否|可能|也许|如果"
+    r"unklar|unsicher|weiß nicht|nicht (?:eindeutig|zu sagen|sagen|beurteil|bestimm)|\bob\b|\bwenn\b"
+    r"|vielleicht|impossible|\bsais pas|pas (?:clair|certain|sûr)"
+    r"|peut-être|\bsi\b|no (?:sé|está claro|es posible)|no se puede (?:saber|determinar)|quizá|tal vez"
+    r"|不(?:知道|确定|清楚|明)|无法|难以|是否|可能|也许|如果"
     r"|難し|分か[らり]|わか[らり]|判断でき|かどうか|かもしれ|場合|모르|알 수 없|어렵|인지|면 |또는|\?",
     re.I,
 )

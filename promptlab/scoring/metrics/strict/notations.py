@@ -180,7 +180,8 @@ _FRACTION = regex(
 _POINT = regex(r"(?<=\d) (?:point|komma|comma|coma|virgule) (?=\d)", re.I)
 _SCALED = regex(
     r"(?<![\w.,])(?P<digits>\d[\d,]*(?:\.\d+)?)(?:\s?(?:[×x*·]|\btimes\b)\s?10\s?\^?\s?\{?(?P<power>[-+]?\d{1,2})\}?"
-    r"|(?P<scale>k(?![\w²^])|\s?(?:hundred|thousand|million|billion|dozens?|tens)\b)|\s?(?P<myriad>[万萬만億亿억])\s?(?P<rest>\d{1,4}(?!\d))?)",
+    r"|(?P<scale>k(?![\w²^])|\s?(?:hundred|thousand|million|billion|dozens?|tens)\b)|\s?(?P<myriad>[万萬만億亿억])\s?(?P<rest>\d{1,4}(?!\d)"
+    r")?)",
     re.I,
 )
 _TERM = r"\d[\d,]*(?:\.\d+)? (?:hundred|thousand|million|billion|ten|one|unit)s?\b"

@@ -324,7 +324,9 @@ _SIZES = Roles(
     regex(
         r"\b(?:smaller|shorter|lighter|tinier|smallest|small|tiny|minuscule|microscopic|little|dwarfed|no(?! (?:contest|doubt|question"
         r"|comparison"
-        r"|competition))|klein(?:er|ste)?\w*|winzig\w*|zierlich|weniger groß|plus petite?|minuscule|petite?|moins (?:grand|gros)\w*|diminut[oa]|minúscul[oa]|pequeñ[oa]|menos grande|más pequeñ[oa]|più piccol[oa]|menor)\b"
+        r"|competition))|klein(?:er|ste)?\w*|winzig\w*|zierlich|weniger groß|plus petite?|minuscule"
+        r"|petite?|moins (?:grand|gros)\w*|diminut[oa]|minúscul[oa]|pequeñ[oa]|menos grande|más pequeñ[oa]"
+        r"|più piccol[oa]|menor)\b"
         r"|小さ|[较較更最]小|(?:^|体型|體型)小的|小得多|很小|[더훨] ?작|작[지습다]|❌",
         re.I,
     ),

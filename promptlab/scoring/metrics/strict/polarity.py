@@ -22,7 +22,11 @@ _WORDS: dict[str, tuple[str, str]] = {
     "no": _NO,
     "true": (_YES[0], rf"{_YES[1]}|yes|t|wahr|richtig|vrai|verdadero|verdadeiro|vero|cierto|certo|真|正确|正しい|참"),
     "false": (rf"untrue|{_NO[0]}", rf"{_NO[1]}|no|f|falsch|faux|falso|假|错误|不正确|間違い|偽|거짓"),
-    "positive": (r"positiv\w{0,2}|positifs?|positives|positiv[oa]s?|正面的?|正向|积极的?|積極的?|肯定的な?|ポジティブ|긍정(?:적인)?적?", r"pos|肯定"),
+    "positive": (
+        r"positiv\w{0,2}|positifs?|positives|positiv[oa]s?|正面的?|正向|积极的?|積極的?|肯定的な?|ポジティブ"
+        r"|긍정(?:적인)?적?",
+        r"pos|肯定",
+    ),
     "negative": (
         r"negativ\w{0,2}|négatifs?|négatives?|negatif|negativ[oa]s?|负面的?|負面的?|负向|消极的?|消極的?|否定的な?|ネガティブ|부정적?",
         r"neg|否定",
@@ -30,17 +34,20 @@ _WORDS: dict[str, tuple[str, str]] = {
     "neutral": (r"neutrale[rsmn]?|neutres?|neutr[oa]s?|中立的?|中性|ニュートラル|중립적?", ""),
     "correct": (
         r"right(?= (?:explanation|reason|answer)| *$)|richtige?|korrekte?|zutreffend|correcte?s?|exacte?|juste|correct[oa]s?|acertad[oa]"
-        r"|正确的?|正確|正しい|正しく|맞는|맞습니다|맞아요|맞다|맞음|맞(?=지)|옳은|옳습니다|옳아요|옳다|옳음|옳(?=지)|올바른|올바릅니다|올바르(?=지)",
+        r"|正确的?|正確|正しい|正しく|맞는|맞습니다|맞아요|맞다|맞음|맞(?=지)|옳은|옳습니다|옳아요|옳다"
+        r"|옳음|옳(?=지)|올바른|올바릅니다|올바르(?=지)",
         r"yes|true|对|對",
     ),
     "incorrect": (
-        r"wrong|falsche?|inkorrekte?|unrichtig|unzutreffend|incorrecte?s?|inexacte?|fausse|faux|erronée?|incorrect[oa]s?|erróne[oa]|fals[oa]"
+        r"wrong|falsche?|inkorrekte?|unrichtig|unzutreffend|incorrecte?s?|inexacte?|fausse|faux|erronée?"
+        r"|incorrect[oa]s?|erróne[oa]|fals[oa]"
         r"|错误的?|錯誤|错的|間違いで?|間違って|誤りで?|不正解|틀린|틀렸|틀림|틀리|잘못된|잘못되|옳지 않|맞지 않|올바르지 않",
         r"no|false",
     ),
     "entailment": (r"entails|entailed|entail|蕴含|蕴涵|含意|함의", "folgerung|implication|implicación"),
     "contradiction": (
-        r"contradicts?|contradicted|contradictory|widerspruch|widersprüchlich|contradictoires?|contradicción|contradictori[oa]s?|矛盾的?|모순",
+        r"contradicts?|contradicted|contradictory|widerspruch|widersprüchlich|contradictoires?|contradicción"
+        r"|contradictori[oa]s?|矛盾的?|모순",
         "",
     ),
     "nonentailment": (r"non[ -]?entailment|does not follow|doesn't follow", ""),
@@ -55,7 +62,8 @@ _WORDS: dict[str, tuple[str, str]] = {
         "yes|true",
     ),
     "implausible": (
-        "unplausib(?:el|le[rsn]?)|implausibel|unglaubwürdig|invraisemblable|inverosímil|improbable|implausível|不合理|不可信|说不通|非現実的"
+        "unplausib(?:el|le[rsn]?)|implausibel|unglaubwürdig|invraisemblable|inverosímil|improbable"
+        "|implausível|不合理|不可信|说不通|非現実的"
         "|ありえない|あり得ない|ありえません|あり得ません|말이 안 되|말이 안 됩|터무니없|비현실적",
         "no|false",
     ),
@@ -73,7 +81,8 @@ _CLUES = words(
     "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
     "negativo negativa pos neg falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
     "from out negative does doesn sim nao vero verdadeiro certo valido invalido plausibile valide "
-    "widerspruch neutrale neutraler neutrales neutre neutres neutro neutra neutros neutras folgerung implication korrekt korrekte inkorrekt "
+    "widerspruch neutrale neutraler neutrales neutre neutres neutro neutra neutros neutras folgerung implication korrekt korrekte "
+    "inkorrekt "
     "inkorrekte unrichtig richtige falsche zutreffend unzutreffend correcte correctes correcto correcta correctos correctas incorrecte "
     "incorrecto incorrecta exacte exactes exacto juste fausse acertado acertada inexacte erronea positive positives positifs positivos "
     "positivas negatif negatifs negatives negativos negativas positive positiver positives positiven negative negativer negatives "
@@ -188,7 +197,10 @@ def _pattern(words: str, keys: list[str]) -> re.Pattern[str] | None:
 
 def _eastern(named: list[tuple[str, tuple[str, str]]], keys: list[str]) -> tuple[re.Pattern[str], tuple[str, ...]] | None:
     """The pattern of all synonyms in letters of East Asia, the longest first, for one may hold another; and the option of each group."""
-    found = sorted(((word, option) for option, (clear, _) in named for word in _known(clear, keys) if word[0] >= "\u3000"), key=lambda one: -len(_AHEAD.sub("", one[0])))
+    found = sorted(
+        ((word, option) for option, (clear, _) in named for word in _known(clear, keys) if word[0] >= "\u3000"),
+        key=lambda one: -len(_AHEAD.sub("", one[0])),
+    )
     return (re.compile("|".join(f"({word})" for word, _ in found)), tuple(option for _, option in found)) if found else None
 
 
@@ -205,7 +217,8 @@ def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
     words = "|".join(word for word in words.split("|") if word not in keys)
     return (
         re.compile(
-            rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|を?という|を意味|이?라는|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es|è|é"
+            rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|を?という|を意味|이?라는"
+            rf"|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es|è|é"
             rf"|means|bedeutet|meint|signifie|significa|veut dire|quiere decir|:)(?: que)?) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*"
             r"\s*(?:\Z|,\s?(?:because|weil|car|porque|因为|因為)))"
             rf"|[\"'](?:{words})[\"'] ?(?=(?:(?:という|이?라는 )(?:意味|こと|答え|뜻|의미|대답))?(?:です|だ[。.]?$|である|입니다|이다"
@@ -267,7 +280,8 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
 _ABROAD = words("ja nein oui non sí não sim wahr falsch vrai vraie faux fausse verdadero verdadera cierto cierta falso falsa")
 _LETTER = "[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]"
 _YES_ABROAD = regex(
-    rf"(?<!\w)(?:ja|oui|sí|sim)(?!\w)|はい|ええ(?=[、,。]|です|$)|(?<![\uac00-\ud7af])(?:네|예)(?=\W|입니다|라고|이라|이에요|예요|이고|[가는를]|$)"
+    rf"(?<!\w)(?:ja|oui|sí|sim)(?!\w)|はい|ええ(?=[、,。]|です|$)|(?<![\uac00-\ud7af])(?:네|예)(?=\W"
+    rf"|입니다|라고|이라|이에요|예요|이고|[가는를]|$)"
     rf"|是的|对的|(?:(?<!{_LETTER})|(?<=[是选选为]))[是对](?!{_LETTER}|\s*[\"']?[A-Za-z]|\s*[\"']{_LETTER})",
     re.I,
 )
@@ -293,9 +307,11 @@ def _yes_or_no(text: str, known: _Words) -> str:
         return text
     truths = "true" in known.keys
     for pattern, n in ((_YES_ABROAD, 0), (_NO_ABROAD, 1), *(((_TRUE_ABROAD, 0), (_FALSE_ABROAD, 1)) if truths else ())):
-        name = next((option for option, one in zip(known.options, known.keys, strict=True) if one in (("yes", "true"), ("no", "false"))[n]), None)
+        name = next(
+            (option for option, one in zip(known.options, known.keys, strict=True) if one in (("yes", "true"), ("no", "false"))[n]), None
+        )
         if name is not None:
-            text = pattern.sub(name, _SAID_NO.sub(name, text) if n and '不' in text else text).replace(f"'{name}'", f'"{name}"')
+            text = pattern.sub(name, _SAID_NO.sub(name, text) if n and "不" in text else text).replace(f"'{name}'", f'"{name}"')
     return fold(text)
 
 

@@ -8,13 +8,12 @@ from functools import lru_cache, wraps
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.abroad import in_english
 from promptlab.scoring.answers.conclusions import NEGATED
 from promptlab.scoring.answers.denials import denies
 from promptlab.scoring.answers.places import ANSWERED, INSTRUCTS, Place, Reply, located
 from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, key, words
 from promptlab.scoring.compiled import regex
-from promptlab.scoring.metrics.strict.notations import arabic
+from promptlab.scoring.metrics.strict.english import IN_ENGLISH, put_in_english, settles_nothing
 
 Kind = Callable[[Reply, Item], Scored]
 """A kind of answer: scores what a reply says."""
@@ -53,7 +52,8 @@ def may_say(text: str) -> bool:
 
 ARTICLE = regex(r"^(?:es (?=\w+ \w))?(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|du|to|es)(?:\s+|(?<='))", re.I)
 _EXPLAINS = regex(
-    r"(?=[\s(;,?])(?:\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course|definitely|for sure|the (?:opposite"
+    r"(?=[\s(;,?])(?:\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course"
+    r"|definitely|for sure|the (?:opposite"
     r"|antonym|synonym|plural)"
     r"|the (?:one|letter|word|animal)|hope"
     r"|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht"
@@ -123,12 +123,10 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             return Scored(0.0, None, "echo")
         if ":" in reply.text and ("\n" in reply.text or reply.text.count(":") > 1):
             reply = _own_item(reply, item.input)
-        if kind.__name__ in _IN_ENGLISH:
-            reply = _put_in_english(reply, item, kind.__name__ == "number")
-        if chooses and reply.text.endswith("?") and _ASKS.fullmatch(reply.text) is not None and not _asking(item.choices):
-            return Scored(0.0, None, "question")
-        if kind.__name__ in _IN_ENGLISH and _UNSURE.match(reply.text) is not None:
-            return Scored(0.0, None, "unsure")
+        if kind.__name__ in IN_ENGLISH:
+            reply = put_in_english(reply, item, kind.__name__ == "number")
+            if rule := settles_nothing(reply.text, item.choices if chooses else None):
+                return Scored(0.0, None, rule)
         scored = kind(reply, item)
         if not scored.score and (rest := _behind(reply.text, item.input) or (" " in reply.text and _repeated(reply.text))):
             scored = kind(located(rest), item)
@@ -158,45 +156,6 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
 
 
 _MARKS = regex("[❌✗✘✖✅✓✔]")
-
-
-_ASKS = regex(r"(?:is|are|was|were|does|do|did|can|could|would|should|which|what|who) [^.!?\n]*\?", re.I)
-"""A reply that is a question and nothing else."""
-_UNSURE = regex(
-    r"(?:it(?:'s| is) )?(?:really |still |rather )?(?:(?:i(?:'m| am) )?(?:not (?:really |quite |entirely )?(?:sure|clear|certain)|unsure|unclear|uncertain)|(?:hard|difficult|impossible) to"
-    r" (?:say|tell|know|determine|decide)|i (?:really )?(?:do not|don't|can't|cannot|could not|couldn't) (?:know|tell|say|decide|determine|be sure))"
-    r"(?: (?:here|from this|about it))?,? (?:whether|if|which|between)\b(?![^.!?;\n]*(?:,|\bbut\b) )[^.!?;\n]*[.!?。]?$",
-    re.I,
-)
-"""A reply that only says that it does not know."""
-_IN_ENGLISH = ("cause", "choice", "label", "larger", "letter", "level", "number", "rhyme", "word")
-"""Kinds whose answers are options, names or numbers, so that the words around them may be put in English."""
-
-
-@lru_cache(maxsize=CACHED)
-def _asking(options: tuple[str, ...]) -> bool:
-    """Whether an option is a question itself."""
-    return any("?" in option for option in options)
-
-
-def _put_in_english(reply: Reply, item: Item, numbers: bool) -> Reply:
-    """The reply with its frames in English, where none of the item's answers has such words itself."""
-    text = reply.text
-    told = in_english(text, _judged(item.choices)) if " " in text or not text.isascii() else text
-    if numbers and told is not text:
-        told = in_english(arabic(text))
-    return reply if told is text or _framed(item.choices or item.targets) else located(told)
-
-
-@lru_cache(maxsize=CACHED)
-def _judged(options: tuple[str, ...]) -> bool:
-    return not {"correct", "incorrect", "true", "false", "right", "wrong", "yes", "no"} & set(map(key, options))
-
-
-@lru_cache(maxsize=CACHED)
-def _framed(answers: tuple[str, ...]) -> bool:
-    """Whether an answer is changed where it is put in English."""
-    return any(in_english(fold(answer)) != fold(answer) for answer in answers)
 
 
 @lru_cache(maxsize=CACHED)
@@ -317,7 +276,8 @@ def _readings(reply: Reply) -> Iterator[tuple[str, str]]:
 
 
 _OPENING = regex(
-    r"(?:(?:no|yes|well|right|okay|ok|sure|so)[,.!]|(?:what|which|who|how|when|where|welche\w*|quel\w*|cuál|the|its|my)\b[^.!?\n]{1,150}\?)\s+(?=\S)",
+    r"(?:(?:no|yes|well|right|okay|ok|sure|so)[,.!]|(?:what|which|who|how|when|where|welche\w*|quel\w*"
+    r"|cuál|the|its|my)\b[^.!?\n]{1,150}\?)\s+(?=\S)",
     re.I,
 )
 _OPENERS = frozenset(str.split("no ye we ri ok su so wh ho qu cu th it my"))

@@ -20,7 +20,8 @@ _CLAUSES = regex(
 _DENIED_AFTER = regex("ではな|ではあり|じゃな|くな[いか]|くありま|지 않|[이가은는] 아니|아닙|아닌")
 _BOTH = regex(f"\\b(?:of|between|from) (?:an? |the )?{_ONE},? ?(?:and|or|,) (?:an? |the )?{_ONE}", re.I)
 _BESIDE = regex(
-    f"\\b(?:im vergleich zu[mr]?|verglichen mit|gegenüber|comparée? (?:à|aux?)|par rapport (?:à|aux?)|en comparación con|comparad[oa] con|frente al?)"
+    f"\\b(?:im vergleich zu[mr]?|verglichen mit|gegenüber|comparée? (?:à|aux?)|par rapport (?:à"
+    f"|aux?)|en comparación con|comparad[oa] con|frente al?)"
     f" (?:d(?:er|em|en|ie|as) |l[ea] |el |l')?{_ONE},?|(?:[与與和跟同] ?)?{_ONE} ?相比(?:之下|起来)?,?|相比 ?{_ONE},?"
     f"|{_ONE} ?(?:と|に)(?:比べ(?:る|れば)?(?:て|と)?|比較(?:して|すると))[、,]?|{_ONE} ?에 비(?:해|하면|교하면)(?:서)?,?",
     re.I,

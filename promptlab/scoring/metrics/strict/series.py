@@ -140,11 +140,15 @@ _OUT = regex(
 _PARTS = regex(
     r"(?:[.;](?=\s|$)|。|,? \b(?:whereas|while|but)\b|\()|[,;]? (?:und )?(?=(?:die|alle) (?:anderen|übrigen|restlichen)\b|der rest\b)"
     r"|[,;]? (?:et |mais )?(?=(?:tous )?les autres\b|le reste\b)|[,;]? (?:y |pero )?(?=(?:todos )?l[oa]s (?:demás|otr[oa]s)\b|el resto\b)"
-    r"|[,;]? (?:and )?(?=(?:all )?(?:of )?the (?:others?|rest|remaining)\b)|(?=其[他余它]|剩下|残り|それ以外|その他|他の|ほかの|他は|나머지|그 외|다른)"
+    r"|[,;]? (?:and )?(?=(?:all )?(?:of )?the (?:others?|rest|remaining)\b)|(?=其[他余它]|剩下|残り"
+    r"|それ以外|その他|他の|ほかの|他は|나머지|그 외|다른)"
 )
 
 
-_LEFT_OUT = regex(r"^(?:excluding|except(?: for)?|apart from|leaving out|removing|besides|aside from)\b[^.\n]*?, (?=we|the|i|you|there|it)")
+_LEFT_OUT = regex(
+    r"^(?:excluding|except(?: for)?|apart from|leaving out|removing|besides|aside from)\b[^.\n]*?, (?=we"
+    r"|the|i|you|there|it)"
+)
 
 
 _SAID = regex(r"\b(?:is|are) (?:both |all |the |an? )?(?:only )?animals?\b")
