@@ -29,13 +29,16 @@ _GERMAN_WORDS = words(
     "nein nicht oder sondern statt anstatt anstelle weder entweder eher keine keinen keinem keinesfalls keineswegs niemals mitnichten "
     "ob blick tatsächlich wirklichkeit vielleicht teils könnte könnten kann richtig korrekt bezweifle alles abhängt hängt zuerst "
     "zunächst anfangs ursprünglich dachte "
-    "moment halt entscheide wähle tippe fällt nehme klar eindeutig vermutlich wahrscheinlich wohl meiner ehesten beantworten antworten"
+    "erste erster erstes ersten zweite zweiter zweites zweiten letztere moment halt entscheide wähle tippe fällt nehme klar "
+    "eindeutig vermutlich wahrscheinlich wohl meiner ehesten beantworten antworten"
 )
 _FRENCH_WORDS = words(
-    "pas ou non ne n nullement aucun soit peut pourrait plutôt lieu d abord première car je j mon cela ça il probablement clairement avis"
+    "pas ou non ne n premier seconde deuxième dernière nullement aucun soit peut pourrait plutôt lieu d abord première car je "
+    "j mon cela ça il probablement clairement avis"
 )
 _SPANISH_WORDS = words(
-    "no o u ni ningún ninguna ningún nada sino pero porque ya tanto depende quizá quizás tal más bien lugar vez primero primera "
+    "no o u ni segunda segundo ningún ninguna ningún nada sino pero porque ya tanto depende quizá quizás tal más bien lugar "
+    "vez primero primera "
     "falso incorrecto erróneo podría puede queda elijo me quedo inclino escojo selecciono opto trata probablemente claramente "
     "opinión sin duda diría absoluto"
 )
@@ -43,14 +46,21 @@ _MARKS = (
     (
         "de",
         _GERMAN_WORDS,
-        (_GERMAN_WORDS - words("ob halt alles moment hängt")) | words("ist die der das es ich und aber antwort von auf ob"),
+        (_GERMAN_WORDS - words("ob halt alles moment hängt"))
+        | words("ist die der das es ich und aber antwort von auf ob ein eine einen sind wird mit für dieser diese dieses dem den zu"),
     ),
     (
         "fr",
         _FRENCH_WORDS,
-        (_FRENCH_WORDS - words("non ne n soit lieu abord d c j première")) | words("est les la le une mais c j réponse il ce en que à et"),
+        (_FRENCH_WORDS - words("non ne n soit lieu abord d c j première premier"))
+        | words("est les la le une mais c j réponse il ce cet cette en que qui à et de des du sont plus elle rien"),
     ),
-    ("es", _SPANISH_WORDS, (_SPANISH_WORDS - words("no u ya me tal vez sin")) | words("es el los la una respuesta y de en que se")),
+    (
+        "es",
+        _SPANISH_WORDS,
+        (_SPANISH_WORDS - words("no u ya me tal vez sin"))
+        | words("es el los las la una respuesta y de del en que se esta este por son con"),
+    ),
 )
 _KANA, _HANGUL, _HAN = regex("[\u3040-\u30ff]"), regex("[\uac00-\ud7af]"), regex("[\u4e00-\u9fff]")
 
@@ -63,6 +73,9 @@ _IN_ENGLISH = words(
 )
 
 
+_FRAMED = _ENGLISH_WORDS.union(*(framed for _, framed, _ in _MARKS))
+
+
 def _language(text: str) -> str:
     """The language whose frames a text may have; '' for a text without frames."""
     if not western(text):
@@ -70,6 +83,8 @@ def _language(text: str) -> str:
             if script.search(text):
                 return language
     said = words(text)
+    if _FRAMED.isdisjoint(said):
+        return ""
     found = [(len(said & own), language) for language, framed, own in _MARKS if not framed.isdisjoint(said) and not own.isdisjoint(said)]
     most, language = max(found, default=(0, ""))
     if most > len(said & _IN_ENGLISH):

@@ -62,7 +62,7 @@ _COUNTED = regex(
     r"|ten|eleven|twelve)(?: [a-z-]+){0,3}\s*:\s*",
     re.I,
 )
-"""A total that is said before its parts: "a total of 4 objects: a stove, ..."."""
+"""A total before its parts: "a total of 4 objects: a stove, ..."."""
 _BESIDE = regex(r"difference|product", re.I)
 """Results that a reply may give besides the requested sum."""
 _CONCLUDING = words(
@@ -168,7 +168,8 @@ CORRECTS = regex(
     r"|'s))?[\s,:.!-]*(?:no\b[\s,:.!-]+(?=\w))?(?:(?:that|this)(?:'s| is| was) [^.\n]{1,40}\.\s+(?=\S))?"
     r"(?:(?:no|actually|sorry|i meant?|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct))\b[\s,:.!-]*(?=\w))*)"
     r"|[.!]\s+(?:no|nope|nein|non),\s+(?=\S+\W*$)|(?:等等|等一下|不对|不對|更正|我错了|訂正|いや"
-    r"|失礼|間違えました|정정|아니,|잠깐)[,、。.!:\s]*"
+    r"|失礼|間違えました|計算(?:を|し)間違\w*|訂正します|(?:我)?(?:算|看|说)错了|抱歉,|(?:아, |앗, )?(?:제가 )?(?:잘못"
+    r"|실수)[^.。]{0,12}[.。]|정정|아니,|잠깐)[,、。.!:\s]*"
     r"|(?:[.!?\n;…]|\.\.\.|,? -)\s*actually,?\s+|(?:\?|\.\.\.|…| -)\s*(?:(?:oh|oops|hmm+|ah|uh|well),? )?(?:no|nope|nein"
     r"|non)\b[,:.!](?![^\n]* - (?:yes|no)\b)\s*(?:actually\s+)?(?:(?:that"
     r"|this)(?:'s| is| was) [^.\n]{1,40}\.\s+(?=\S))?"

@@ -26,7 +26,7 @@ _ON = (
     r"|particularly|equal|make|get|it|it's|it is|this|that|there|they|is|are|was|were|would|think|believe|say|call|called|what|i'd"
     r"|i would|i|describe|rate|label|classify|suggests?|indicates?|mean|consider"
     r"|considered|described|as|sound|seem|seems|look|looks|imply|implies|number|option|choice|answer|whether|if|confident|convinced"
-    r"|agree|es|dass|ist|que|of)\b)"
+    r"|agree|es|dass|ist|que|of|égale?|à|igual|gleich)\b)"
 )
 DENIES = rf"{_NOT}(?! (?:only|just|merely)\b){_ON}{{0,7}}"
 """What denies the thing that follows it: "not", "I doubt that it is", "I wouldn't call this"; a pattern without its flags."""

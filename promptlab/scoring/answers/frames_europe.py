@@ -84,7 +84,8 @@ GERMAN = (
     (r"(?:^|(?<=[\s\"']))nicht (?=\S)", "not "),
     (r"\bsondern\b", "but"),
     (
-        r"\b(?:ich entscheide mich für|(?:ich|wir) wähle?n?|ich tippe auf|(?:meine|die) wahl fällt auf|ich nehme|ich bin für|ich stimme für"
+        r"\b(?:ich entscheide mich für|(?:ich|wir) wähle?n?|ich tippe auf|(?:meine|die) wahl fällt auf"
+        r"|ich nehme|ich bin für|ich stimme für"
         r"|ich plädiere für)\b",
         "I choose",
     ),
@@ -131,6 +132,7 @@ FRENCH = (
         "it is not ",
     ),
     (r"\bne (?:peut|saurait) (?:donc )?pas être\b", "cannot be"),
+    (r"\bn'a (?:absolument |vraiment )?rien (?:de |d')", "it is not "),
     (r"\bje ne dirais (?:certainement )?pas\b", "it is not"),
     (r"\b(?:en aucun cas|certainement pas|sûrement pas|surtout pas|absolument pas|pas du tout|aucunement|nullement)\b", "not"),
     (r"\b(?:ne (?:convient|colle|tient|marche|correspond) pas|n'a (?:pas de|aucun) sens|n'a pas lieu d'être)\b", "makes no sense"),
@@ -205,6 +207,7 @@ SPANISH = (
     (rf"\bno se trata de {_NOUN}", "it is not "),
     (r"\bno (?:es|era) (?:la (?:respuesta|opción)(?: correcta)?|correct[oa]|cierto)\b(?=[.,;]|$)", "is wrong", JUDGES),
     (rf"\bno (?:es|parece) {_NOUN}", "it is not "),
+    (r"\bno tiene nada de\b", "it is not"),
     (r"\bno puede ser\b", "cannot be"),
     (r"\bes (?:falso|incorrecto|erróneo)(?=[.,;]|$)", "is wrong", JUDGES),
     (r"\b(?:de ningun[ao]? (?:manera|modo|forma)|en ningún caso|para nada|en absoluto|desde luego que no|ni mucho menos)\b", "not"),

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.denials import denies
+from promptlab.scoring.answers.denials import denies, denying
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import fold, full, key, words
 from promptlab.scoring.compiled import regex
@@ -23,16 +23,41 @@ _CAUSES = Roles(
     ),
     regex(
         r"\b(?:caus(?:es|ed|ing)(?! by)|(?:led|leads|leading) to|made|makes|so|therefore|thus|hence|precede[sd]?|resulted in|results in"
-        r"|brought about|as a (?:result|consequence)(?! of)|consequently"
+        r"|brought about|brings? about|triggers?|triggered|trigger|(?:the )?reason for|verursach\w+"
+        r"|führt\w* zu|bewirkt\w*|(?:der )?grund für"
+        r"|caus(?:e|a)(?:nt)?(?! d|\s?:)|provo(?:qu|c)\w+|entraîn\w+|(?:la )?raison de|(?:el )?motivo de"
+        r"|d(?:a|io) lugar a|origin[aó]\w*|conduit à|mène à"
+        r"|lleva a|conduce a|as a (?:result|consequence)(?! of)|consequently"
         r"|then|(?:which|this|that) is why|for (?:this|that) reason|accordingly|the cause of)\b|→|[-=]>",
         re.I,
     ),
     regex(
         r"\b(?:because|since|caused by|due to|as a result of|results? (?:from|of)|follow(?:s|ed) from|effect of|consequence of|after"
-        r"|as(?! a (?:result|consequence)\b(?! of)))\b|←|<[-=]",
+        r"|as(?! a (?:result|consequence)\b(?! of))|folge (?:von|aus)|ergibt sich aus|resultiert aus"
+        r"|entsteh\w+ (?:aus|durch)|wegen|aufgrund"
+        r"|conséquence de|(?:résult|découl)\w+ de?|causée?s? par|provoquée?s? par|entraînée?s? par|due? à|à cause d"
+        r"|consecuencia de|result[ae]\w* de|(?:causad|provocad)[oa]s? por|se deb\w+ a|efecto de|debido a|a causa de)\b|←|<[-=]"
+        r"|是(?:由|因为|由于|因)|durch(?= \W*$)|durch ",
         re.I,
     ),
 )
+_C, _E = "(?P<c>[\ue000\ue001])", "[\ue000\ue001]"
+_TOLD = regex(
+    rf"\b(?:because of|due to|owing to|wegen|aufgrund(?: von)?|à cause de|en raison de|debido a|a causa de"
+    rf"|por culpa de) \W*(?:la |the )?{_C}[^.]{{1,60}}?{_E}"
+    rf"|(?:(?:因为|由于) ?(?P<c1>{_E})[^。.]{{0,20}}?{_E})|(?P<c2>{_E})[^。.\ue000\ue001]{{0,8}}(?:导致"
+    rf"|引起|造成|引发|使得|促使)[^。.\ue000\ue001]{{0,4}}{_E}"
+    rf"|{_E} ?[はがは是은는이가] ?(?P<c3>{_E}) ?[的の의] ?(?:结果|結果|后果|影響|결과)"
+    rf"|(?P<c4>{_E}) ?(?:が原因(?:となって|で)|のため(?:に)?|のせいで|により|によって|때문에|(?:으)?로 인해서?"
+    rf"|(?:으)?로 인하여|덕분에|탓에|에 의해)[、,]? ?{_E}"
+    rf"|{_E} ?[はが은는이가] ?(?P<c5>{_E}) ?(?:によって|により|が原因で|のせいで|때문에|(?:으)?로 인해|에 의해|에서 비롯)"
+    rf"|(?P<c6>{_E}) ?[はが은는이가] ?{_E} ?(?:を(?:引き起こ|もたら|招|生じさせ)|[을를] ?(?:일으|초래|유발|야기))"
+    rf"|{_E} ?[의の的] ?(?:原因|理由|원인|이유)[はが是은는이가]? ?(?P<c7>{_E})"
+    rf"|(?P<c8>{_E})\W+(?:hat|löst|löste|zieht|ruft|brachte|bringt)\W+{_E}\W+(?:ausgelöst|verursacht"
+    rf"|bewirkt|herbeigeführt|aus|nach sich|hervor)\b",
+    re.I,
+)
+"""Causes that a sentence tells where no word between the two does: "because of A, B happened", "AがBを引き起こした"."""
 _EITHER = regex("[\ue000\ue001] ?(?:or|and|/|&|oder|ou|o|y) ?(?:sentence )?(?:[12]\\b|[\ue000\ue001])")
 _RELATED = regex(
     r"\W*([\ue000\ue001])[\s,;]{1,3}(?:(?P<because>because|since|due to|as a result of)"
@@ -108,6 +133,10 @@ def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tu
         if (without := _NOT_THE_OTHER.sub("", marked)) != marked and re.search("[\ue000\ue001]", without):
             reply = located(without.replace("\ue000", "sentence 1").replace("\ue001", "sentence 2"))
             text = reply.head
+    if (told := _TOLD.search(mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), text))) is not None and not denying(
+        told[0]
+    ):
+        return ord(next(one for one in told.groups() if one)) - 0xE000, "role"
     if (chosen := by_role(text, mentions, _CAUSES)) is not None:
         return chosen, "role"
     concluded = [text] if reply.corrected else [full(reply.concluded.text.casefold())] if reply.concluded is not None else []

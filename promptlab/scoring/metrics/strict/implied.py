@@ -88,7 +88,7 @@ _UNSURE_ABROAD = regex(
 
 
 def _agrees_abroad(text: str, asked: str) -> bool | None:
-    """The same of a reply in another language, by the words for what is asked."""
+    """The same of a reply in another language, by its words for the question."""
     if len(text) > 500 or (text.isascii() and _WESTERN.isdisjoint(words(text))):
         return None
     said = set()
@@ -103,7 +103,7 @@ def _agrees_abroad(text: str, asked: str) -> bool | None:
     return said.pop() if len(said) == 1 else None
 
 
-_WESTERN = words("nicht kein keine ist der und wurde pas ne le il elle les des es el los se una del")
+_WESTERN = words("nicht kein keine ist den dem der und wurde pas ne le il elle les des es el los se una del")
 
 
 def agrees(reply: Reply, asked: str) -> bool | None:

@@ -130,7 +130,13 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
         scored = kind(reply, item)
         if not scored.score and (rest := _behind(reply.text, item.input) or (" " in reply.text and _repeated(reply.text))):
             scored = kind(located(rest), item)
-        if scored.score and not chooses and (said not in keys(item.targets) or _MARKS.search(reply.text)) and reply.denied:
+        if (
+            scored.score
+            and not chooses
+            and scored.rule != "members"
+            and (said not in keys(item.targets) or _MARKS.search(reply.text))
+            and reply.denied
+        ):
             return scored if _denying(item.targets) else Scored(0.0, None, "denied")
         if scored.extracted or (scored.extracted is None and not scored.score):
             return scored
