@@ -26,7 +26,7 @@ _FRAMES = {
 }
 _COMPILED = {language: tuple((regex(frame[0], re.I), frame[1], len(frame) > 2) for frame in frames) for language, frames in _FRAMES.items()}
 _GERMAN_WORDS = words(
-    "nein nicht oder sondern statt anstatt anstelle weder entweder eher keine keinen keinem keinesfalls keineswegs niemals mitnichten "
+    "nein nichts nicht oder sondern statt anstatt anstelle weder entweder eher keine keinen keinem keinesfalls keineswegs niemals mitnichten "
     "ob blick tatsächlich wirklichkeit vielleicht teils könnte könnten kann richtig korrekt bezweifle alles abhängt hängt zuerst "
     "zunächst anfangs ursprünglich dachte "
     "erste erster erstes ersten zweite zweiter zweites zweiten letztere moment halt entscheide wähle tippe fällt nehme klar "
@@ -66,7 +66,7 @@ _KANA, _HANGUL, _HAN = regex("[\u3040-\u30ff]"), regex("[\uac00-\ud7af]"), regex
 
 
 _ENGLISH_WORDS = words(
-    "also equally may might could glance sight surface superficially circumstances account case rather means question say"
+    "also equally may might could glance sight surface superficially circumstances account case rather means question say sound look seem read"
 )
 _IN_ENGLISH = words(
     "the is are and or but not of to than answer my would because that this rather so only both it its an could be from with"

@@ -18,6 +18,11 @@ GERMAN = (
     (r"\b(?:es|das|die antwort|die lösung|hier) (?:ist|sind) alles andere als\b", "it is not"),
     (r"\balles andere als\b", "not"),
     (
+        r"(?:^|(?<=[.;,:] ))([\w()\"'-]{1,25}) (?:ist|war) (?:hier |es |das |daran |sie |er |dieses? \w+ ){0,2}(?:gar |überhaupt |wirklich |sicher )?"
+        r"(?:nichts|nicht)(?=\s?(?:[.!,;]|$))",
+        r"it is not \1",
+    ),
+    (
         rf"\b(?:man kann (?:hier )?nicht (?:sagen|behaupten)|ich (?:glaube|denke|finde|meine) nicht|ich bezweifle|es (?:ist nicht so"
         rf"|stimmt nicht)|es ist (?:zu bezweifeln|nicht davon auszugehen)), dass (?:es(?: sich)?(?: um)?"
         rf"|das|dies|(?:die|der|das|diese[rs]?) [\w-]+)"
@@ -136,6 +141,7 @@ FRENCH = (
     (r"\bje ne dirais (?:certainement )?pas\b", "it is not"),
     (r"\b(?:en aucun cas|certainement pas|sûrement pas|surtout pas|absolument pas|pas du tout|aucunement|nullement)\b", "not"),
     (r"\b(?:ne (?:convient|colle|tient|marche|correspond) pas|n'a (?:pas de|aucun) sens|n'a pas lieu d'être)\b", "makes no sense"),
+    (rf"\bn'est {_X} qu'en apparence\b", r"is not \1"),
     (r"\bn'est pas\b", "is not"),
     (
         rf"\b(?:impossible de|on ne peut pas|difficile de|il est (?:impossible|difficile) de) (?:dire"
@@ -266,6 +272,11 @@ ENGLISH = (
     ),
     (r"\b(?:one|you|we) (?:cannot|can't|can not) (?:really )?say (?:that )?(?:it|this|the \w+) is\b", "it is not"),
     (r"\bby no means\b", "not"),
+    (
+        rf"\b(?:might|may|could|does) (?:at first )?(?:sound|look|seem|read|come across) (?:like |as )?(?:an? )?{_X}[;,.] (?:but |yet )?(?:it(?:'s| is)|that(?:'s| is))"
+        r"(?:n't| not)(?: (?:one|it|the case))?\b",
+        r"is not \1",
+    ),
     (r"\b(?:is|are) out of the question\b", "is wrong", JUDGES),
     (r"\b(?:under no circumstances|on no account|in no case)\b", "not"),
     (rf"(?:^|(?<=[\s\"'(]))rather {_X} than\b", r"\1 rather than"),

@@ -45,6 +45,7 @@ _C, _E = "(?P<c>[\ue000\ue001])", "[\ue000\ue001]"
 _TOLD = regex(
     rf"\b(?:because of|due to|owing to|wegen|aufgrund(?: von)?|à cause de|en raison de|debido a|a causa de"
     rf"|por culpa de) \W*(?:la |the )?{_C}[^.]{{1,60}}?{_E}"
+    rf"|^\W*(?:because|since|weil|da|parce que|comme|puisque|como|porque|ya que|dado que) [^.\ue000\ue001]{{1,100}}?(?P<c9>{_E})[^.]{{1,100}}?{_E}"
     rf"|(?:(?:因为|由于) ?(?P<c1>{_E})[^。.]{{0,20}}?{_E})|(?P<c2>{_E})[^。.\ue000\ue001]{{0,8}}(?:导致"
     rf"|引起|造成|引发|使得|促使)[^。.\ue000\ue001]{{0,4}}{_E}"
     rf"|{_E} ?[はがは是은는이가] ?(?P<c3>{_E}) ?[的の의] ?(?:结果|結果|后果|影響|결과)"

@@ -316,7 +316,7 @@ def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 _SIZES = Roles(
     regex(
         r"\b(?:larger|bigger|greater|taller|heavier|longer|largest|biggest|more massive|large|big|huge|enormous"
-        r"|giant|gigantic|massive|colossal|wins|outweighs"
+        r"|giant|gigantic|massive|colossal|wins|l'emporte|gewinnt|gana|outweighs"
         r"|yes|größ(?:er|te)\w*|riesig|gewaltig|mayor|maior|énorme|immense|gigantesque|enorme|gigantesco|inmenso)\b"
         r"|plus gr(?:and|os)|más grande|più grand|大き|[较較更最]大|(?:^|体型|體型)大的|大得多|很大"
         r"|远大|[더훨씬쪽] ?[크큽큰]|큰 (?:쪽|것|동물)|더 [크큽큰]|크지|✅",

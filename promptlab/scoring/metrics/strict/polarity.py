@@ -81,7 +81,7 @@ _CLUES = words(
     "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
     "negativo negativa pos neg falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
     "from out negative does doesn sim nao vero verdadeiro certo valido invalido plausibile valide "
-    "widerspruch neutrale neutraler neutrales neutre neutres neutro neutra neutros neutras folgerung implication korrekt korrekte "
+    "second runner backup widerspruch neutrale neutraler neutrales neutre neutres neutro neutra neutros neutras folgerung implication korrekt korrekte "
     "inkorrekt "
     "inkorrekte unrichtig richtige falsche zutreffend unzutreffend correcte correctes correcto correcta correctos correctas incorrecte "
     "incorrecto incorrecta exacte exactes exacto juste fausse acertado acertada inexacte erronea positive positives positifs positivos "
@@ -169,6 +169,7 @@ class _Words:
             rf",? n?or (?:an? |the )?[\"'(*]*{one}[\"')*]*)?"
             rf"|\b(?:an?|any) [\"']?{one}[\"']?(?: \w+)? would\b(?! be (?:my|the|correct|right|appropriate|best|fitting))"
             rf"|{one}(?:{after}|[\"')]* would (?:only )?(?:hold|follow|apply|require|need)\b"
+            rf"|[\"')]* (?:would be|is|comes|comes in) (?:my |a |the )?(?:close |distant )?(?:second|next best|runner-up|backup)\b"
             rf"|[\"')]* would be (?:wrong|odd|strange|unusual|incorrect|unlikely)\b)",
             re.I,
         )
@@ -318,7 +319,7 @@ def _yes_or_no(text: str, known: _Words) -> str:
 _AMONG = regex(r"\W*(?:among|of|out of|between|from)\b", re.I)
 _SHARES = regex("[:=(%]")
 _SHARE = regex(r"[:=(]\s?\d|\d\s?% ")
-_TURNS_DOWN = CUES | words("than over less would could might no so serait sarebbe seria")
+_TURNS_DOWN = CUES | words("second next runner backup than over less would could might no so serait sarebbe seria")
 
 
 def _may_turn_down(text: str, options: tuple[str, ...]) -> bool:

@@ -18,7 +18,11 @@ _CLAUSES = regex(
     re.I,
 )
 _DENIED_AFTER = regex("ではな|ではあり|じゃな|くな[いか]|くありま|지 않|[이가은는] 아니|아닙|아닌")
-_BOTH = regex(f"\\b(?:of|between|from) (?:an? |the )?{_ONE},? ?(?:and|or|,) (?:an? |the )?{_ONE}", re.I)
+_BOTH = regex(
+    f"\\b(?:of|between|from|entre|zwischen|de|von) (?:an? |the |l[ea] |el |une? |d(?:er|em|ie|as) |eine[rm]? )?{_ONE},? ?(?:and|or|et|ou|y|o|und|oder|,)"
+    f" (?:an? |the |l[ea] |el |une? |d(?:er|em|ie|as) |eine[rm]? )?{_ONE}",
+    re.I,
+)
 _BESIDE = regex(
     f"\\b(?:im vergleich zu[mr]?|verglichen mit|gegenüber|comparée? (?:à|aux?)|par rapport (?:à"
     f"|aux?)|en comparación con|comparad[oa] con|frente al?)"
