@@ -14,6 +14,7 @@ from promptlab.scoring.answers.places import Place, Reply, located
 from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict.again import behind, own_item, repeated
+from promptlab.scoring.metrics.strict.english import IN_ENGLISH, put_in_english, settles_nothing
 
 Kind = Callable[[Reply, Item], Scored]
 """A kind of answer: scores what a reply says."""
@@ -52,7 +53,8 @@ def may_say(text: str) -> bool:
 
 ARTICLE = regex(r"^(?:es (?=\w+ \w))?(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|du|to|es)(?:\s+|(?<='))", re.I)
 _EXPLAINS = regex(
-    r"(?=[\s(;,?])(?:\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course|definitely|for sure|the (?:opposite"
+    r"(?=[\s(;,?])(?:\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course"
+    r"|definitely|for sure|the (?:opposite"
     r"|antonym|synonym|plural)"
     r"|the (?:one|letter|word|animal)|hope"
     r"|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht"
@@ -122,10 +124,20 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             return Scored(0.0, None, "echo")
         if ":" in reply.text and ("\n" in reply.text or reply.text.count(":") > 1):
             reply = own_item(reply, item.input)
+        if kind.__name__ in IN_ENGLISH:
+            reply = put_in_english(reply, item, kind.__name__ == "number")
+            if rule := settles_nothing(reply.text, item.choices if chooses else None):
+                return Scored(0.0, None, rule)
         scored = kind(reply, item)
         if not scored.score and (rest := behind(reply.text, asked.folded, asked.opening) or (" " in reply.text and repeated(reply.text))):
             scored = kind(located(rest), item)
-        if scored.score and not chooses and (said not in asked.keys or _MARKS.search(reply.text)) and reply.denied:
+        if (
+            scored.score
+            and not chooses
+            and scored.rule != "members"
+            and (said not in asked.keys or _MARKS.search(reply.text))
+            and reply.denied
+        ):
             return scored if _denying(item.targets) else Scored(0.0, None, "denied")
         if scored.extracted or (scored.extracted is None and not scored.score):
             return scored
@@ -251,7 +263,8 @@ def _readings(reply: Reply) -> Iterator[tuple[str, str]]:
 
 
 _OPENING = regex(
-    r"(?:(?:no|yes|well|right|okay|ok|sure|so)[,.!]|(?:what|which|who|how|when|where|welche\w*|quel\w*|cuál|the|its|my)\b[^.!?\n]{1,150}\?)\s+(?=\S)",
+    r"(?:(?:no|yes|well|right|okay|ok|sure|so)[,.!]|(?:what|which|who|how|when|where|welche\w*|quel\w*"
+    r"|cuál|the|its|my)\b[^.!?\n]{1,150}\?)\s+(?=\S)",
     re.I,
 )
 _OPENERS = frozenset(str.split("no ye we ri ok su so wh ho qu cu th it my"))
