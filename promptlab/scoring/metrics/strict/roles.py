@@ -56,10 +56,11 @@ class Roles:
     other: re.Pattern[str]
     first: re.Pattern[str]
     second: re.Pattern[str]
-    may_tell: Callable[[str], bool] = field(init=False)
+    each: tuple[tuple[Callable[[str], bool], re.Pattern[str]], ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "may_tell", may_hold(self.asked, self.other, self.first, self.second))
+        found = ((may_hold(pattern), pattern) for pattern in (self.asked, self.other, self.first, self.second))
+        object.__setattr__(self, "each", tuple(found))
 
 
 def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
@@ -67,9 +68,7 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
 
     `mentions` has one group `o0`, `o1` ... for each of two options.
     """
-    if len(text) > 2000 or not roles.may_tell(text):
-        return None
-    if not any(pattern.search(text) for pattern in (roles.asked, roles.other, roles.first, roles.second)):
+    if len(text) > 2000 or not any(may_tell(text) and pattern.search(text) for may_tell, pattern in roles.each):
         return None
     marked = mentions.sub(lambda match: chr(_FIRST + int(str(match.lastgroup)[1:])), text)
     if _ORDER.search(marked) and len(order := list(dict.fromkeys(re.findall(_ONE, marked)))) == 2:
