@@ -55,7 +55,7 @@ _CONTRACTED = (
     (regex(r"\b(he|she|it|that|this|there|here|what|where|who|how|when)'s\b"), r"\1 is"),
 )
 CJK = "\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af"
-_SCRIPTS = regex(rf"(?<=[A-Za-z)])(?=[{CJK}])|(?<=[{CJK}])(?=[A-Za-z(])|(?<=[{CJK}],)(?=\d)")
+_SCRIPTS = regex(rf"(?<=[A-Za-z)])(?=[{CJK}])|(?<=[{CJK}])(?=[A-Za-z(])|(?<=[{CJK}][,:])(?=\d)")
 """Where Latin letters touch letters of East Asia: no word continues there."""
 CACHED = 16_384
 """Texts that are kept in compared form: those of the items of a task, and the last replies."""

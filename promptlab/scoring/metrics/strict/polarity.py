@@ -81,7 +81,8 @@ _CLUES = words(
     "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
     "negativo negativa pos neg falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
     "from out negative does doesn sim nao vero verdadeiro certo valido invalido plausibile valide "
-    "second runner backup widerspruch neutrale neutraler neutrales neutre neutres neutro neutra neutros neutras folgerung implication korrekt korrekte "
+    "second runner backup widerspruch neutrale neutraler neutrales neutre neutres neutro neutra neutros neutras folgerung implication "
+    "korrekt korrekte "
     "inkorrekt "
     "inkorrekte unrichtig richtige falsche zutreffend unzutreffend correcte correctes correcto correcta correctos correctas incorrecte "
     "incorrecto incorrecta exacte exactes exacto juste fausse acertado acertada inexacte erronea positive positives positifs positivos "
@@ -251,6 +252,8 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
         text = _NO_NOUN.sub("without ", text)
         text = text if "✅" in text else text.rstrip(" ❌✗✘")
         text = _yes_or_no(text, known)
+    if "correct" in known.keys and _CORRECT_THING.search(text):
+        text = _CORRECT_THING.sub("the ", text)
     if _AMONG.match(text):
         text = known.among.sub("", text, count=1)
     if known.truths is not None and (":" in text or "=" in text) and _TRUTHS.search(text):
@@ -316,6 +319,12 @@ def _yes_or_no(text: str, known: _Words) -> str:
     return fold(text)
 
 
+_CORRECT_THING = regex(
+    r"\bthe (?:in)?correct (?=(?:object|referent|antecedent|person|word|pronoun|interpretation|noun"
+    r"|subject|meaning|reference|sentence)\b)",
+    re.I,
+)
+"""What a reply calls correct that is not the reasoning."""
 _AMONG = regex(r"\W*(?:among|of|out of|between|from)\b", re.I)
 _SHARES = regex("[:=(%]")
 _SHARE = regex(r"[:=(]\s?\d|\d\s?% ")
