@@ -11,11 +11,26 @@ import pytest
 
 from promptlab.nouns import Item, Scored
 from promptlab.scoring.answers import conclusions, places, remarks, text, thoughts, wrappers
+from promptlab.scoring.answers.held import held, may_hold
 from promptlab.scoring.metrics import bigbench
-from promptlab.scoring.metrics.strict import STRICT, figures, implied, notations, numerals, options, phrases, polarity, replies, series
+from promptlab.scoring.metrics.strict import (
+    STRICT,
+    again,
+    figures,
+    implied,
+    notations,
+    numerals,
+    options,
+    overlap,
+    phrases,
+    polarity,
+    replies,
+    series,
+)
 from promptlab.sources.tasks import load_task, task_names
 
 MODULES = (
+    again,
     conclusions,
     places,
     text,
@@ -27,6 +42,7 @@ MODULES = (
     notations,
     numerals,
     options,
+    overlap,
     phrases,
     polarity,
     replies,
@@ -113,13 +129,34 @@ def test_checks_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         (options, "_REMAINS", replace_pattern(options._REMAINS)), (options, "_OTHERS", _Everything()), (options, "_RULING", _Everything()),
         (implied, "_NAMES_PLACE", _Everything()), (implied, "_RULES", ("",)), (phrases, "_JOINS", _Everything()),
         (bigbench, "_CONCLUDING", ("",)), (bigbench, "_DENYING", ("",)),
-        (bigbench, "_BREAK", ALWAYS), (text, "_OTHER_SIGN", ALWAYS), (text, "_BROKEN", ALWAYS), (places, "_MARKED_UP", ALWAYS),
+        (bigbench, "_BREAK", ALWAYS), (text, "_OTHER_SIGN", ALWAYS), (text, "_PLAIN", b""), (places, "_MARKED_UP", ALWAYS),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
     forget()
     slow = [STRICT[kind](f"{reply} ", item) for kind, reply, item in made]  # another text to what is kept, and no other reply
     assert [unstripped(one) for one in fast] == [unstripped(one) for one in slow]
     assert 0.1 < sum(bool(one.score) for one in fast) / len(fast) < 0.9
+
+
+def test_what_a_pattern_holds_is_in_all_that_it_finds() -> None:
+    """Of every pattern: a text that `may_hold` turns down is one in which the search finds nothing."""
+    texts = [reply for _, reply, _ in replies_made_up(500) if reply.isascii()]
+    tests = [(one, may_hold(one)) for one in patterns()]
+    hidden = [(one.pattern, text) for one, may in tests for text in texts if one.search(text) and not may(text)]
+    assert hidden == []
+    assert len(texts) > 100
+    assert sum(not may(texts[0]) for _, may in tests) > len(tests) / 4  # and it does turn texts down
+
+
+@pytest.mark.parametrize(
+    ("source", "parts"),
+    [
+        (r"\b(?:led|leads) to\b|→", {" to "}), (r"(?<!\w)caus(?:e|al)", {" caus"}), (r"[-=]>", {">"}), (r"\bn't\b", {" n t "}),
+        (r"größer|\bas big as\b", {" as big as "}), (r"\w+", None), (r"a|\d", None), ("[大小]", set()),
+    ],
+)  # fmt: skip
+def test_parts_that_each_match_holds(source: str, parts: set[str] | None) -> None:
+    assert held(source) == parts
 
 
 def forget() -> None:

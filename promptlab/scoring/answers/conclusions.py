@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from promptlab.scoring.answers.denials import denied_before
 from promptlab.scoring.answers.remarks import EXPLANATION, without_remarks
-from promptlab.scoring.answers.text import western, words
+from promptlab.scoring.answers.text import beginnings, western, words
 from promptlab.scoring.compiled import regex
 
 _MODIFIED = r"(?: (?:to|of|for|in|from|here|after|when|with|that|you|we|i)(?:'re|'ve|'d)?\b [^\n:=]{1,80}?)?(?: \([^()\n]{1,30}\))?"
@@ -71,7 +71,8 @@ _CONCLUDING = words(
     "resultat respuesta resultado solucion conclusion traduccion resposta risposta risultato correct right choice decision "
     "richtige bonne choose pick"
 )
-_CONCLUDING_ABROAD = (*_CONCLUDING, "lösung", "übersetzung", "répon", "résult", "soluci", "traducci")
+_ABROAD = _CONCLUDING | {"lösung", "übersetzung", "répon", "résult", "soluci", "traducci"}
+_CONCLUDING_ABROAD = tuple(word for word in _ABROAD if not any(other in word for other in _ABROAD - {word}))
 _CJK_WORD = regex(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義义词单母差和]")
 
 
@@ -92,6 +93,13 @@ def _concluding(text: str) -> Iterator[re.Match[str]]:
         yield from CONCLUDES.finditer(text)
         return
     end = 0
+    if text.isascii():
+        finals = [at.start() for at in _FINAL.finditer(low)] if "final" in low else []
+        for start in sorted({*beginnings(text, _CONCLUDING), *finals, *(at + 5 for at in finals)}):
+            if start >= end and (match := CONCLUDES.match(text, start)) is not None:
+                yield match
+                end = match.end()
+        return
     for word in _WORD.finditer(low):
         if (name := word[0])[:3] not in _OPENS_ONE and "final" not in name:
             continue
@@ -328,10 +336,8 @@ def _stating(text: str) -> Iterator[re.Match[str]]:
         yield from _STATES.finditer(text)
         return
     end = 0
-    for word in _WORD.finditer(low):
-        if word[0] not in _STATES_AT:
-            continue
-        at = start = word.start()
+    for at in beginnings(text, _STATES_AT) if text.isascii() else [word.start() for word in _WORD.finditer(low) if word[0] in _STATES_AT]:
+        start = at
         while start > end and text[start - 1].isspace():
             start -= 1
         for start in range(start, at + 1) if at >= end else ():  # noqa: B020 (white space before it may belong to it)

@@ -6,7 +6,6 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from promptlab.scoring.answers import conclusions as said
@@ -85,7 +84,8 @@ class _Once:
         self.name = name
 
     def __get__(self, one: Any, owner: type) -> Any:  # noqa: ANN401 (what the property is)
-        value = one.__dict__[self.name] = self.compute(one)
+        value = self.compute(one)
+        setattr(one, self.name, value)
         return value
 
 
@@ -127,7 +127,7 @@ class Reply:
     def conclusions(self) -> list[said.Conclusion]:
         """The explicit conclusions, in order; below an explanation only those that open a line, where something else came before."""
         found = said.conclusions(self.head)
-        cut = remarks.EXPLANATION.search(self.head, 1) if found else None
+        cut = remarks.EXPLANATION.search(self.head, 1) if found and "\n" in self.head else None
         if cut is None or remarks.is_remark(self.head[: cut.start()]):
             return found
         return [one for one in found if one.at < cut.start() or self.head[one.at - 1] == "\n"]
@@ -280,11 +280,18 @@ def _unsure(text: str) -> str:
     return CONFIDENCE.sub("", text) if "onfidence" in text or "robability" in text or "ertain" in text or "%" in text else text
 
 
-@lru_cache(maxsize=4096)
-def _located(answer: str) -> Reply:
-    return Reply(answer)
+class _Located(dict[str, Reply]):
+    """The last short replies, taken apart; all are dropped where there are too many."""
+
+    def __missing__(self, answer: str) -> Reply:
+        reply = Reply(answer)
+        if len(answer) <= LONGEST_KEPT:
+            if len(self) >= REPLIES_KEPT:
+                self.clear()
+            self[answer] = reply
+        return reply
 
 
-def located(answer: str) -> Reply:
-    """The reply, taken apart; the last short ones are kept."""
-    return _located(answer) if len(answer) <= LONGEST_KEPT else Reply(answer)
+REPLIES_KEPT = 4096
+located: Callable[[str], Reply] = _Located().__getitem__
+"""The reply, taken apart; the last short ones are kept."""

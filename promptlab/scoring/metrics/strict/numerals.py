@@ -252,7 +252,7 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
         if settled and (value is not None or rule == "conclusion"):
             return value, rule
     text = _unnumbered(reply.unremarked)
-    cut = EXPLANATION.search(text, 1)
+    cut = EXPLANATION.search(text, 1) if "\n" in text else None
     body = text[: cut.start()] if cut and figures(text[: cut.start()]) else text
     parts = [unlabelled(part) for sentence in sentences(body) for part in sentence.split("; ")]
     stated = [part for part in parts if not part.endswith("?")]

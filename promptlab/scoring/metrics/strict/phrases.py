@@ -13,7 +13,6 @@ from promptlab.scoring.answers.denials import denied_before, denying
 from promptlab.scoring.answers.places import Reply
 from promptlab.scoring.answers.text import fold, key, words
 from promptlab.scoring.compiled import regex
-from promptlab.scoring.metrics.instruction_induction import token_f1
 from promptlab.scoring.metrics.strict import replies
 from promptlab.scoring.metrics.strict.notations import spelled_number
 
@@ -30,7 +29,7 @@ _WHEN = regex(r"(?:^|\s)(?:at|on|in|am|um|le|à|el|a las)\s+(?P<when>[^,;]{0,30}
 
 
 def _sentences(reply: Reply, item: Item) -> Iterator[tuple[str, str]]:
-    dated = any(_DIGIT.search(target) for target in item.targets)
+    dated = _dated(item.targets)
     for reading, rule in replies.readings(reply):
         yield reading, rule
         if dated and (when := _WHEN.search(reading)) is not None and not denying(reading):
@@ -38,17 +37,28 @@ def _sentences(reply: Reply, item: Item) -> Iterator[tuple[str, str]]:
     if len(reply.text) < 300 and not denying(reply.unremarked):
         for said in filter(None, (reply.unremarked, reply.states)):
             yield from ((part, "statement") for part in _of_question(said, item.input))
-    if len(reply.text) < 2000 and reply.concluded is None:
+    if '"' in reply.text and len(reply.text) < 2000 and reply.concluded is None:
         for quoted in _QUOTES.finditer(reply.unremarked):
             if not denied_before(reply.unremarked[: quoted.start()]):
                 yield quoted["said"], "quoted"
+
+
+@lru_cache(maxsize=4096)
+def _dated(targets: tuple[str, ...]) -> bool:
+    return any(_DIGIT.search(target) for target in targets)
+
+
+@lru_cache(maxsize=4096)
+def _known(asked: str) -> frozenset[str]:
+    """The words of an input, and small ones."""
+    return frozenset({*key(asked).split(), *key(asked.replace("'s", "")).split(), *_SMALL})
 
 
 def _of_question(said: str, asked: str) -> Iterator[str]:
     """What a sentence says of the thing that its input asks for: "The capital of France is Paris", "Paris is the capital"."""
     if not said.isascii() and (eastern := _IS_EASTERN.fullmatch(said)) is not None and eastern["head"] in fold(asked):
         yield eastern["tail"].strip(replies.OUTSIDE)
-    known = {*key(asked).split(), *key(asked.replace("'s", "")).split(), *_SMALL}
+    known = _known(asked)
     for told in filter(None, map(replies.SAYS.match, dict.fromkeys((said, said.replace("'s ", " "))))):
         for about, rest in ((told["head"], told["tail"]), (told["tail"], told["head"])):
             if len(subject := key(about).split()) > 1 and known.issuperset(subject):
@@ -77,19 +87,23 @@ def word(reply: Reply, item: Item) -> Scored:
                 yield reading, rule
                 continue
             seen.add(reading)
-            for text in _says(reading, asked):
+            said: list[str] = []
+            for text in _with(reading, asked, said):
                 if text is not reading and replies.unsaid(text, item.targets):
                     continue
                 if text in done:
                     yield text, rule
                 else:
                     done.add(text)
-                    yield from ((form, rule) for form in _bare(text))
-            if len(reading) > 300 or not (_LIST_MARKS.search(reading) or not _JOINS.isdisjoint(words(reading))):
+                    for form in _bare(text):
+                        yield form, rule
+            if len(reading) > 300 or replies.unlisted(reading, item.targets):
+                continue
+            if not (_LIST_MARKS.search(reading) or not _JOINS.isdisjoint(words(reading))):
                 continue
             if _LISTS.search(reading) is None or _of_another(reading, asked):
                 continue
-            for text in dict.fromkeys((reading, *(_says(reading, asked) if not denying(reading) else ()))):
+            for text in dict.fromkeys((reading, *(said if not denying(reading) else ()))):
                 listed = [
                     part for part in replies.LISTED.split(replies.bulleted(_COPULA.sub("", replies.unnumbered(text, "\n")).strip())) if part
                 ]
@@ -103,24 +117,29 @@ def word(reply: Reply, item: Item) -> Scored:
     return replies.found(reply, item, readings)
 
 
-def _says(reading: str, asked: str) -> Iterator[str]:
-    """A reading and what it says of the input: the parts of its sentence that may be the answer."""
+def _with(reading: str, asked: str, said: list[str]) -> Iterator[str]:
+    """A reading, and then what it says, with which `said` is filled."""
     yield reading
+    said += _says(reading, asked)
+    yield from said
+
+
+def _says(reading: str, asked: str) -> list[str]:
+    """What a reading says of the input: the parts of its sentence that may be the answer."""
     if reading.isalnum() or len(reading) > 300 or _of_another(reading, asked):
-        return
-    if len(reading) < 200 and not denying(reading) and not _of_both(reading):
-        yield from _told(reading, asked)
+        return []
+    said = list(_told(reading, asked)) if len(reading) < 200 and not denying(reading) and not _of_both(reading) else []
     if replies.may_say(reading) and (says := replies.SAYS.match(reading)) is not None:
         tail = says["tail"].strip(" \"'.!")
         head = says["head"].strip(" \"'")
         if not denying(head):
-            yield tail
+            said.append(tail)
             if cut := replies.explains(tail):
-                yield cut
+                said.append(cut)
         if _LANGUAGE.fullmatch(tail):
-            yield head
+            said.append(head)
         if _MEANS.search(reading) and asked and _MEANS_OF.sub("", key(tail)) == asked:
-            yield head
+            said.append(head)
         if (
             (_SAID_OF.match(tail) or (asked and (key(tail).startswith(f"{asked} ") or key(tail).endswith(f" for {asked}"))))
             and key(head) != asked
@@ -128,12 +147,13 @@ def _says(reading: str, asked: str) -> Iterator[str]:
             and key(tail) != "a synonym"
             and not _of_both(reading)
         ):
-            yield head
-    yield from _related(reading)
+            said.append(head)
+    said += _related(reading)
     if (" no" in reading or "n't" in reading) and (does := _DOES.fullmatch(reading)) is not None:
-        yield does["said"]
+        said.append(does["said"])
     if (only := _only_other(reading, asked)) is not None:
-        yield only
+        said.append(only)
+    return said
 
 
 _DOES = regex(r"[^.;]+(?: not?|n't)\b[^.;]*[,;] (?:but )?(?P<said>[^,;]{1,60}?) (?:does|do|is|are|would)\W*", re.I)
@@ -235,41 +255,41 @@ def _told(reading: str, asked: str) -> Iterator[str]:
         yield beside[1]
 
 
-def _bare(text: str) -> Iterator[str]:
-    yield text
+def _bare(text: str) -> list[str]:
+    """A text, and what is left of it without an adverb, an article, the name of an answer and what a dictionary says."""
     if text.isalnum():
-        return
+        return [text]
+    forms = [text]
     if (text[:1] in "tpsljmdcaTPSLJMDCA" or text[-6:].lower() in ("indeed", "obably")) and (plain := _ADVERB.sub("", text)) != text:
-        yield plain.strip(replies.OUTSIDE)
+        forms.append(plain.strip(replies.OUTSIDE))
     without = text.strip(replies.OUTSIDE).rstrip(".!")
     headed = _HEADED.match(without) is not None
     without = replies.ARTICLE.sub("", without) if headed else without
     if without != text:
-        yield without
+        forms.append(without)
     if headed and (named := _NAMED.sub("", without)) != without:
-        yield named
+        forms.append(named)
     if _may_say_grammar(without) and (plain := _GRAMMAR.sub("", without)) != without and plain:
-        yield plain
+        forms.append(plain)
+    return forms
 
 
 _GENDERS = frozenset({"m", "f", "n", "nt", "der", "die", "das", "el", "la", "le", "noun", "verb"})
 
 
-_PARENTHESES = regex(r"[(/\[{]")
 _DICTIONARY = regex(r",\s*(?:-|(?:die|les|los|las|plural|pl|mehrzahl|pluriel)\b)", re.I)
 
 
 def _may_say_grammar(text: str) -> bool:
     if text.isalnum():
         return False
-    if _PARENTHESES.search(text) or ("," in text and _DICTIONARY.search(text)):
+    if "(" in text or "/" in text or "[" in text or "{" in text or ("," in text and _DICTIONARY.search(text)):
         return True
     text = text.lower()
-    last = text.split()[-1:]
-    return (
-        " in " in text or " as " in text or " en " in text or " auf " in text or not text.isascii()
-        or any(word.rstrip(".)}") in _GENDERS or word.startswith(("masc", "fem", "neut", "adj")) for word in last)
-    )  # fmt: skip
+    if " in " in text or " as " in text or " en " in text or " auf " in text or not text.isascii():
+        return True
+    last = text.rsplit(None, 1)[-1] if text.strip() else ""
+    return last.rstrip(".)}") in _GENDERS or last.startswith(("masc", "fem", "neut", "adj"))
 
 
 _GRAMMAR = regex(
@@ -332,45 +352,6 @@ _LETTER = r"(?:is|:|=)?\s*(?:the letter |an? )?[\"']?(?P<letter>[a-z])(?![\w'])"
 _STARTS = regex(rf"\b(?:(?:starts?|begins?|starting|beginning) with|(?:first|1st)(?: letter)?(?: \w+ [\"']?\w+[\"']?)?)\s*{_LETTER}")
 _SECOND = regex(rf"\b(?:second|2nd)(?: letter)?(?: \w+ [\"']?\w+[\"']?)?\s*{_LETTER}")
 _SINGLE = regex(r"(?<![\w'])[b-hj-z](?![\w'])")
-
-
-@lru_cache(maxsize=4096)
-def _split(targets: tuple[str, ...]) -> tuple[list[str], ...]:
-    return tuple(key(target).split() for target in targets)
-
-
-def _f1(text: str, targets: tuple[list[str], ...]) -> float:
-    tokens = key(text).split()
-    said = set(tokens)
-    return max((token_f1(tokens, target) for target in targets if not said.isdisjoint(target)), default=0.0)
-
-
-def f1(reply: Reply, item: Item) -> Scored:
-    """Overlap of words with the best target, as F1; of what the reply concludes, else of its text without what introduces it."""
-    targets = _split(item.targets)
-    if reply.concluded is not None and reply.concluded.text:
-        main, others, rule = reply.concluded.text, reply.concluded.raw, "conclusion"
-    else:
-        main, rule = reply.unremarked, "whole"
-        first, _, below = reply.head.partition("\n")
-        lines = (first, below.partition("\n")[0] if first.endswith(":") and not replies.other_label(first) else "")
-        others = (*lines, main.split("\n", 1)[0], reply.text, *([reply.states] if reply.states else []))
-    if (prefix := replies.PREFIX.match(main)) is not None:
-        main = main[prefix.end() :]
-    if cut := replies.explains(main):
-        others = (*others, cut)
-    if (they := _THEY.search(main)) is not None:
-        others = (*others, main[they.end() :], main[they.end() :].partition(":")[0])
-    readings = [main.strip(replies.OUTSIDE), main.split("\n", 1)[0].strip(replies.OUTSIDE)]
-    readings += [part.strip(replies.OUTSIDE) for part in others if key(part).split() in targets]
-    scored = [(_f1(part, targets), part, rule) for part in dict.fromkeys(readings) if part]
-    best, read, rule = max(scored, key=lambda one: one[0], default=(0.0, "", ""))
-    if best and denying(read) and not any(denying(target) for target in item.targets):
-        return Scored(0.0, read, "denied")
-    return Scored(best, read or None, rule) if best else Scored(0.0, None)
-
-
-_THEY = regex(r"\b(?:they|these|which|and [\w ]{1,40}?)(?: \w+)? (?:all|both) |\b(?:they|that they) (?:all )?|\ball (?=\w)", re.I)
 
 
 @lru_cache(maxsize=4096)

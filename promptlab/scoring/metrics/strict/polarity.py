@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 from promptlab.scoring.answers.denials import CUES, DENIED_AFTER, DENIES, may_deny
+from promptlab.scoring.answers.held import may_hold
 from promptlab.scoring.answers.text import fold, key, western, words
 from promptlab.scoring.compiled import regex
 
@@ -154,7 +155,7 @@ class _Words:
         synonyms += [(option, _in_words(option)) for option in options]
         synonyms += [(option, _loose(loose, keys)) for option, (_, loose) in named]
         self.in_signs = any(_SIGN.search(option) for option in options)
-        self.synonyms = [(option, pattern) for option, pattern in synonyms if pattern is not None]
+        self.synonyms = [(option, pattern, may_hold(pattern)) for option, pattern in synonyms if pattern is not None]
         self.article = "a" in keys
         self.yes_no = "no" in keys or "false" in keys
         names = "|".join(re.escape(option) for option in sorted(options, key=len, reverse=True) if option) or "(?!)"
@@ -262,8 +263,8 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
     if end and known.eastern is not None:
         pattern, options_of = known.eastern
         text = pattern.sub(lambda match: f" {options_of[(match.lastindex or 1) - 1]} ", text).replace("  ", " ").strip()
-    for option, pattern in known.synonyms:
-        text = pattern.sub(f" {option}{end}", text).replace("  ", " ").strip()
+    for option, pattern, may_name in known.synonyms:
+        text = (pattern.sub(f" {option}{end}", text) if may_name(text) else text).replace("  ", " ").strip()
     if _SHARE.search(text) and (most := _largest(text, known)) is not None:
         return most
     if not _may_turn_down(text, known.low):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache, wraps
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import NEGATED
 from promptlab.scoring.answers.denials import denies
-from promptlab.scoring.answers.places import ANSWERED, INSTRUCTS, Place, Reply, located
+from promptlab.scoring.answers.places import Place, Reply, located
 from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, key, words
 from promptlab.scoring.compiled import regex
+from promptlab.scoring.metrics.strict.again import behind, own_item, repeated
 from promptlab.scoring.metrics.strict.english import IN_ENGLISH, put_in_english, settles_nothing
 
 Kind = Callable[[Reply, Item], Scored]
@@ -74,7 +75,8 @@ _ASIDE = regex(
 
 def explains(text: str) -> str:
     """The text before what only explains it; empty where nothing does."""
-    cut = _EXPLAINS.search(text) if _ASIDE.search(text) or not _REASONS.isdisjoint(words(text)) else None
+    opens = "," in text or "(" in text or "-" in text or ";" in text or "?" in text
+    cut = _EXPLAINS.search(text) if (opens and _ASIDE.search(text)) or not _REASONS.isdisjoint(words(text)) else None
     return text[: cut.start()] if cut is not None else ""
 
 
@@ -96,7 +98,10 @@ def unnumbered(text: str, instead: str = "", most: int = 0) -> str:
 
 _BULLETS = regex(r"(?:^|(?<=\s))[-*•·]\s+(?=\S)")
 _JOINED = regex(r"['*_<>=+^-]")
+_APART = bytes(n for n in range(128) if not chr(n).isdigit() and chr(n) not in "'*_<>=^+-`&#%")
+"""What a text of ASCII has besides digits and signs that join or count."""
 _DIGIT = regex(r"\d")
+_BEFORE_DIGIT = regex(r"[-.,]\d")
 _JOINED_DIGITS = regex(r"\d[.,]\d")
 QUOTED = regex(rf"[\"'](?<![^\W{CJK}][\"'])([^\"'\n]{{1,60}})[\"'](?![^\W{CJK}])")
 OUTSIDE = " \"'*_`¡¿"
@@ -109,32 +114,28 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
     A reply that only denies says nothing, unless it chooses among options; where the input opens it, the rest is read as well.
     """
 
-    def fresh(answer: str, item: Item) -> Scored:
+    def fresh(answer: str, item: Item, asked: _Asked) -> Scored:
         if not answer.strip():
             return Scored(0.0, None)
         reply = located(answer)
         if reply.thought_only:
             return Scored(0.0, None, "thought only")
-        if (
-            (said := key(reply.whole) or reply.whole) == (key(item.input) or fold(item.input))
-            and said not in map(key, item.targets)
-            and not _MARKS.search(reply.whole)
-        ):
+        if (said := key(reply.whole) or reply.whole) == asked.echo and not _MARKS.search(reply.whole):
             return Scored(0.0, None, "echo")
         if ":" in reply.text and ("\n" in reply.text or reply.text.count(":") > 1):
-            reply = _own_item(reply, item.input)
+            reply = own_item(reply, item.input)
         if kind.__name__ in IN_ENGLISH:
             reply = put_in_english(reply, item, kind.__name__ == "number")
             if rule := settles_nothing(reply.text, item.choices if chooses else None):
                 return Scored(0.0, None, rule)
         scored = kind(reply, item)
-        if not scored.score and (rest := _behind(reply.text, item.input) or (" " in reply.text and _repeated(reply.text))):
+        if not scored.score and (rest := behind(reply.text, asked.folded, asked.opening) or (" " in reply.text and repeated(reply.text))):
             scored = kind(located(rest), item)
         if (
             scored.score
             and not chooses
             and scored.rule != "members"
-            and (said not in keys(item.targets) or _MARKS.search(reply.text))
+            and (said not in asked.keys or _MARKS.search(reply.text))
             and reply.denied
         ):
             return scored if _denying(item.targets) else Scored(0.0, None, "denied")
@@ -142,23 +143,44 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             return scored
         return Scored(scored.score, answer.strip() if scored.score else None, scored.rule)
 
-    known: dict[Item, dict[str, Scored]] = {}  # arms often get one answer to an item
+    known: dict[int, _Asked] = {}
+    equal: dict[Item, _Asked] = {}
     count = 0
 
     @wraps(kind)
     def score(answer: str, item: Item) -> Scored:
         nonlocal count
-        if (of_item := known.get(item)) is not None and (scored := of_item.get(answer)) is not None:
-            return scored
-        scored = fresh(answer, item)
+        asked = known.get(id(item))
+        if (asked is None or asked.item is not item) and (asked := equal.get(item)) is None:
+            asked = known[id(item)] = equal[item] = _Asked(item)
+        if (told := asked.scores.get(answer)) is not None:
+            return Scored(*told)
+        scored = fresh(answer, item, asked)
+        count += 1
+        if count % SCORES_KEPT == 0:
+            known.clear()
+            equal.clear()
         if len(answer) <= LONGEST_KEPT:
-            count += 1
-            if count % SCORES_KEPT == 0:
-                known.clear()
-            known.setdefault(item, {})[answer] = scored
+            asked.scores[answer] = (scored.score, scored.extracted, scored.rule)
         return scored
 
     return score
+
+
+class _Asked:
+    """What all replies to an item share: its input and targets in compared form, and the scores of the last replies."""
+
+    __slots__ = ("echo", "folded", "item", "keys", "opening", "scores")
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.folded = fold(item.input)
+        self.opening = self.folded.casefold()
+        said = key(item.input) or self.folded
+        self.echo = None if said in map(key, item.targets) else said
+        self.keys = keys(item.targets)
+        self.scores: dict[str, tuple[float, str | None, str]] = {}
+        """By answer, for arms often get one to an item: tuples of plain values, which the garbage collector does not walk through."""
 
 
 _MARKS = regex("[❌✗✘✖✅✓✔]")
@@ -168,47 +190,6 @@ _MARKS = regex("[❌✗✘✖✅✓✔]")
 def _denying(targets: tuple[str, ...]) -> bool:
     """Whether an answer itself is a denial."""
     return any(NEGATED.match(fold(text)) or denies(fold(text)) for target in targets for text in (target, f"X is {target}", f"{target} X"))
-
-
-def _own_item(reply: Reply, asked: str) -> Reply:
-    """The reply without the prompt that it says again, and without a next item in the form of this one."""
-    text, asked = reply.text, fold(asked)
-    at = text.find(asked) if asked else -1
-    if at > 0 and (named := _INPUT.search(text, max(0, at - 20), at)) is not None and INSTRUCTS.match(text[: named.start()]):
-        rest = text[at + len(asked) :].lstrip("\"'.* ")
-        return located(rest.strip()) if rest.strip() and (rest[0] == "\n" or ANSWERED.match(rest)) else reply
-    form = asked[: asked.find(":", 0, 30) + 1]  # "Speaker 1:"
-    at = text.find(f"\n{form}") if form.count(" ") < 2 and form[:1].isupper() else -1
-    follows = at > 0 and text[at - 1] != ":" and not text.startswith(asked, at + 1) and ANSWERED.search(text, at) is not None
-    return located(text[:at]) if follows else reply
-
-
-_INPUT = regex(r"(?<!\w)(?:input|question|q|text|sentences?|words?|review|numbers?|user|human|problem|query|prompt)\s?:[\s\"'*]*\Z", re.I)
-
-
-def _repeated(text: str) -> str:
-    """The words that a text says three times or more and nothing else, but for the start of them at its end."""
-    first = text.partition(" ")[0]
-    if not first or text.count(f" {first}") < 2 > text.count(f" {first.lower()}"):
-        return ""
-    said = text.casefold().split()
-    if said[0] != said[-1] and said[0].startswith(said[-1]):
-        said.pop()
-    for n in range(1, 2 if any(c.isdigit() for c in text) else 5):
-        if len(said) > 2 * n + (n > 1) and said[n:] == said[:-n]:
-            return " ".join(text.split()[:n])
-    return ""
-
-
-def _behind(text: str, asked: str) -> str:
-    """What follows the input where a reply opens with it; nothing where it does not."""
-    asked, text = fold(asked), text.strip("| ")
-    if not asked or text[: len(asked)].casefold() != asked.casefold() or len(asked) > 500:
-        return ""
-    return _LINKED.sub("", text[len(asked) :], count=1) if _LINKED.match(text, len(asked)) else ""
-
-
-_LINKED = regex(r"\s*(?:[,:|=;≠↔]|[-=]+>|→|➡|-(?=\s))\s*|\s+(?=[^\s(])")
 
 
 def bulleted(text: str) -> str:
@@ -259,7 +240,7 @@ def _readings(reply: Reply) -> Iterator[tuple[str, str]]:
     for place in reply.places:
         settled = (reply.concluded is not None and bool(reply.concluded.text)) or reply.corrected is not None
         whole = settled and place.rule not in ("conclusion", "correction")
-        simple = _MAY_ANNOUNCE.search(place.text) is None
+        simple = not may_announce(place.text)
         for part in (place.text,) if whole or (simple and "\n" not in place.text) else _parts(place):
             bare = part.strip(OUTSIDE)
             if not simple and bare.count('"') % 2:
@@ -287,6 +268,15 @@ _OPENING = regex(
     re.I,
 )
 _OPENERS = frozenset(str.split("no ye we ri ok su so wh ho qu cu th it my"))
+
+
+def may_announce(text: str) -> bool:
+    """Whether a text may announce its answer by a colon, a dash, an arrow or quotes, or say it in letters of East Asia."""
+    if text.isascii():
+        return "-" in text or ":" in text or ">" in text or '"' in text
+    return _MAY_ANNOUNCE.search(text) is not None
+
+
 _MAY_ANNOUNCE = regex('[-:：→➡>"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]')
 _ANNOUNCES = regex(rf"(?:[:：](?!\S)|(?<=[{CJK}])[:：]|→|[-=]+>|➡|\s-(?=\s)|\b(?:becomes|gives|is|are)(?=\s\"))\s*")
 _OTHER = regex(
@@ -344,11 +334,27 @@ def keys(targets: tuple[str, ...]) -> frozenset[str]:
 
 
 @lru_cache(maxsize=CACHED)
-def _words(targets: tuple[str, ...]) -> tuple[frozenset[str], tuple[frozenset[str], ...]] | None:
-    """The targets of one word, and the words of each other; nothing where one has none."""
+def _words(targets: tuple[str, ...]) -> tuple[frozenset[str], tuple[frozenset[str], ...], frozenset[str]] | None:
+    """The targets of one word, the words of each other, and all words of targets; nothing where one has none."""
     each = [frozenset(key(target).split()) for target in targets]
     single = frozenset().union(*(one for one in each if len(one) == 1))
-    return (single, tuple(one for one in each if len(one) > 1)) if all(each) else None
+    return (single, tuple(one for one in each if len(one) > 1), single.union(*each)) if all(each) else None
+
+
+def _said(text: str) -> Collection[str] | None:
+    """The words of a text in compared form; None where marks may hold together what readings take apart."""
+    if text.isascii():
+        signs = text.encode().translate(None, _APART)
+        if not signs or (signs.isdigit() and _BEFORE_DIGIT.search(text) is None):
+            return words(text) if "can not" not in text else None
+    if (
+        _JOINED.search(text)
+        or "can not" in text
+        or (_DIGIT.search(text) and _JOINED_DIGITS.search(text))
+        or (not text.isascii() and _CJK.search(text))
+    ):
+        return None
+    return key(text).split()
 
 
 def unsaid(text: str, targets: tuple[str, ...]) -> bool:
@@ -356,16 +362,17 @@ def unsaid(text: str, targets: tuple[str, ...]) -> bool:
 
     Readings take words away and never make any, but for those that marks hold together: no target is read then.
     """
-    if (
-        (wanted := _words(targets)) is None
-        or _JOINED.search(text)
-        or "can not" in text
-        or (_DIGIT.search(text) and _JOINED_DIGITS.search(text))
-        or (not text.isascii() and _CJK.search(text))
-    ):
+    if (wanted := _words(targets)) is None or (said := _said(text)) is None or not wanted[0].isdisjoint(said):
         return False
-    said = set(key(text).split())
-    return wanted[0].isdisjoint(said) and not any(target <= said for target in wanted[1])
+    return not any(target.issubset(said) for target in wanted[1]) if wanted[1] else True
+
+
+def unlisted(text: str, targets: tuple[str, ...]) -> bool:
+    """Whether a text is no list of targets: it says fewer than two words of them."""
+    if (wanted := _words(targets)) is None or (said := _said(text)) is None:
+        return False
+    several = wanted[2].intersection(said)
+    return not several or (len(several) == 1 and key(text).split().count(*several) < 2)
 
 
 _EITHER_VERB = (("'s", (" is", " has")), ("'d", (" had",)))
@@ -389,7 +396,7 @@ def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[s
             first = (reading, rule)
         if read and read in targets:
             return Scored(1.0, reading, rule)
-        for short, verbs in _EITHER_VERB:
+        for short, verbs in _EITHER_VERB if "'" in reading else ():
             if short in reading and any(key(reading.replace(short, verb)) in targets for verb in verbs):
                 return Scored(1.0, reading, rule)
     return Scored(0.0, *first) if first else Scored(0.0, None)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from promptlab.scoring.answers.denials import denying
+from promptlab.scoring.answers.held import may_hold
 from promptlab.scoring.compiled import regex
 
 _FIRST = 0xE000
@@ -55,6 +57,10 @@ class Roles:
     other: re.Pattern[str]
     first: re.Pattern[str]
     second: re.Pattern[str]
+    may_tell: Callable[[str], bool] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "may_tell", may_hold(self.asked, self.other, self.first, self.second))
 
 
 def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
@@ -62,7 +68,9 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
 
     `mentions` has one group `o0`, `o1` ... for each of two options.
     """
-    if len(text) > 2000 or not any(pattern.search(text) for pattern in (roles.asked, roles.other, roles.first, roles.second)):
+    if len(text) > 2000 or not roles.may_tell(text):
+        return None
+    if not any(pattern.search(text) for pattern in (roles.asked, roles.other, roles.first, roles.second)):
         return None
     marked = mentions.sub(lambda match: chr(_FIRST + int(str(match.lastgroup)[1:])), text)
     if _ORDER.search(marked) and len(order := list(dict.fromkeys(re.findall(_ONE, marked)))) == 2:

@@ -12,6 +12,7 @@ from promptlab.nouns.item import Item
 from promptlab.scoring.answers.denials import denying
 from promptlab.scoring.answers.places import CONFIDENCE, Reply
 from promptlab.scoring.answers.text import fold, key
+from promptlab.scoring.answers.text import words as words_of
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
 
@@ -19,7 +20,8 @@ from promptlab.scoring.metrics.strict import replies
 def letters(reply: Reply, item: Item) -> Scored:
     """Single letters in order, however they are separated."""
     wanted = key(item.targets[0]).split() or None
-    for reading, rule in replies.readings(reply):
+    missing = reply.text.isascii() and _are_letters(item.targets[0]) and not words_of(reply.text).issuperset(wanted or ())
+    for reading, rule in replies.readings(reply) if not missing else ():
         for form in (reading, replies.unnumbered(reading, " "), replies.bulleted(reading)):
             if (tokens := key(form).replace("-", " ").split()) == wanted:
                 return Scored(1.0, " ".join(tokens), rule)
@@ -28,6 +30,12 @@ def letters(reply: Reply, item: Item) -> Scored:
             return Scored(1.0, " ".join(single), rule)
     concluded = reply.concluded.text if reply.concluded else reply.text
     return Scored(0.0, key(concluded) or None, "conclusion" if reply.concluded else "whole")
+
+
+@lru_cache(maxsize=4096)
+def _are_letters(target: str) -> bool:
+    """Whether a target is single letters: no reading makes one that the reply does not hold as a word."""
+    return all(len(part) == 1 and part.isalpha() for part in key(target).split())
 
 
 _ONE_LETTER = regex(r"(?<!\w)[A-Za-z](?!\w)")
@@ -116,6 +124,7 @@ def listed(reply: Reply, item: Item) -> Scored:
     """The set of names in a list, in any order."""
     scored = _set(
         reply,
+        item.targets,
         _named(item.targets),
         lambda reading: {key(replies.ARTICLE.sub("", part.strip(replies.OUTSIDE))) for part in replies.LISTED.split(reading) if key(part)},
     )
@@ -203,7 +212,7 @@ def _strange(chunk: str, one: re.Pattern[str]) -> bool:
 def words(reply: Reply, item: Item) -> Scored:
     """The set of words, in any order; an "and" between them counts only where it is requested."""
     wanted = _word_sets(item.targets)
-    return _set(reply, wanted, _words) if wanted else Scored(0.0, None)
+    return _set(reply, item.targets, wanted, _words) if wanted else Scored(0.0, None)
 
 
 def _words(reading: str) -> set[str]:
@@ -218,7 +227,9 @@ def _word_sets(targets: tuple[str, ...]) -> tuple[set[str], ...]:
 _ASIDES = regex(r"\([^()]{0,40}\)|\S{1,40}\s?[❌✗✘]|[✅✓✔]")
 
 
-def _set(reply: Reply, wanted: Sequence[set[str]], parts: Callable[[str], set[str]]) -> Scored:
+def _set(reply: Reply, targets: tuple[str, ...], wanted: Sequence[set[str]], parts: Callable[[str], set[str]]) -> Scored:
+    if replies.unsaid(reply.text, targets):
+        return Scored(0.0, reply.text or None, "whole")
     tried: set[str] = set()
     for raw, rule in replies.readings(reply):
         plain = replies.bulleted(raw)
