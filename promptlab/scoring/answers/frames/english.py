@@ -74,6 +74,17 @@ FRAMES = (
         r"\b(?:one|you|we) (?:cannot|can't|can not) (?:really )?say (?:that )?(?:it|this|the \w+) is\b",
         "it is not",
     ),
+    (
+        "nothing",
+        r"\bnothing (?:(?:about|in|at|with) (?:this|that|it|the \w+)(?: \w+)?|here) (?:is|seems|looks|sounds|strikes me as) (?:at all )?",
+        "it is not ",
+    ),
+    (
+        "not hardly no far nope",
+        rf"^{X}\? (?:not (?:at all|really|in the slightest|remotely|a chance)|hardly|no way|far from it"
+        rf"|nope|of course not|certainly not)\W*$",
+        r"it is not \1",
+    ),
     ("means", r"\bby no means\b", "not"),
     (
         "sound look seem read come",

@@ -6,6 +6,8 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, NOUN, SE
 
 _STATEMENT = r"(?:phrase|énoncé|option|affirmation|proposition|réponse|remarque)\b"
 FRAMES = (
+    (rf"^{X} ?\? (?:pas du tout|absolument pas|certainement pas|en aucun cas|pas vraiment|loin de là)\W*$", r"it is not \1"),
+    (r"\brien (?:ici |dans \w+ \w+ )?n'est ", "it is not "),
     (
         rf"\b(?:certains|d'aucuns|beaucoup)(?: \w+)? (?:diraient|diront|disent|pensent|pencheraient pour)(?: que c'est)? {X},? (?:et "
         rf"|mais )?d'autres ",

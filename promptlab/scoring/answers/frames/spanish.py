@@ -6,6 +6,8 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, NOUN, SE
 
 _STATEMENT = r"(?:frase|oración|opción|afirmación|respuesta|enunciado|declaración)\b"
 FRAMES = (
+    (rf"^[¿]?{X}\? (?:para nada|en absoluto|de ninguna manera|desde luego que no|claro que no|ni mucho menos)\W*$", r"it is not \1"),
+    (r"\bnada (?:de esto|en \w+ \w+|aquí) (?:es|parece|resulta) ", "it is not "),
     (
         rf"\b(?:algunos|unos|muchos)(?: \w+)? (?:dirían|dirán|dicen|piensan)(?: que es)? {X},? (?:y "
         rf"|pero )?otros(?: (?:dirían|dirán))?(?: que)? ",
