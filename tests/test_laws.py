@@ -29,6 +29,22 @@ def test_laws_are_those_of_scipy_stats() -> None:
     assert all(laws.at_most(0.99, n, 0.05) == st.binom.ppf(0.99, n, 0.05) for n in range(1, 200))
 
 
+def test_laws_of_counts_are_those_of_scipy_stats() -> None:
+    rng = np.random.default_rng(2)
+    n = rng.integers(0, 300, 4_000)
+    k, p = rng.integers(-2, n + 3), rng.choice([0.0, 0.5, 1.0, 0.3], 4_000) * rng.choice([1.0, rng.random()], 4_000)
+    for name in ("pmf", "cdf", "sf"):
+        assert np.array_equal(getattr(laws.binom, name)(k, n, p), getattr(st.binom, name)(k, n, p)), name
+    assert np.array_equal(laws.binom.ppf(0.025, n, 0.5), st.binom.ppf(0.025, n, 0.5))
+    assert np.array_equal(laws.binom.ppf(0.0004, n, 0.5), st.binom.ppf(0.0004, n, 0.5))
+    for count in (1, 6, 40):
+        every = np.arange(count + 1)
+        assert np.array_equal(laws.betabinom.pmf(every, count, 0.6, 0.7), st.betabinom.pmf(every, count, 0.6, 0.7))
+        for right in range(0, 2 * count + 1, 3):
+            some = np.arange(max(0, right - count), min(right, count) + 1)
+            assert np.array_equal(laws.hypergeom.pmf(some, 2 * count, right, count), st.hypergeom.pmf(some, 2 * count, right, count))
+
+
 def test_false_discovery_rates_are_those_of_scipy() -> None:
     rng = np.random.default_rng(1)
     for n in (1, 2, 30):

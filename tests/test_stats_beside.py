@@ -316,10 +316,20 @@ def test_trap_asymptotic_mcnemar_without_change() -> None:
 def test_trap_dersimonian_laird_below_0() -> None:
     effect, variance = np.array([0.1, 0.1001, 0.0999]), np.array([0.01, 0.01, 0.01])
     assert combine_effects(effect, variance, method_re="dl").tau2 < 0
+    assert stats.paule_mandel(effect, variance) == 0
     found = stats.random_effects(effect, variance)
     assert found.dl is not None
     assert found.dl.tau2 == 0
     assert found.i2_percent_dl == 0
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.02, 0.2])
+def test_paule_and_mandel_are_those_of_statsmodels(spread: float) -> None:
+    rng = np.random.default_rng(4)
+    for k in range(2, 60):
+        variance = rng.uniform(1e-5, 0.05, k)
+        effect = rng.normal(0, spread, k) + rng.normal(0, 1, k) * np.sqrt(variance)
+        assert stats.paule_mandel(effect, variance) == max(0.0, combine_effects(effect, variance, method_re="iterated").tau2)
 
 
 def test_trap_missing_p_values_are_counted() -> None:

@@ -18,7 +18,7 @@ from promptlab.planning.resolve import resolve
 from promptlab.planning.study import as_recorded
 from promptlab.sources.spec.libraries import all_stimuli, load_cues, load_library
 from promptlab.sources.tasks import load_task, task_names
-from promptlab.sources.tokens import n_tokens
+from promptlab.sources.tokens import counted, key_of, n_tokens, tokenizer_of
 from promptlab.strategies import plain_arm
 
 KNOWN = all_stimuli()
@@ -30,6 +30,13 @@ LENGTHS = {s.id: n_tokens(s.text) for s in KNOWN.values()}
 def test_the_tokenizer_is_a_real_one_and_nothing_is_downloaded() -> None:
     # cl100k_base, from the files inside the installed LiteLLM: counts that characters alone would not give.
     assert [n_tokens(text) for text in ("This is very important to my career.", "antidisestablishmentarianism", "naïve")] == [8, 6, 3]
+
+
+@pytest.mark.parametrize("encoding", ["cl100k_base", "o200k_base"])
+def test_counts_of_shipped_sentences_are_those_of_the_tokenizer(encoding: str) -> None:
+    tokenizer = tokenizer_of(encoding)
+    texts = {s.text for s in KNOWN.values()}
+    assert counted()[encoding] == {key_of(text): len(tokenizer.encode(text, disallowed_special=())) for text in texts}
 
 
 def test_placebos_are_within_a_token_of_their_stimulus() -> None:

@@ -453,5 +453,6 @@ def contrast_of(h: Hypothesis | Comparison, plan: Plan) -> Contrast:
     weights = dict.fromkeys(members, 1 / len(members))
     for arm, share in ((arm, 1 / len(group)) for group in groups for arm in group):
         weights[arm] = weights.get(arm, 0.0) - share / len(groups)
-    refs = tuple((ArmRef(model=h.model, setting=h.setting.id, arm=arm), weight) for arm, weight in weights.items())
+    setting = h.setting.id
+    refs = tuple((ArmRef(model=h.model, setting=setting, arm=arm), weight) for arm, weight in weights.items())
     return Contrast(name=f"{h.treatment} - {h.control}", weights=refs, random=plan.random_prompts)

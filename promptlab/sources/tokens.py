@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from promptlab.nouns import PACKAGE
+from promptlab.nouns.identity import digest_of_text
 
 DEFAULT = "cl100k_base"
 """The encoding for models whose own tokenizer is not at hand."""
@@ -29,12 +34,28 @@ def encoding_name(litellm_names: list[str]) -> str:
 
 def n_tokens(text: str, encoding: str = DEFAULT) -> int:
     """The length of a text in tokens; an estimate from its characters where the installation holds no tokenizer, or its tokenizer
-    does not take the text, such as half a million blanks.
+    does not take the text, such as half a million blanks. Shipped sentences are counted already: loading a tokenizer takes longer than
+    all else about a small experiment.
     """
+    known = counted().get(encoding, {}).get(key_of(text))
+    if known is not None:
+        return known
     with contextlib.suppress(ValueError):
-        if tokenizer := _tokenizer(encoding):
+        if tokenizer := tokenizer_of(encoding):
             return len(tokenizer.encode(text, disallowed_special=()))
     return max(1, round(len(text) / CHARS_A_TOKEN))
+
+
+@cache
+def counted() -> Mapping[str, Mapping[str, int]]:
+    """Tokens of the shipped sentences, by encoding and `key_of` the sentence (`tools/make_token_counts.py`)."""
+    found: dict[str, dict[str, int]] = json.loads((PACKAGE / "data" / "tokens.json").read_text(encoding="utf-8"))
+    return found
+
+
+def key_of(text: str) -> str:
+    """What names a text in the counts: the first half of its SHA-256."""
+    return digest_of_text(text)[:32]
 
 
 def litellm_folder() -> Path:
@@ -44,7 +65,7 @@ def litellm_folder() -> Path:
 
 
 @cache
-def _tokenizer(encoding: str) -> Any:  # noqa: ANN401 (a tiktoken type)
+def tokenizer_of(encoding: str) -> Any:  # noqa: ANN401 (a tiktoken type)
     """The tokenizer from the files inside the installed LiteLLM, which is not imported for it."""
     import hashlib
 

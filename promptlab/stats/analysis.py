@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Comparison, Contrast, Hypothesis, Plan, Status, contrast_of, counted
+from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Comparison, Contrast, Hypothesis, Plan, Status, Verdict, contrast_of, counted
 from promptlab.stats import laws as st
 from promptlab.stats import sentences as say
 from promptlab.stats.best import maxt_stepdown
-from promptlab.stats.core import Inference, Pairs, error_of_task, infer, like_levels, like_sentences, like_these, min_level
+from promptlab.stats.core import Inference, infer, like_levels, like_sentences, like_these, mean_of, min_level
 from promptlab.stats.multiplicity import adjust, adjustment_of, margin_of
+from promptlab.stats.pairs import Pairs
 from promptlab.stats.power import Looked
 from promptlab.stats.sides import Compared, joint, sides_of
 from promptlab.stats.tables import ItemTable, Place, item_tables, with_prompts
@@ -109,46 +110,45 @@ class Analysis:
     def _compare(self, h: Hypothesis, contrast: Contrast) -> Result:
         """The same, of an interaction in halves: core and margin see differences of at most 1."""
         rate = self.plan.alpha if h.task is None else self.plan.fdr
-        asked = self.plan.tasks_with({ref.prompt for ref, _ in contrast.weights})
-        tasks = asked if h.task is None else [h.task]
+        tasks = self.plan.tasks_with({ref.prompt for ref, _ in contrast.weights}) if h.task is None else [h.task]
         found = [self.compared(contrast, task) for task in tasks]
-        pairs, losses = [one.pairs for one in found], [one.loss for one in found]
-        some = [p for p in pairs if len(p.s)]
+        some = [one.pairs for one in found if len(one.pairs.s)]
         blank = self._blank(h, contrast, found)
         if not some:
             return refused(blank, "missing_pairs", say.not_run(h.treatment, self.again, self._n_recorded(tasks, contrast)), rate)
-        uneven = any(abs(loss.shares[0] - loss.shares[1]) > 1e-12 for loss in losses)
+        uneven = any(abs(one.loss.shares[0] - one.loss.shares[1]) > 1e-12 for one in found)
         these = infer(some, rate, self.family_sizes[h.family], self.exact)
         like = like_these(some) if h.task is None else None
         claim = these if blank.generalises == "these" else like
-        others = _like_controls(some, claim, contrast) if h.control == "placebo" or h.scope == "wording" else None
+        neutral = h.control == "placebo" or h.scope == "wording"
+        others = like_sentences(some, claim, contrast.each(1), contrast.each(-1)) if neutral and claim is not None else None
         own, wide, beyond = ((one and one.ci) or (None, None) for one in (these, like, others))
-        known = {"ci_neutral_low": beyond[0], "ci_neutral_high": beyond[1]}
+        known: dict[str, Any] = {"ci_neutral_low": beyond[0], "ci_neutral_high": beyond[1]}
         if h.task is None or blank.neutral != "these":
             known |= {"ci_fixed_low": own[0], "ci_fixed_high": own[1], "ci_like_low": wide[0], "ci_like_high": wide[1]}
         if len(some) == 1:
-            known["se"] = error_of_task(some[0])[0]
-        done = these.put_into(blank, **known)
+            known["se"] = these.error
         if blank.neutral != "these":
             claim = others
         if contrast.random:
             levels = [one.levels for one in found if len(one.pairs.s)]
             claim = like_levels(claim, levels, contrast.random) if claim is not None else None
         if self._unfinished(tasks, contrast, found):
-            return refused(done, "missing_pairs", say.unfinished(blank.n_pairs, blank.n_planned, self.again), rate)
+            why = say.unfinished(blank.n_pairs, blank.n_planned, self.again)
+            return refused(replace(blank, **known, **these.fields()), "missing_pairs", why, rate)
         if self.at is not None and h.task is not None and len(self.n_items) > 1:
-            return refused(replace(done, p_value=None), "not_planned", say.CELL_OF_LOOKS, rate)
+            return refused(replace(blank, **(these.fields() | known | {"p_value": None})), "not_planned", say.CELL_OF_LOOKS, rate)
         if claim is None:
             few = len(some) == 1 and blank.neutral == "these"
             claim = replace(these, p_value=None, status="n_too_small" if few else "zero_variance", table=None, error=0.0)
         fixed_p = claim.p_value
         if self.at is not None:
             claim = claim.repeated(self.at)
-        done = claim.put_into(done)
         level = rate if self.at is None else float(st.norm.sf(self.at.bound(2 * rate)))
         tost = None if self.exact else claim.equivalence(blank.margin, level)
         if tost is not None:
-            done = replace(done, p_tost=tost[0] if self.at is None else self.at.one_sided(tost[0]))
+            known["p_tost"] = tost[0] if self.at is None else self.at.one_sided(tost[0])
+        done = replace(blank, **known, **claim.fields())
         _, low, high = tost or (None, None, None)
         name = blank.treated
         if h.scope == "primary":
@@ -160,9 +160,7 @@ class Analysis:
         mute = claim.status in ("too_few_clusters", "n_too_small") or done.n_pairs < LEAST_ITEMS or claim.p_value is None
         doubt = self._doubt(claim, some, blank, rate, random=contrast.random is not None)
         units = joint([one.units for one in found]) if h.scope == "pair" else None
-        return Result(
-            comparison=done, rate=rate, figures=figures, doubt=doubt, mute=mute, fixed_p=fixed_p, uneven=uneven, units=units
-        )  # fmt: skip
+        return Result(done, rate, figures=figures, doubt=doubt, mute=mute, fixed_p=fixed_p, uneven=uneven, units=units)
 
     def _doubt(self, claim: Inference, some: Sequence[Pairs], blank: Comparison, rate: float, *, random: bool) -> tuple[Status, str] | None:
         """Why so few items, clusters or changed answers cannot settle anything, with what would."""
@@ -197,11 +195,11 @@ class Analysis:
     def _blank(self, h: Hypothesis, contrast: Contrast, found: Sequence[Compared]) -> Comparison:
         pairs, losses = [one.pairs for one in found], [one.loss for one in found]
         some = [p for p in pairs if len(p.s)]
-        sides = zip(*[(p.b.mean(), p.s.mean(), p.d.mean()) for p in some], strict=True)
-        control, treatment, diff = (float(np.mean(side)) for side in sides) if some else (None, None, None)
+        treatment, control, diff = (mean_of(side) for side in zip(*[p.means for p in some], strict=True)) if some else (None, None, None)
         loop, both = self.plan.looped.get(h.strategy), contrast.kind == "interaction"
-        lost, planned = (np.sum([getattr(loss, name) for loss in losses], axis=0) for name in ("lost", "planned"))
-        low, high = np.mean([loss.bounds for loss in losses], axis=0).tolist()
+        sides = ([loss.lost for loss in losses], [loss.planned for loss in losses])
+        lost, planned = (of_tasks[0] if len(losses) == 1 else np.sum(of_tasks, axis=0) for of_tasks in sides)
+        low, high = losses[0].bounds if len(losses) == 1 else np.mean([loss.bounds for loss in losses], axis=0).tolist()
         like = self.plan.generalise == "like_these" and h.task is None and len(self.n_items) > 1
         return Comparison(
             **{name: getattr(h, name) for name in h.__dataclass_fields__},
@@ -266,8 +264,10 @@ class Analysis:
             f"({say.points(test.diff)} points, {say.p_text(test.p_value)})."
         )
         return replace(
-            test.put_into(self._blank(h, contrast_of(h, self.plan), [both])), scope="aa", n_family=len(self.n_items), mde=None, notes=(),
-            adjustment="none", status="ok" if changed else "no_discordant_pairs", verdict="refused", sentence=text,
+            self._blank(h, contrast_of(h, self.plan), [both]), **test.fields() | {
+                "scope": "aa", "n_family": len(self.n_items), "mde": None, "notes": (), "adjustment": "none",
+                "status": "ok" if changed else "no_discordant_pairs", "verdict": "refused", "sentence": text,
+            },
         )  # fmt: skip
 
     def _aa_macro(self, h: Hypothesis, both: Sequence[Compared], cells: Sequence[Comparison]) -> Comparison:
@@ -290,10 +290,6 @@ class Analysis:
             blank, scope="aa", n_family=len(cells), diff=found.diff, ci_low=low, ci_high=high, ci_method=f"{found.ci_method}, 99.9 %",
             method=found.method, adjustment="none", status="aa_failed" if failed else "ok", verdict="refused", sentence=text,
         )  # fmt: skip
-
-
-def _like_controls(some: Sequence[Pairs], claim: Inference | None, contrast: Contrast) -> Inference | None:
-    return None if claim is None else like_sentences(some, claim, contrast.each(1), contrast.each(-1))
 
 
 FRACTIONS = (
@@ -352,20 +348,24 @@ def _verdict(result: Result, p: float, p_tost: float, n_family: int) -> Comparis
     c = result.comparison
     if result.figures is None:
         return replace(c, n_family=n_family)
-    adjusted = {"p_adjusted": None if c.p_value is None else p, "p_tost_adjusted": None if c.p_tost is None else p_tost}
-    c = replace(c, n_family=n_family, **adjusted)  # type: ignore[arg-type]
-    figures = replace(result.figures, c=c)
+    figures = replace(result.figures, c=c, p_adjusted=None if c.p_value is None else p, n_family=n_family)
     beyond = c.ci_low is None or c.ci_high is None or not c.ci_low <= 0 <= c.ci_high
     changed = p <= result.rate and not result.mute and beyond
     same = c.p_tost is not None and p_tost <= result.rate and not result.mute
-    if changed and same:
-        return replace(c, status="ok", verdict="negligible", sentence=say.negligible(figures))
+    status: Status = "ok"
+    verdict: Verdict = "unclear"
     if changed:
-        return replace(c, status="ok", verdict="helps" if figures.diff > 0 else "hurts", sentence=say.change(figures))
-    if same:
-        return replace(c, status="ok", verdict="same", sentence=say.equivalent(figures))
-    status, why = result.doubt or (("ok", "") if beyond or p > result.rate else ("n_too_small", say.HOLDS_ZERO))
-    return replace(c, status=status, verdict="unclear", sentence=say.unsettled(figures, why))
+        verdict = "negligible" if same else "helps" if figures.diff > 0 else "hurts"
+        sentence = say.negligible(figures) if same else say.change(figures)
+    elif same:
+        verdict, sentence = "same", say.equivalent(figures)
+    else:
+        status, why = result.doubt or (("ok", "") if beyond or p > result.rate else ("n_too_small", say.HOLDS_ZERO))
+        sentence = say.unsettled(figures, why)
+    return replace(
+        c, n_family=n_family, p_adjusted=figures.p_adjusted, p_tost_adjusted=None if c.p_tost is None else p_tost,
+        status=status, verdict=verdict, sentence=sentence,
+    )  # fmt: skip
 
 
 def settled(results: Callable[[bool | None], Sequence[Result]]) -> list[Comparison]:

@@ -25,7 +25,8 @@ from scipy.special import bdtr, bdtri, ndtr, ndtri, stdtr, stdtrit
 from promptlab.nouns import Comparison, Status, counted
 from promptlab.stats.intervals import Array, Interval, newcombe, tango, tango_score
 from promptlab.stats.multiplicity import min_discordant
-from promptlab.stats.paired import DECIMALS, RESAMPLES, SignFlip, cluster_mean, mcnemar, signflip_test
+from promptlab.stats.paired import DECIMALS, RESAMPLES, SignFlip, cluster_mean, mcnemar, signflip_of
+from promptlab.stats.pairs import Pairs
 from promptlab.stats.power import Looked
 
 LEAST_CLUSTERS = 10
@@ -47,36 +48,6 @@ TIED = 1e-9
 OVER_TASKS = "t over tasks"
 POWER_Z = 1.959964 + 0.841621
 DOMINATED = "dominated_by_few_items: a few items make most of the difference, so interval and test are less sure than they say"
-
-
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """One treatment and one control on the same items: item means, and what is missing."""
-
-    task: str
-    s: np.ndarray
-    b: np.ndarray
-    clusters: np.ndarray | None
-    n_planned: int
-    notes: tuple[str, ...] = ()
-    controls: tuple[float, ...] = ()
-    """The mean score under each control arm on these items."""
-
-    @property
-    def d(self) -> np.ndarray:
-        """Item differences, rounded so that equal ones are equal in floats too."""
-        d: np.ndarray = np.round(self.s - self.b, DECIMALS)
-        return d
-
-    @property
-    def n_missing(self) -> int:
-        return self.n_planned - len(self.s)
-
-    @property
-    def codes(self) -> np.ndarray:
-        """The independent unit of each item, from 0: its cluster, or itself."""
-        codes: np.ndarray = np.arange(len(self.s)) if self.clusters is None else np.unique(self.clusters, return_inverse=True)[1]
-        return codes
 
 
 FIELDS = frozenset(Comparison.__dataclass_fields__)
@@ -108,12 +79,10 @@ class Inference:
     notes: tuple[str, ...] = ()
     conf: float = 0.95
 
-    def put_into(self, comparison: Comparison, **more: float | None) -> Comparison:
-        """The comparison with all that both have a name for, and with `more` of its fields."""
+    def fields(self) -> dict[str, Any]:
+        """All that a comparison has a name for, as its fields."""
         low, high = self.ci or (None, None)
-        known: dict[str, Any] = {n: getattr(self, n) for n in CARRIED}
-        known |= {"ci_low": low, "ci_high": high, "mde": self.mde, **more}
-        return replace(comparison, **known)
+        return {**{n: getattr(self, n) for n in CARRIED}, "ci_low": low, "ci_high": high, "mde": self.mde}
 
     @property
     def mde(self) -> float | None:
@@ -182,44 +151,61 @@ def infer(pairs: Sequence[Pairs], rate: float = 0.05, n_family: int = 1, exact: 
     """
     if not pairs or any(not len(p.s) for p in pairs):
         raise ValueError("every task needs at least one pair")
-    k, ds = len(pairs), [p.d for p in pairs]
-    fewest = min(len(d) for d in ds)
+    k = len(pairs)
+    fewest = min(len(p.s) for p in pairs)
     clustered = any(p.clusters is not None for p in pairs)
     table = None if clustered else _table(pairs)
     error, df = _error(pairs)
-    units = [np.round(np.bincount(p.codes, weights=d) * fewest / len(d), DECIMALS) for p, d in zip(pairs, ds, strict=True)]
-    moved = np.concatenate(units)
-    n_changed, changed = int(sum(np.count_nonzero(d) for d in ds)), int(np.count_nonzero(moved))
-    found = Inference(
-        diff=float(np.mean([d.mean() for d in ds])), p_value=None, method="", ci_method=_interval_method(k, clustered, table is not None),
-        error=error, df=df, table=table, n_nonzero=n_changed, n_exact=k * min(map(len, units)),
-        ups=int((moved > 0).sum()), downs=int((moved < 0).sum()), status=_status(pairs, units, error, df, table is not None),
-        notes=_notes(pairs, units, clustered, table is not None),
-    )  # fmt: skip
+    units = [_units(p, fewest) for p in pairs]
+    moved = units[0] if k == 1 else np.concatenate(units)
+    found: dict[str, Any] = {
+        "diff": mean_of([p.means[2] for p in pairs]), "ci_method": _interval_method(k, clustered, table is not None),
+        "error": error, "df": df, "table": table, "n_nonzero": sum(p.n_changed for p in pairs), "n_exact": k * min(map(len, units)),
+        "ups": int(np.count_nonzero(moved > 0)), "downs": int(np.count_nonzero(moved < 0)),
+        "status": _status(pairs, units, error, df, table is not None), "notes": _notes(pairs, moved, clustered, table is not None),
+    }  # fmt: skip
     if k == 1:
-        sd = float(ds[0].std(ddof=1)) if len(ds[0]) > 1 else 0.0
-        found = replace(found, gained=int((ds[0] > 0).sum()), lost=int((ds[0] < 0).sum()), sd=sd)
+        n, up, down = len(pairs[0].s), found["ups"], found["downs"]
+        if clustered:
+            d = pairs[0].d
+            up, down = int(np.count_nonzero(d > 0)), int(np.count_nonzero(d < 0))
+        found |= {"gained": up, "lost": down, "sd": math.sqrt(pairs[0].squares / (n - 1)) if n > 1 else 0.0}
     if k == 1 and table is not None:
         counted = mcnemar(*map(round, table))
-        return replace(found, p_value=counted.p_exact if exact else counted.p_midp, method="McNemar exact" if exact else "McNemar mid-p")
-    if k > 1 and changed > MANY and not exact:
-        p = None if not error else 2 * float(stdtr(df, -abs(found.diff) / error))
-        return replace(found, p_value=p, method=f"t, these {k} tasks")
+        p = counted.p_exact if exact else counted.p_midp
+        return Inference(**found, p_value=p, method="McNemar exact" if exact else "McNemar mid-p")
+    if k > 1 and found["ups"] + found["downs"] > MANY and not exact:
+        t = None if not error else 2 * float(stdtr(df, -abs(found["diff"]) / error))
+        return Inference(**found, p_value=t, method=f"t, these {k} tasks")
     flips = _flips(moved, rate, n_family)
     what = " by cluster" if clustered else " on item means" if k == 1 else ""
     method = f"sign-flip {'exact' if exact else 'mid-p'}{what}{'' if k == 1 else ' within tasks'}"
-    return replace(found, p_value=flips.p_full if exact else flips.p_midp, method=method)
+    return Inference(**found, p_value=flips.p_full if exact else flips.p_midp, method=method)
+
+
+def mean_of(values: Sequence[float]) -> float:
+    """The mean of a few numbers, as numpy adds them up."""
+    return values[0] if len(values) == 1 else float(np.mean(values))
+
+
+def _units(pairs: Pairs, fewest: int) -> Array:
+    """The differences of the independent units of a task, as if every task had the `fewest` items."""
+    d = pairs.d
+    if pairs.clusters is None and len(d) == fewest:
+        return d
+    units: Array = np.round(np.bincount(pairs.codes, weights=d) * fewest / len(d), DECIMALS)
+    return units
 
 
 def like_these(pairs: Sequence[Pairs]) -> Inference | None:
     """The same mean for tasks like these: t over the task effects; None with one task, or where all tasks moved alike."""
-    effects = np.array([p.d.mean() for p in pairs])
+    effects = np.array([p.means[2] for p in pairs])
     k = len(effects)
     if k < 2 or effects.std() < TIED:
         return None
     error, diff = float(effects.std(ddof=1)) / math.sqrt(k), float(effects.mean())
     p = 2 * float(stdtr(k - 1, -abs(diff) / error))
-    changed = int(sum(np.count_nonzero(p.d) for p in pairs))
+    changed = sum(p.n_changed for p in pairs)
     return Inference(diff=diff, p_value=p, method=OVER_TASKS, ci_method=OVER_TASKS, error=error, df=k - 1.0, n_nonzero=changed)
 
 
@@ -268,14 +254,18 @@ def like_levels(claim: Inference, levels: Sequence[Array], factor: str) -> Infer
 
 def _table(pairs: Sequence[Pairs]) -> tuple[float, float, float, float] | None:
     """The mean over tasks of the four shares, as counts of the items that give a mean over tasks its variance; None for other scores."""
-    if not all(np.isin(side, (0.0, 1.0)).all() for p in pairs for side in (p.s, p.b)):
+    if not all(p.single for p in pairs):
         return None
-    n = np.array([len(p.s) for p in pairs], dtype=np.float64)
-    s, b = [p.s > 0.5 for p in pairs], [p.b > 0.5 for p in pairs]
-    counts = np.array([((x & y).sum(), (x & ~y).sum(), (~x & y).sum(), (~x & ~y).sum()) for x, y in zip(s, b, strict=True)])
-    change = (counts[:, 1] + counts[:, 2] + 0.5) / (n + 1)  # smoothed: a task without a change is not one that cannot change
-    items = len(n) * change.sum() / (change / n).sum()
-    pooled = (counts / n[:, None]).mean(axis=0) * items
+    if len(pairs) == 1:
+        n, own = len(pairs[0].s), pairs[0].counts
+        smoothed = (own[1] + own[2] + 0.5) / (n + 1.0)
+        items = smoothed / (smoothed / n)
+        return own[0] / n * items, own[1] / n * items, own[2] / n * items, own[3] / n * items
+    sizes = np.array([len(p.s) for p in pairs], dtype=np.float64)
+    counts = np.array([p.counts for p in pairs])
+    change = (counts[:, 1] + counts[:, 2] + 0.5) / (sizes + 1)  # smoothed: a task without a change is not one that cannot change
+    items = float(len(sizes) * change.sum() / (change / sizes).sum())
+    pooled = (counts / sizes[:, None]).mean(axis=0) * items
     return float(pooled[0]), float(pooled[1]), float(pooled[2]), float(pooled[3])
 
 
@@ -284,23 +274,24 @@ def _error(pairs: Sequence[Pairs]) -> tuple[float, float]:
 
     A task with a single item shows no variance of its own: it takes the one that the other tasks have within them.
     """
-    several = [p.d for p in pairs if len(p.s) > 1]
-    pooled_df = max(sum(len(d) - 1.0 for d in several), 1.0)
-    pooled = sum(float(((d - d.mean()) ** 2).sum()) for d in several) / pooled_df
+    several = [p for p in pairs if len(p.s) > 1]
+    pooled_df = max(sum(len(p.s) - 1.0 for p in several), 1.0)
+    pooled = sum(p.squares for p in several) / pooled_df
     variances, per_df = [], []
     for p in pairs:
-        n, d = len(p.s), p.d
+        n = len(p.s)
         if p.clusters is None:
-            variances.append(float(d.var(ddof=1)) / n if n > 1 else pooled)
+            variances.append(p.squares / (n - 1) / n if n > 1 else pooled)
             per_df.append(n - 1.0 if n > 1 else pooled_df)
         else:
-            fit = cluster_mean(difference=d, cluster=p.clusters)
+            fit = cluster_mean(difference=p.d, cluster=p.clusters)
             variances.append((fit.se_cr2 or 0.0) ** 2)
             per_df.append(fit.df_cr2 or 1.0)
     v, each = np.array(variances), np.array(per_df)
-    if v.sum() < TIED**2:
+    total = float(v.sum())
+    if total < TIED**2:
         return 0.0, float(each.sum())
-    return math.sqrt(float(v.sum())) / len(pairs), float(v.sum() ** 2 / (v**2 / each).sum())
+    return math.sqrt(total) / len(pairs), float(total**2 / (v**2 / each).sum())
 
 
 def error_of_task(pairs: Pairs) -> tuple[float, float]:
@@ -336,14 +327,14 @@ def _df_of_sizes(n: Array) -> float:
     return float((1 / n).sum() ** 2 / (1 / n**2 / np.maximum(n - 1, 0.5)).sum())
 
 
-def _notes(pairs: Sequence[Pairs], units: Sequence[Array], clustered: bool, single: bool) -> tuple[str, ...]:
+def _notes(pairs: Sequence[Pairs], units: Array, clustered: bool, single: bool) -> tuple[str, ...]:
     found = []
     if clustered:
-        n_items, n_units = sum(len(p.s) for p in pairs), sum(map(len, units))
+        n_items, n_units = sum(len(p.s) for p in pairs), len(units)
         found.append(
             f"{counted(n_items)} in {counted(n_units, 'cluster')}; whole clusters are flipped, the interval is cluster-robust (CR2)"
         )
-    elif not single and dominated(np.concatenate(units)):
+    elif not single and dominated(units):
         found.append(DOMINATED)
     return (*found, *dict.fromkeys(note for p in pairs for note in p.notes))
 
@@ -357,18 +348,18 @@ def dominated(d: np.ndarray) -> bool:
     """Whether few items carry the mean: one has over a quarter of the squares, or there are too few for so skewed a set."""
     squares = d**2
     total = float(squares.sum())
-    sd = float(d.std())
+    around = d - d.mean()
+    sd = math.sqrt(float(np.square(around).sum()) / len(d))
     if total == 0 or sd < TIED:
         return False
-    skewness = float(((d - d.mean()) ** 3).mean()) / sd**3
+    skewness = float((around**3).mean()) / sd**3
     return float(squares.max()) > ONE_ITEM * total or len(d) < COCHRAN * skewness**2
 
 
 def _flips(d: Array, rate: float, n_family: int) -> SignFlip:
-    none = np.zeros_like(d)
-    flips = signflip_test(stimulus=d, baseline=none)
+    flips = signflip_of(d, d)
     if "random" in flips.method and flips.p_midp <= LOOK_CLOSER:
-        flips = signflip_test(stimulus=d, baseline=none, n_resamples=max(RESAMPLES, int(20 * n_family / rate)))
+        flips = signflip_of(d, d, max(RESAMPLES, int(20 * n_family / rate)))
     return flips
 
 

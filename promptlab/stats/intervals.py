@@ -6,8 +6,7 @@ and the difference of two groups of different items, such as a task from the off
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -97,7 +96,8 @@ def newcombe(a: float, b: float, c: float, d: float, conf: float) -> Interval:
 def tango_score(b: float, c: float, n: float, delta: float) -> float:
     """The score statistic of "the difference is `delta`" (Tango 1998); falls as `delta` rises."""
     half = -b - c + (2 * n - b + c) * delta
-    p21 = (math.sqrt(max(0.0, half**2 + 8 * n * c * delta * (1 - delta))) - half) / (4 * n)
+    square = half**2 + 8 * n * c * delta * (1 - delta)
+    p21 = ((math.sqrt(square) if square > 0 else 0.0) - half) / (4 * n)
     variance = n * (2 * p21 + delta * (1 - delta))
     gap = b - c - n * delta
     return gap / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, gap) if gap else 0.0
@@ -105,15 +105,17 @@ def tango_score(b: float, c: float, n: float, delta: float) -> float:
 
 def tango(b: float, c: float, n: float, z: float) -> Interval:
     """The differences that the score test with critical value z does not reject."""
-    score, estimate = partial(tango_score, b, c, n), (b - c) / n
-    return _crossing(score, -1.0, estimate, z), _crossing(score, estimate, 1.0, -z)
+    estimate = (b - c) / n
+    return _tango_limit(b, c, n, z, -1.0, estimate), _tango_limit(b, c, n, -z, estimate, 1.0)
 
 
-def _crossing(score: Callable[[float], float], low: float, high: float, value: float) -> float:
-    """Where a falling function passes `value`, by bisection."""
+def _tango_limit(b: float, c: float, n: float, value: float, low: float, high: float) -> float:
+    """Where the score passes `value`, by bisection down to neighbouring numbers, or 80 times."""
     for _ in range(80):
         middle = (low + high) / 2
-        if score(middle) > value:
+        if not low < middle < high:
+            return middle
+        if tango_score(b, c, n, middle) > value:
             low = middle
         else:
             high = middle

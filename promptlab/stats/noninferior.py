@@ -13,9 +13,10 @@ from scipy.special import bdtr, bdtrc, bdtri, ndtri
 
 from promptlab.nouns import ArmRef, Contrast, Plan, counted
 from promptlab.stats.analysis import LEAST_ITEMS, Analysis
-from promptlab.stats.core import FEW, Pairs, infer
+from promptlab.stats.core import FEW, infer
 from promptlab.stats.intervals import tango_score
 from promptlab.stats.outcomes import ODD, UNEVEN, Outcomes
+from promptlab.stats.pairs import Pairs
 
 Outcome = Literal["pass", "fail", "not enough data"]
 

@@ -18,6 +18,8 @@ from promptlab.stats.intervals import Array, Numbers, risk_difference_ci
 DECIMALS = 9
 LARGEST_LATTICE = 5_040
 MOST_LATTICE_WORK = 50_000_000
+AT_ONCE = 50_000
+"""Places up to which all shifted copies of a law are added in one call; beyond, one by one, in less memory."""
 ENUMERATE_UP_TO = 14
 RESAMPLES = 9_999
 MOST_EXACT_COINS = 500
@@ -123,15 +125,20 @@ def signflip_test(
     sign vectors. For single binary answers it is McNemar's test, mid-p and exact.
     """
     s, b = np.asarray(stimulus, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
-    d = differences(s, b)
+    return signflip_of(differences(s, b), np.concatenate([s, b]) if exact else None, n_resamples, rng)
+
+
+def signflip_of(d: Array, scores: Array | None, n_resamples: int = RESAMPLES, rng: np.random.Generator | None = None) -> SignFlip:
+    """The sign-flip test of rounded item differences; `scores` are those that must lie on a lattice, None for random signs only."""
     mean = float(d.mean())
     moved = np.abs(d[d != 0])
     if not len(moved):
         return SignFlip(mean, 1.0, 1.0, 0, "none", "no_discordant_pairs")
+    exact = scores is not None
     status: Status = "n_too_small" if len(d) == 1 else "ok"
-    steps = _lattice_steps(s, b, d) if exact else None
+    steps = None if scores is None else _lattice_steps(scores, d, moved)
     if steps is not None:
-        above, equal = _convolved(steps, int(abs(_signed_total(d, steps))))
+        above, equal = _convolved(steps)
         return SignFlip(mean, above + equal, above + equal / 2, len(moved), "exact by convolution", status)
     total = abs(float(d.sum()))
     every = bool(len(moved) <= ENUMERATE_UP_TO and exact)
@@ -189,8 +196,8 @@ def signflip_many(differences: npt.NDArray[np.float64], n_resamples: int = RESAM
 def lattice(values: Array) -> int | None:
     """The smallest L up to 5,040 with which every value times L is whole; None when there is none."""
     common = 1
-    for value in np.unique(values):
-        denominator = _denominator(float(value))
+    for value in np.unique(values).tolist():
+        denominator = _denominator(value)
         if denominator is None:
             return None
         common = math.lcm(common, denominator)
@@ -206,32 +213,55 @@ def _denominator(value: float) -> int | None:
     return None if abs(float(fraction) - value) > 10**-DECIMALS else fraction.denominator
 
 
-def _lattice_steps(s: Array, b: Array, d: Array) -> npt.NDArray[np.int64] | None:
-    """The non-zero |d| as whole steps; None when the scores lie on no lattice, or on one too fine to convolve over."""
-    common = lattice(np.concatenate([s, b]))
+class Steps(NamedTuple):
+    """Absolute item differences as whole steps of a lattice: the distinct ones above 0, how often each is there, and |their signed sum|."""
+
+    sizes: list[int]
+    counts: list[int]
+    total: int
+
+
+def _lattice_steps(scores: Array, d: Array, moved: Array) -> Steps | None:
+    """The steps of the differences `d`, whose absolute values above 0 are `moved`; None where there is no lattice, or one too fine."""
+    distinct, often = np.unique(moved, return_counts=True)
+    common = lattice(distinct if scores is d else scores)
     if common is None:
         return None
-    steps = np.round(np.abs(d[d != 0]) * common).astype(np.int64)
-    steps //= np.gcd.reduce(steps)
-    return steps if len(steps) * int(steps.sum()) <= MOST_LATTICE_WORK else None
+    sizes = np.round(distinct * common).astype(np.int64)
+    if not np.diff(sizes).all():  # differences that are apart by less than a step
+        sizes, at = np.unique(sizes, return_inverse=True)
+        often = np.bincount(at, weights=often).astype(np.int64)
+    unit = max(1, int(np.gcd.reduce(sizes)))
+    sizes //= unit
+    if len(moved) * int(sizes @ often) > MOST_LATTICE_WORK:
+        return None
+    total = abs(int(np.round(d * common).astype(np.int64).sum())) // unit
+    return Steps(sizes.tolist(), often.tolist(), total)
 
 
-def _signed_total(d: Array, steps: npt.NDArray[np.int64]) -> int:
-    return int((np.sign(d[d != 0]).astype(np.int64) * steps).sum())
-
-
-def _convolved(steps: npt.NDArray[np.int64], total: int) -> tuple[float, float]:
-    """P(|sum of randomly signed steps| > total) and P(= total)."""
-    reach = int(steps.sum())
+def _convolved(steps: Steps) -> tuple[float, float]:
+    """P(|sum of randomly signed steps| > the sum of these) and P(= that sum)."""
     law = np.ones(1)
-    for step, count in zip(*np.unique(steps, return_counts=True), strict=True):
-        weights, apart = _halves(int(count)), 2 * int(step)
-        longer = np.zeros(len(law) + apart * int(count))
+    for step, count in zip(steps.sizes, steps.counts, strict=True):
+        law = _spread(law, _halves(count), 2 * step)
+    reach, total = len(law) // 2, steps.total
+    above = np.concatenate([law[: reach - total], law[reach + total + 1 :]])
+    return float(above.sum()), float(law[reach] if total == 0 else law[reach - total] + law[reach + total])
+
+
+def _spread(law: Array, weights: Array, apart: int) -> Array:
+    """The law of a sum: `law`, and weights that lie `apart`; sums in the order of the weights, in either way."""
+    n, size = len(weights), len(law) + apart * (len(weights) - 1)
+    if n * (size + apart) > AT_ONCE:
+        longer = np.zeros(size)
         for i, weight in enumerate(weights):  # only every `apart`-th place is not 0
             longer[i * apart : i * apart + len(law)] += weight * law
-        law = longer
-    sums = np.abs(np.arange(-reach, reach + 1))
-    return float(law[sums > total].sum()), float(law[sums == total].sum())
+        return longer
+    rows = np.zeros((n, size + apart))  # of which row i, from one place `apart` further on each time, holds weight i
+    step = rows.itemsize
+    np.multiply(weights[:, None], law, out=np.lib.stride_tricks.as_strided(rows, (n, len(law)), (rows.strides[0] + apart * step, step)))
+    found: Array = rows[:, :size].sum(axis=0)
+    return found
 
 
 @lru_cache(maxsize=4_096)

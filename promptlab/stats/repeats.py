@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -169,6 +170,7 @@ def planned_swing(n_items: int, repeats: int, a: float = 0.6, b: float = 0.7) ->
 _Law = tuple[Array, Array]
 
 
+@lru_cache(maxsize=4_096)
 def _apart(n: int, m: int, total: int) -> _Law:
     """Absolute differences of two shares of n and m answers, `total` of them right, and the chance of at most each."""
     x = np.arange(max(0, total - m), min(n, total) + 1)

@@ -11,7 +11,7 @@ from promptlab.nouns import ADJUSTMENTS, UNWHOLE, Comparison, Verdict, counted
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a sentence says: a comparison with its adjusted p, and what else it takes. Fractions inside, points in the text."""
+    """What a sentence says: a comparison, its adjusted p, and what else it takes. Fractions inside, points in the text."""
 
     c: Comparison
     treatment: str
@@ -25,6 +25,9 @@ class Figures:
     """Of the item differences of one task."""
     task: str | None = None
     """The task, where there is only one."""
+    p_adjusted: float | None = None
+    n_family: int = 0
+    """Known once the whole family is."""
 
 
 def p_text(p: float | None) -> str:
@@ -89,7 +92,7 @@ def _change(f: Figures) -> str:
     differs = "the same on every item, so without an interval" if f.c.ci_low is None else differs
     by = f"{100 * abs(f.diff):.1f} points ({differs})"
     against = f"against {_control(f.c)}"
-    tail = f"adjusted {p_text(f.c.p_adjusted)}; {f.c.method}, {ADJUSTMENTS[f.c.adjustment].name} over {f.c.n_family}"
+    tail = f"adjusted {p_text(f.p_adjusted)}; {f.c.method}, {ADJUSTMENTS[f.c.adjustment].name} over {f.n_family}"
     if is_interaction(f.c):
         where = f"Over {_tasks(f.c)}" if f.task is None else f"In {f.task}"
         return f"{where} {f.treatment} is {by} {'above' if f.diff > 0 else 'below'} {f.c.control} ({tail}){_other(f.c)}."
@@ -159,7 +162,7 @@ def unsettled(f: Figures, why: str = "") -> str:
     text += _others(f.c)
     if f.c.gained is not None:
         text += f"; {flipped(f.c)}"
-    text += f"; adjusted {p_text(f.c.p_adjusted)}."
+    text += f"; adjusted {p_text(f.p_adjusted)}."
     if why:
         return f"{text} {why}"
     if f.c.mde is not None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from promptlab.nouns import AA_ARM, NONE_ARM, OWN_PROMPT, ArmRef, Contrast, Plan
-from promptlab.stats.core import Pairs
+from promptlab.stats.pairs import Pairs
 from promptlab.stats.tables import ItemTable, Place
 
 
@@ -80,9 +80,10 @@ class Sides:
         loss = self.loss(complete)
         sides = self if favour is None else self.filled(loss, favour)
         s, b = sides.means()
-        pairs = replace(sides.table.pairs(s, b, n_planned), controls=sides.control_means(np.isfinite(s - b)))
+        d = s - b
+        pairs = sides.table.pairs(s, b, n_planned, sides.control_means(np.isfinite(d)))
         n_due = int(self.due.sum()) * len(self.prompts) * len(self.weights)
-        return Compared(pairs, loss, n_due, sides.units(s - b), sides.level_means())
+        return Compared(pairs, loss, n_due, sides.units(d), sides.level_means())
 
     def level_means(self) -> np.ndarray:
         """The mean difference at each level of the random factor: its arms, or each base prompt."""
@@ -124,7 +125,9 @@ class Sides:
     def loss(self, complete: bool) -> Loss:
         """What each side lost, in answers."""
         had = np.minimum(self.counts, self.due[: len(self.counts), None, None])
-        kept, total = had.sum(axis=(0, 1)), np.nansum(had * self.scores, axis=(0, 1))
+        kept, scored = had.sum(axis=(0, 1)), had * self.scores
+        scored[np.isnan(scored)] = 0.0
+        total = scored.sum(axis=(0, 1))
         planned = np.full(len(self.weights), float(self.due.sum() * len(self.prompts))) if complete else kept
         sides = [np.maximum(sign * self.weights, 0.0) for sign in (1, -1)]
         planned_, lost, scores = (tuple(round(float(side @ values), 9) for side in sides) for values in (planned, planned - kept, total))
@@ -159,6 +162,8 @@ def _side(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Items by base prompts: the weighted mean of the arms whose weight is above 0; equal weights are a plain mean, exactly."""
     here = weights > 0
     own = weights[here]
+    if len(own) == 1:
+        return scores[:, :, int(here.argmax())]
     if np.ptp(own) < EQUAL:
         mean: np.ndarray = scores[:, :, here].mean(axis=2)
         return mean
@@ -181,9 +186,8 @@ def sides_of(contrast: Contrast, task: str, plan: Plan, tables: Tables, rows: Ta
     refs = [ref for ref, _ in contrast.weights]
     of_ref = [tables.get((ref.model, ref.setting), {}).get(task) for ref in refs]
     found = list({id(table): table for table in of_ref if table is not None}.values())
-    empty = ItemTable(task=task, items=np.empty(0, dtype=object), arms={}, scores=np.empty((0, 0)), counts=np.empty((0, 0)))
     of_rows = [] if rows is None else [rows.get((ref.model, ref.setting), {}).get(task) for ref in refs]
-    table = found[0] if found else next((one for one in of_rows if one is not None), empty)
+    table = found[0] if found else next((one for one in of_rows if one is not None), None) or _empty(task)
     notes = tuple(dict.fromkeys(note for one in found for note in one.notes))
     prompts = _averaged(refs, task, plan, found)
     shape = (len(table.items), len(prompts), len(refs))
@@ -209,9 +213,13 @@ def sides_of(contrast: Contrast, task: str, plan: Plan, tables: Tables, rows: Ta
     labels = tuple(levels.get(ref.setting, "") for ref in refs) if contrast.random else ()
     weights = np.array([weight for _, weight in contrast.weights]) / contrast.scale
     return Sides(
-        table=replace(table, notes=notes), weights=weights, prompts=prompts, scores=scores, counts=counts,
-        due=due, labels=labels,
+        table=table if table.notes == notes else replace(table, notes=notes), weights=weights, prompts=prompts, scores=scores,
+        counts=counts, due=due, labels=labels,
     )  # fmt: skip
+
+
+def _empty(task: str) -> ItemTable:
+    return ItemTable(task=task, items=np.empty(0, dtype=object), arms={}, scores=np.empty((0, 0)), counts=np.empty((0, 0)))
 
 
 def _asked(table: ItemTable | None, ref: ArmRef, prompts: Sequence[str], n_items: int) -> np.ndarray:

@@ -13,15 +13,16 @@ import numpy as np
 import pandas as pd
 
 from promptlab.nouns import NONE_ARM, Comparison, InSetting, Plan, Setting, Status
-from promptlab.stats.best import Protocol, best_of_protocol, best_stimulus
+from promptlab.stats.best import best_stimulus
 from promptlab.stats.components import components_of
 from promptlab.stats.decision import ArmRow, arm_rows
 from promptlab.stats.macro import random_effects
 from promptlab.stats.multiplicity import hierarchical_fdr, replicability_count
+from promptlab.stats.papers import Protocol, best_of_protocol
 from promptlab.stats.repeats import RepeatRow, Repeats, SwingRow, repeats_of
 from promptlab.stats.sentences import p_text, points
 from promptlab.stats.spread import LevelSpread, level_spreads
-from promptlab.stats.tables import ItemTable, Place, averaged, item_tables
+from promptlab.stats.tables import Groups, ItemTable, Place, averaged, table_groups, tables_of
 
 RESAMPLES = 1_999
 """Joint sign flips for each best in task: hundreds of tasks in a report, and none of the levels asked is below .01."""
@@ -135,26 +136,17 @@ def supplement(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Compariso
     failed = {c.model for c in comparisons if c.status == "aa_failed"}
     settings, looped = plan.setting_of, plan.looped
     stimuli = [arm.name for arm in plan.arms if arm.role == "stimulus"]
-    bests: list[BestRow] = []
-    protocols: list[ProtocolRow] = []
+    groups = table_groups(trials) if len(stimuli) > 1 and plan.best_in_task else None
+    bests, protocols = _chosen(trials, plan, groups, failed, stimuli) if groups else ([], [])
+    within, arms = tuple(_by_stimulus(comparisons, failed, plan.fdr)), tuple(arm_rows(trials, plan, comparisons, groups))
+    del groups
     components: list[ComponentRow] = []
-    chosen_among = len(stimuli) > 1 and plan.best_in_task
-    for (model, own), by_task in item_tables(trials).items() if chosen_among else ():
-        setting = settings[own]
-        if model in failed or setting.strategy in looped:
-            continue
-        present = [name for name in stimuli if any(table.has(name) for table in by_task.values())]
-        if len(present) > 1:
-            tables = _tables(by_task, present)
-            bests += [_best(unit, present, plan.seed, model, setting) for unit in _units(tables)]
-            protocols += [_protocol({task: scores for task, (scores, _) in tables.items()}, plan.seed, model, setting)] if tables else []
     if plan.replicates > 1:
         cubes: dict[Place, list[np.ndarray]] = {}
-        for place, _, _, (arms, _), cube, _, _ in averaged(trials[trials["arm"].isin([NONE_ARM, *stimuli])], ["arm", "replicate"]):
-            if place[0] not in failed and settings[place[1]].strategy not in looped and len(arms) > 1:
+        for place, _, _, (names, _), cube, _, _ in averaged(trials[trials["arm"].isin([NONE_ARM, *stimuli])], ["arm", "replicate"]):
+            if place[0] not in failed and settings[place[1]].strategy not in looped and len(names) > 1:
                 cubes.setdefault(place, []).append(cube)
         components = [row for (model, own), of_tasks in cubes.items() for row in _components(of_tasks, model, settings[own])]
-    within, arms = tuple(_by_stimulus(comparisons, failed, plan.fdr)), tuple(arm_rows(trials, plan, comparisons))
     again = Repeats()
     if plan.replicates > 1:
         again = repeats_of(trials[~trials["model"].isin(failed)], plan.replicates, stimuli, settings)
@@ -163,6 +155,25 @@ def supplement(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Compariso
         bests=tuple(bests), spreads=spreads, protocols=tuple(protocols), components=tuple(components), by_stimulus=within, arms=arms,
         repeats=again.rows, swings=again.swings, levels=tuple(row for row in level_spreads(trials, plan) if row.model not in failed),
     )  # fmt: skip
+
+
+def _chosen(
+    trials: pd.DataFrame, plan: Plan, groups: Groups | None, failed: set[str], stimuli: Sequence[str]
+) -> tuple[list[BestRow], list[ProtocolRow]]:
+    """The best stimulus in each task, and what the papers' protocol would say of each model and setting."""
+    bests: list[BestRow] = []
+    protocols: list[ProtocolRow] = []
+    [tables] = tables_of(trials, [trials["score"]], groups)
+    for (model, own), by_task in tables.items():
+        setting = plan.setting_of[own]
+        if model in failed or setting.strategy in plan.looped:
+            continue
+        present = [name for name in stimuli if any(table.has(name) for table in by_task.values())]
+        if len(present) > 1:
+            whole = _tables(by_task, present)
+            bests += [_best(unit, present, plan.seed, model, setting) for unit in _units(whole)]
+            protocols += [_protocol({task: scores for task, (scores, _) in whole.items()}, plan.seed, model, setting)] if whole else []
+    return bests, protocols
 
 
 def _tables(by_task: Mapping[str, ItemTable], stimuli: Sequence[str]) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:

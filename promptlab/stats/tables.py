@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from promptlab.nouns import OWN_PROMPT, Status
-from promptlab.stats.core import Pairs
 from promptlab.stats.intervals import Array
 from promptlab.stats.paired import lattice
+from promptlab.stats.pairs import Pairs
 
 SAME_ANSWERS = 1e-9
 MOSTLY_SAME = 0.99
@@ -55,14 +55,14 @@ class ItemTable:
         means: np.ndarray = self.scores[:, [self.arms[arm] for arm in arms]].mean(axis=1)
         return means
 
-    def pairs(self, s: np.ndarray, b: np.ndarray, n_planned: int | None = None) -> Pairs:
+    def pairs(self, s: np.ndarray, b: np.ndarray, n_planned: int | None = None, controls: tuple[float, ...] = ()) -> Pairs:
         """The items that have both scores; without `n_planned` no other was planned."""
         both = np.isfinite(s) & np.isfinite(b)
         clusters = None if self.clusters is None else self.clusters[both]
         if clusters is not None and len(set(clusters)) == len(clusters):
             clusters = None
         planned = int(both.sum()) if n_planned is None else n_planned
-        return Pairs(task=self.task, s=s[both], b=b[both], clusters=clusters, n_planned=planned, notes=self.notes)
+        return Pairs(task=self.task, s=s[both], b=b[both], clusters=clusters, n_planned=planned, notes=self.notes, controls=controls)
 
     def has(self, arm: str) -> bool:
         """Whether any item has a score under an arm."""
@@ -74,11 +74,18 @@ def item_tables(trials: pd.DataFrame) -> dict[Place, dict[str, ItemTable]]:
     return tables_of(trials, [trials["score"]])[0]
 
 
-def tables_of(trials: pd.DataFrame, columns: Sequence[pd.Series[Any]]) -> list[dict[Place, dict[str, ItemTable]]]:
-    """The same of each of several columns of numbers next to the trials."""
+def tables_of(
+    trials: pd.DataFrame, columns: Sequence[pd.Series[Any]], groups: Groups | None = None
+) -> list[dict[Place, dict[str, ItemTable]]]:
+    """The same of each of several columns of numbers next to the trials; `groups` are `table_groups` of them, where they are known."""
     clusters = clusters_of(trials)
-    groups = None if trials.empty else Groups.of(with_prompts(trials), ["base_prompt", "arm"])
+    groups = groups or table_groups(trials)
     return [{} if groups is None else _tables(groups.averaged(column), clusters) for column in columns]
+
+
+def table_groups(trials: pd.DataFrame) -> Groups | None:
+    """The trials by what a table averages over and by what it tells apart; None without a trial."""
+    return None if trials.empty else Groups.of(with_prompts(trials), ["base_prompt", "arm"])
 
 
 def _tables(averages: Iterable[Averaged], clusters: Mapping[str, Mapping[str, str]]) -> dict[Place, dict[str, ItemTable]]:

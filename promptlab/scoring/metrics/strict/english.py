@@ -15,7 +15,11 @@ from promptlab.scoring.metrics.strict.notations import arabic
 _ASKS = regex(r"(?:is|are|was|were|does|do|did|can|could|would|should|which|what|who) [^.!?\n]*\?", re.I)
 """A reply that is a question and nothing else."""
 _UNSURE = regex(
-    r"whether [^.!?;\n]{1,120} (?:is|remains) (?:really |still )?(?:anyone's guess|anybody's guess|open|debatable|a matter of \w+|unclear|uncertain|not clear"
+    r"\W*[^?\n]{1,30}\? ?\W*[^?\n]{1,30}\? ?(?:it(?:'s| is) |that(?:'s| is) )?(?:(?:hard|difficult"
+    r"|impossible|tough) to (?:say|tell|decide)|schwer zu sagen"
+    r"|difficile à dire|difícil de decir|很难说|说不好|難しい|말하기 어렵)[^.\n]*\W*$|"
+    r"whether [^.!?;\n]{1,120} (?:is|remains) (?:really |still )?(?:anyone's guess|anybody's guess"
+    r"|open|debatable|a matter of \w+|unclear|uncertain|not clear"
     r"|ambiguous|(?:hard|difficult|impossible) to (?:say|tell|know))\W*$|"
     r"(?:it(?:'s| is) )?(?:really |still |rather )?(?:(?:i(?:'m| am) )?(?:not (?:really |quite "
     r"|entirely )?(?:sure|clear|certain)|unsure|unclear|uncertain)|(?:hard|difficult|impossible) to"

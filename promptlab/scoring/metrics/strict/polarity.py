@@ -82,7 +82,10 @@ _CLUES = words(
     "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
     "negativo negativa pos neg falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
     "from out negative does doesn sim nao vero verdadeiro certo valido invalido plausibile valide "
-    "second runner backup widerspruch neutrale neutraler neutrales neutre neutres neutro neutra neutros neutras folgerung implication korrekt korrekte "
+    "overall whole balance mostly largely predominantly mainly insgesamt alles globalement ensemble majoritairement general conjunto "
+    "mayormente mayoritariamente second runner backup too stretch overstatement exaggeration widerspruch neutrale neutraler "
+    "neutrales neutre neutres neutro neutra neutros neutras folgerung implication "
+    "korrekt korrekte "
     "inkorrekt "
     "inkorrekte unrichtig richtige falsche zutreffend unzutreffend correcte correctes correcto correcta correctos correctas incorrecte "
     "incorrecto incorrecta exacte exactes exacto juste fausse acertado acertada inexacte erronea positive positives positifs positivos "
@@ -135,7 +138,7 @@ _ARTICLE_A = regex(
 
 
 _ONLY_IF = (
-    r"\b(?:would|could|might) (?:only )?be (?=[\"'(]?[\w-]+[\"')]? (?:only )?(?:if|when|were)\b)"
+    r"(?:\b(?:would|could|might)|'d) (?:only )?be (?=[\"'(]?[\w-]+[\"')]? (?:only )?(?:if|when|were)\b)"
     r"|\b(?:wäre|würde|serait|sería|sarebbe|seria)\b(?: (?:nur|erst|dann|solo|sólo|so|só|soltanto))?(?=\s+[\"'(]?[\w-]+[\"')]?,?"
     r" (?:(?:nur|dann|solo|sólo|só|soltanto|seulement|uniquement)[ ,]+)?(?:que si|wenn|falls|si|se)\b)"
 )
@@ -171,7 +174,8 @@ class _Words:
             rf"|\b(?:an?|any) [\"']?{one}[\"']?(?: \w+)? would\b(?! be (?:my|the|correct|right|appropriate|best|fitting))"
             rf"|{one}(?:{after}|[\"')]* would (?:only )?(?:hold|follow|apply|require|need)\b"
             rf"|[\"')]* (?:would be|is|comes|comes in) (?:my |a |the )?(?:close |distant )?(?:second|next best|runner-up|backup)\b"
-            rf"|[\"')]* would be (?:wrong|odd|strange|unusual|incorrect|unlikely)\b)",
+            rf"|[\"')]* would be (?:too \w+|a stretch|an overstatement|an exaggeration|going too far|wrong"
+            rf"|odd|strange|unusual|incorrect|unlikely)\b)",
             re.I,
         )
         self.truths = None if self.yes_no or "true" in keys else regex(rf"[\"']?(?P<one>{one})[\"']?{_TRUTHS.pattern}", re.I)
@@ -180,6 +184,18 @@ class _Words:
             rf"(?P<option>{one})[\"']?\s?[:=(]\s?{share.format('share')}|{share.format('percent')}\s?% (?P<other>{one})", re.I
         )
         self.among = regex(rf"^\W*(?:among|of|out of|between|from)\b[^.\n]*,\s+(?=(?:the |an? )?{one}[^,.\n]*\W*$)", re.I)
+        self.mostly = regex(
+            rf"(?:\b(?:overall|on (?:the whole|balance)|mostly|largely|predominantly|mainly|all in all|überwiegend"
+            rf"|insgesamt|größtenteils|im großen und ganzen"
+            rf"|alles in allem|globalement|dans l'ensemble|majoritairement|en general|en conjunto|mayormente"
+            rf"|mayoritariamente|en líneas generales)\b"
+            rf"|总体(?:上|而言|来说|来看)?|整体(?:上|而言|来说|来看)?|大体上|全体(?:的に|として)(?:は|見ると"
+            rf"|みると)?|概ね|おおむね|전반적으로|대체로|전체적으로)[:,、]?"
+            rf" ?(?:(?:it's|it is|this is|is|i'd say|the \w+ is|ist (?:es|sie|die \w+|das)|an?|eine?|c'est"
+            rf"|est|es|la \w+ (?:est|es)|die \w+ ist|是|为|偏向?|은|는) ?){{0,3}}"
+            rf" ?[\"'(]*({one})(?! (?:and|und|et|y) )",
+            re.I,
+        )
         self.named = regex(one, re.I)
         self.low = tuple(option.lower() for option in options)
 
@@ -252,6 +268,8 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
         text = _NO_NOUN.sub("without ", text)
         text = text if "✅" in text else text.rstrip(" ❌✗✘")
         text = _yes_or_no(text, known)
+    if "correct" in known.keys and _CORRECT_THING.search(text):
+        text = _CORRECT_THING.sub("the ", text)
     if _AMONG.match(text):
         text = known.among.sub("", text, count=1)
     if known.truths is not None and (":" in text or "=" in text) and _TRUTHS.search(text):
@@ -262,6 +280,12 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
         text = pattern.sub(lambda match: f" {options_of[(match.lastindex or 1) - 1]} ", text).replace("  ", " ").strip()
     for option, pattern, may_name in known.synonyms:
         text = (pattern.sub(f" {option}{end}", text) if may_name(text) else text).replace("  ", " ").strip()
+    if (
+        (not text.isascii() or not _MOSTLY.isdisjoint(words(text)))
+        and (mostly := known.mostly.findall(text))
+        and len({one.casefold() for one in mostly}) == 1
+    ):
+        return str(mostly[0])
     if _SHARE.search(text) and (most := _largest(text, known)) is not None:
         return most
     if not _may_turn_down(text, known.low):
@@ -317,10 +341,23 @@ def _yes_or_no(text: str, known: _Words) -> str:
     return fold(text)
 
 
+_CORRECT_THING = regex(
+    r"\bthe (?:in)?correct (?=(?:object|referent|antecedent|person|word|pronoun|interpretation|noun"
+    r"|subject|meaning|reference|sentence)\b)",
+    re.I,
+)
+"""What a reply calls correct that is not the reasoning."""
+_MOSTLY = words(
+    "overall whole balance mostly largely predominantly mainly all insgesamt alles im globalement ensemble majoritairement general "
+    "conjunto "
+    "mayormente mayoritariamente"
+)
 _AMONG = regex(r"\W*(?:among|of|out of|between|from)\b", re.I)
 _SHARES = regex("[:=(%]")
 _SHARE = regex(r"[:=(]\s?\d|\d\s?% ")
-_TURNS_DOWN = CUES | words("second next runner backup than over less would could might no so serait sarebbe seria")
+_TURNS_DOWN = CUES | words(
+    "too stretch overstatement exaggeration second next runner backup than over less would could might no so serait sarebbe seria"
+)
 
 
 def _may_turn_down(text: str, options: tuple[str, ...]) -> bool:

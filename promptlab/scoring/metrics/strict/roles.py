@@ -21,7 +21,8 @@ _CLAUSES = regex(
 )
 _DENIED_AFTER = regex("ではな|ではあり|じゃな|くな[いか]|くありま|지 않|[이가은는] 아니|아닙|아닌")
 _BOTH = regex(
-    f"\\b(?:of|between|from|entre|zwischen|de|von) (?:an? |the |l[ea] |el |une? |d(?:er|em|ie|as) |eine[rm]? )?{_ONE},? ?(?:and|or|et|ou|y|o|und|oder|,)"
+    f"\\b(?:of|between|from|entre|zwischen|de|von) (?:an? |the |l[ea] |el |une? |d(?:er|em|ie|as) "
+    f"|eine[rm]? )?{_ONE},? ?(?:and|or|et|ou|y|o|und|oder|,)"
     f" (?:an? |the |l[ea] |el |une? |d(?:er|em|ie|as) |eine[rm]? )?{_ONE}",
     re.I,
 )
