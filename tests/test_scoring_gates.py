@@ -16,6 +16,7 @@ from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import (
     STRICT,
     again,
+    english,
     figures,
     implied,
     notations,
@@ -31,6 +32,7 @@ from promptlab.sources.tasks import load_task, task_names
 
 MODULES = (
     again,
+    english,
     conclusions,
     places,
     text,
@@ -123,7 +125,7 @@ def test_checks_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         (figures, "_SAYS", frozenset()), (figures, "_LEADS", _Everything()), (notations, "_MONTHS", _Everything()),
         (notations, "_SET", ("",)), (replies, "may_number", lambda _: True), (replies, "_REASONS", _Everything()),
         (replies, "_OPENERS", _Everything()), (replies, "may_say", lambda _: True), (replies, "_MAY_ANNOUNCE", ALWAYS),
-        (polarity, "_may_turn_down", lambda *_: True), (polarity, "_SHARES", ALWAYS),
+        (english, "_DOUBTS", _Everything()), (polarity, "_may_turn_down", lambda *_: True), (polarity, "_SHARES", ALWAYS),
         (phrases, "_may_say_grammar", lambda _: True), (phrases, "_HEADED", ALWAYS), (phrases, "_LISTS", ALWAYS),
         (phrases, "_LIST_MARKS", ALWAYS), (phrases, "_IS", _Everything()), (phrases, "_RELATES", ALWAYS),
         (options, "_REMAINS", replace_pattern(options._REMAINS)), (options, "_OTHERS", _Everything()), (options, "_RULING", _Everything()),

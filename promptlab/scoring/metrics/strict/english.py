@@ -8,7 +8,7 @@ from functools import lru_cache
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.abroad import in_english
 from promptlab.scoring.answers.places import Reply, located
-from promptlab.scoring.answers.text import CACHED, fold, key
+from promptlab.scoring.answers.text import CACHED, fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict.notations import arabic
 
@@ -29,6 +29,7 @@ _UNSURE = regex(
     re.I,
 )
 """A reply that only says that it does not know."""
+_DOUBTS = words("whether if which between")
 IN_ENGLISH = ("cause", "choice", "label", "larger", "letter", "level", "number", "rhyme", "word")
 """Kinds whose answers are options, names or numbers, so that the words around them may be put in English."""
 
@@ -64,4 +65,5 @@ def settles_nothing(text: str, options: tuple[str, ...] | None) -> str:
     """Why a reply settles on nothing: it only asks, where it is to choose among `options`, or does not know; '' where it may settle."""
     if options is not None and text.endswith("?") and _ASKS.fullmatch(text) is not None and not _asking(options):
         return "question"
-    return "unsure" if _UNSURE.match(text) is not None else ""
+    may_doubt = "?" in text or not text.isascii() or not _DOUBTS.isdisjoint(words(text))
+    return "unsure" if may_doubt and _UNSURE.match(text) is not None else ""

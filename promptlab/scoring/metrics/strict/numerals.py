@@ -176,8 +176,10 @@ def number(reply: Reply, item: Item) -> Scored:
 
 def numbered(reply: Reply) -> tuple[Decimal | None, str, str]:
     """The number that a reply says, the rule that found it, and the text with its numbers in digits."""
-    plain = reply.text if _PLAIN.fullmatch(reply.text) else undated(arabic(reply.text.replace(" bzw. ", " oder ")))
-    return *_number(reply if plain == reply.text else located(plain)), plain
+    if reply.number is None:
+        plain = reply.text if _PLAIN.fullmatch(reply.text) else undated(arabic(reply.text.replace(" bzw. ", " oder ")))
+        reply.number = *_number(reply if plain == reply.text else located(plain)), plain
+    return reply.number
 
 
 @lru_cache(maxsize=CACHED)

@@ -114,6 +114,8 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
     A reply that only denies says nothing, unless it chooses among options; where the input opens it, the rest is read as well.
     """
 
+    framed, numbers = kind.__name__ in IN_ENGLISH, kind.__name__ == "number"
+
     def fresh(answer: str, item: Item, asked: _Asked) -> Scored:
         if not answer.strip():
             return Scored(0.0, None)
@@ -124,20 +126,15 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             return Scored(0.0, None, "echo")
         if ":" in reply.text and ("\n" in reply.text or reply.text.count(":") > 1):
             reply = own_item(reply, item.input)
-        if kind.__name__ in IN_ENGLISH:
-            reply = put_in_english(reply, item, kind.__name__ == "number")
+        if framed:
+            reply = put_in_english(reply, item, numbers)
             if rule := settles_nothing(reply.text, item.choices if chooses else None):
                 return Scored(0.0, None, rule)
         scored = kind(reply, item)
         if not scored.score and (rest := behind(reply.text, asked.folded, asked.opening) or (" " in reply.text and repeated(reply.text))):
             scored = kind(located(rest), item)
-        if (
-            scored.score
-            and not chooses
-            and scored.rule != "members"
-            and (said not in asked.keys or _MARKS.search(reply.text))
-            and reply.denied
-        ):
+        told = said not in asked.keys or _MARKS.search(reply.text) is not None
+        if scored.score and told and not chooses and scored.rule != "members" and reply.denied:
             return scored if _denying(item.targets) else Scored(0.0, None, "denied")
         if scored.extracted or (scored.extracted is None and not scored.score):
             return scored
