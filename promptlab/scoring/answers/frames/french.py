@@ -6,6 +6,11 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, NOUN, SE
 
 _STATEMENT = r"(?:phrase|énoncé|option|affirmation|proposition|réponse|remarque)\b"
 FRAMES = (
+    (
+        rf"{X} ne (?:convient|correspond|va|colle) pas ?[;,.] (?:mais )?(?:je dirais|on dirait|il faut dire"
+        rf"|mieux vaut|il faudrait dire|on dit|plutôt)(?: plutôt)?\b",
+        BUT,
+    ),
     (rf"^{X} ?\? (?:pas du tout|absolument pas|certainement pas|en aucun cas|pas vraiment|loin de là)\W*$", r"it is not \1"),
     (r"\brien (?:ici |dans \w+ \w+ )?n'est ", "it is not "),
     (

@@ -6,6 +6,11 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, SECOND, 
 
 _STATEMENT = r"(?:aussage|satz|option|antwort(?:möglichkeit)?|möglichkeit|äußerung)\b"
 FRAMES = (
+    (
+        rf"{X} (?:passt|trifft es|stimmt)(?: hier)? nicht[;,.] (?:ich (?:würde sagen|sage)|man sagt|besser (?:ist"
+        rf"|wäre)|sondern|es heißt):? ",
+        BUT,
+    ),
     (rf"^{X}\? (?:keines(?:wegs|falls)|überhaupt nicht|auf keinen fall|wohl kaum|sicher nicht|nicht wirklich)\W*$", r"it is not \1"),
     (r"\b(?:nichts|gar nichts) (?:an|in|daran|hieran|hier)\b[^.,;]{0,30} (?:ist|wirkt|klingt) ", "it is not "),
     (

@@ -6,6 +6,7 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, NOUN, SE
 
 _STATEMENT = r"(?:frase|oración|opción|afirmación|respuesta|enunciado|declaración)\b"
 FRAMES = (
+    (rf"{X} no (?:encaja|sirve|vale|corresponde)[;,.] (?:pero )?(?:yo diría|se dice|mejor|más bien)\b", BUT),
     (rf"^[¿]?{X}\? (?:para nada|en absoluto|de ninguna manera|desde luego que no|claro que no|ni mucho menos)\W*$", r"it is not \1"),
     (r"\bnada (?:de esto|en \w+ \w+|aquí) (?:es|parece|resulta) ", "it is not "),
     (

@@ -23,17 +23,15 @@ SCORES_KEPT = 65_536
 """Scores of a kind that are kept."""
 
 _FILLER = regex(
-    r"^(?:sure|okay|ok|certainly|of course|absolutely|let me think|let's see"
-    r"|let's think step by step|here (?:is|are) [^\n]{0,80}|here's [^\n]{0,80})"
-    r"[\s!.,:]*$",
+    r"^(?:sure|okay|ok|certainly|of course|absolutely|let me think|let's see|let's think step by step"
+    r"|here (?:is|are) [^\n]{0,80}|here's [^\n]{0,80})[\s!.,:]*$",
     re.I,
 )
 PREFIX = regex(r"^[^\W\d][\w '\-]{0,40}\s?:\s+")
 SAYS = regex(
     r"^(?P<head>.{1,200}?)(?:'s|\s(?:is|are|was|would be|should be|becomes|means|spells?|makes?|gives?"
     r"|(?:unscrambles?|rearranges?|(?:can be )?(?:unscrambled|rearranged)) (?:to|into|as)(?: (?:spell|form|make|give))?"
-    r"|translates (?:to|as)|se dit|se dice"
-    r"|se traduit par|se traduce (?:como|por)|significa|signifie|veut dire|bedeutet|ist"
+    r"|translates (?:to|as)|se dit|se dice|se traduit par|se traduce (?:como|por)|significa|signifie|veut dire|bedeutet|ist"
     r"|sind|lautet|heißt(?: auf \w+)?|est|sont|(?:happened|occurred|took place|began|started|ended|was|is) (?:on|in)"
     r"|es|son|=|->|=>|→))[\s:]+(?P<tail>.+)$",
     re.S,
