@@ -65,5 +65,5 @@ def settles_nothing(text: str, options: tuple[str, ...] | None) -> str:
     """Why a reply settles on nothing: it only asks, where it is to choose among `options`, or does not know; '' where it may settle."""
     if options is not None and text.endswith("?") and _ASKS.fullmatch(text) is not None and not _asking(options):
         return "question"
-    may_doubt = "?" in text or not text.isascii() or not _DOUBTS.isdisjoint(words(text))
+    may_doubt = text.count("?") > 1 or not text.isascii() or not _DOUBTS.isdisjoint(words(text))
     return "unsure" if may_doubt and _UNSURE.match(text) is not None else ""
