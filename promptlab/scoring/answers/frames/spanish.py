@@ -94,7 +94,7 @@ FRAMES = (
     (rf"\b(?:la|el) segund[ao] {_STATEMENT}|\bla segunda(?=\s?[.,;]|$)", SECOND),
 )
 WORDS = (
-    "algunos muchos unos consideré pensé aunque descartamos excluimos solo sólo ambas ambos no o u ni segunda segundo ningún ninguna "
+    "dudo algunos muchos unos consideré pensé aunque descartamos excluimos solo sólo ambas ambos no o u ni segunda segundo ningún ninguna "
     "nada sino pero porque ya tanto depende quizá quizás tal más bien lugar vez primero primera falso incorrecto erróneo podría "
     "puede queda elijo me quedo inclino escojo selecciono opto trata probablemente claramente opinión sin duda diría absoluto"
 )

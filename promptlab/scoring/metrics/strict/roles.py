@@ -15,7 +15,7 @@ _ONE = "[\ue000-\ue00f]"
 _CLAUSES = regex(
     r"[;\n。]|[.!?](?=\s|$)|,(?! (?:which|who|is|was|being)\b)|、"
     r"|\b(?:while|whereas|and|but|though|although|because|since|alors que|tandis que|mientras(?: que)?"
-    r"|während|wohingegen|compared (?:to|with)|y|und|et)\b|(?<=[고며])\s|(?<=므로)\s|(?<=지만)\s"
+    r"|während|wohingegen|compared (?:to|with)|y|und|et)\b|(?<=[고며])\s|(?<=므로)\s|(?<=\S) (?=(?:원인|결과)[은는] )|(?<=지만)\s"
     r"| e "
     r"|(?<=\S) (?=(?:結果|原因|大き|小さ|较|較|결과|원인)\S{0,3}:)"
     r"|(?<=[✅❌✔✗✘])(?=\s*\S)",

@@ -33,7 +33,18 @@ _ELSEWHERE = regex(
 """What may be the same or differ besides the meaning."""
 _NOT_SAME = regex(rf"(?:{DENIES}|\bno|\bdo(?:es)? not|\bnot)\s+(?:\w+ ){{0,3}}(?:{_SAME.pattern})")
 _NOT_DIFFERENT = regex(rf"{DENIES}\s+(?:\w+ )?(?:{_DIFFERENT.pattern})")
-_TRUTH = {"yes": True, "true": True, "t": True, "y": True, "no": False, "false": False, "f": False, "n": False}
+_TRUTH = {
+    **dict.fromkeys(("ja", "oui", "sí", "はい", "ええ", "네", "예", "是", "是的", "对"), True),
+    **dict.fromkeys(("nein", "non", "いいえ", "아니요", "아니오", "否", "不"), False),
+    "yes": True,
+    "true": True,
+    "t": True,
+    "y": True,
+    "no": False,
+    "false": False,
+    "f": False,
+    "n": False,
+}
 
 
 _TELLS = words(
