@@ -69,6 +69,7 @@ FRAMES = (
     (r"\bje ne dirais (?:certainement )?pas\b", "it is not"),
     (r"\b(?:en aucun cas|certainement pas|sûrement pas|surtout pas|absolument pas|pas du tout|aucunement|nullement)\b", "not"),
     (r"\b(?:ne (?:convient|colle|tient|marche|correspond) pas|n'a (?:pas de|aucun) sens|n'a pas lieu d'être)\b", "makes no sense"),
+    (r"\bne (?:fait|font|donne|donnent|semble|paraît|vaut|valent) (?:pas|guère)\b", "it is not"),
     (rf"\bn'est {X} qu'en apparence\b", r"is not \1"),
     (r"\bn'est pas\b", "is not"),
     (

@@ -48,7 +48,7 @@ FRAMES = (
     (r"\b(?:yo )?no diría(?: que)?\b", "it is not"),
     (rf"\bno se trata de {NOUN}", "it is not "),
     (r"\bno (?:es|era) (?:la (?:respuesta|opción)(?: correcta)?|correct[oa]|cierto)\b(?=[.,;]|$)", "is wrong", JUDGES),
-    (rf"\bno (?:es|parece) {NOUN}", "it is not "),
+    (rf"\bno (?:es|son|da|suman?|parece|resulta|equivale a|sale) {NOUN}", "it is not "),
     (r"\bno tiene nada de\b", "it is not"),
     (r"\bno puede ser\b", "cannot be"),
     (r"\bes (?:falso|incorrecto|erróneo)(?=[.,;]|$)", "is wrong", JUDGES),
@@ -94,7 +94,8 @@ FRAMES = (
     (rf"\b(?:la|el) segund[ao] {_STATEMENT}|\bla segunda(?=\s?[.,;]|$)", SECOND),
 )
 WORDS = (
-    "algunos muchos unos consideré pensé aunque descartamos excluimos solo sólo ambas ambos no o u ni segunda segundo ningún ninguna "
+    "da dan parece resulta suma dudo algunos muchos unos consideré pensé aunque descartamos excluimos solo sólo ambas ambos "
+    "no o u ni segunda segundo ningún ninguna "
     "nada sino pero porque ya tanto depende quizá quizás tal más bien lugar vez primero primera falso incorrecto erróneo podría "
     "puede queda elijo me quedo inclino escojo selecciono opto trata probablemente claramente opinión sin duda diría absoluto"
 )

@@ -14,7 +14,9 @@ _FIRST = 0xE000
 _ONE = "[\ue000-\ue00f]"
 _CLAUSES = regex(
     r"[;\n。]|[.!?](?=\s|$)|,(?! (?:which|who|is|was|being)\b)|、"
-    r"|\b(?:while|whereas|and|but|though|although|because|since|compared (?:to|with)|y|und|et)\b|(?<=[고며])\s|(?<=지만)\s| e "
+    r"|\b(?:while|whereas|and|but|though|although|because|since|alors que|tandis que|mientras(?: que)?"
+    r"|während|wohingegen|compared (?:to|with)|y|und|et)\b|(?<=[고며])\s|(?<=므로)\s|(?<=\S) (?=(?:원인|결과)[은는] )|(?<=지만)\s"
+    r"| e "
     r"|(?<=\S) (?=(?:結果|原因|大き|小さ|较|較|결과|원인)\S{0,3}:)"
     r"|(?<=[✅❌✔✗✘])(?=\s*\S)",
     re.I,
@@ -101,7 +103,10 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
     return 1 - bad.pop() if not good and len(bad) == 1 else None
 
 
-_THAN = regex("(?:(?<!相)比\\W*(?P<than>[\ue000\ue001])|(?P<than_>[\ue000\ue001])\\W*(?:より|보다|ほど|만큼))(?P<rest>[^。,.!\n]*)")
+_THAN = regex(
+    "(?:(?:(?<!相)比|(?<=没)有|(?<=不)[如及])\\W*(?P<than>[\ue000\ue001])|(?P<than_>[\ue000\ue001])\\W*(?:より"
+    "|보다|ほど|만큼))(?P<rest>[^。,.!\n]*)"
+)
 _BIG, _LITTLE, _NOT = regex("大|重|高|[크큽큰큼]|무[거겁]"), regex("[小轻軽矮低]|작|가[벼볍]"), regex("不|没|ない|ません|않|덜 ")
 """Comparisons of East Asia, where the relation follows both names: "A比B大", "AはBより大きい", "A가 B보다 크다"."""
 NEVER = regex("(?!)")
@@ -109,7 +114,7 @@ NEVER = regex("(?!)")
 
 def compared(place: str, mentions: re.Pattern[str], more: re.Pattern[str] = _BIG, less: re.Pattern[str] = _LITTLE) -> int | None:
     """Which of two names a text in Chinese, Japanese or Korean calls the larger one; None where it compares nothing."""
-    if not any(map(place.__contains__, ("比", "より", "보다", "ほど", "만큼"))):
+    if not any(map(place.__contains__, ("比", "没有", "不如", "不及", "より", "보다", "ほど", "만큼"))):
         return None
     marked = mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), place)
     if (told := _THAN.search(marked)) is None:

@@ -169,7 +169,8 @@ _PARTS = regex(
 
 
 _LEFT_OUT = regex(
-    r"^(?:excluding|except(?: for)?|apart from|leaving out|removing|besides|aside from)\b[^.\n]*?, (?=we"
+    r"^除了?[^,。]*, ?(?:其[余他它](?:的)?(?:都是|均为|均是|是)?)?|^(?:excluding|except(?: for)?"
+    r"|apart from|leaving out|removing|besides|aside from)\b[^.\n]*?, (?=we"
     r"|the|i|you|there|it)"
 )
 
