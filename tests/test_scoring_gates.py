@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from promptlab.nouns import Item, Scored
-from promptlab.scoring.answers import conclusions, places, remarks, text, thoughts, wrappers
+from promptlab.scoring.answers import abroad, conclusions, places, remarks, text, thoughts, wrappers
 from promptlab.scoring.answers.held import held, may_hold
 from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import (
@@ -194,6 +194,7 @@ def forget() -> None:
     """Drops what is kept of texts."""
     figures.figures.cache_clear()
     notations.arabic.cache_clear()
+    abroad._told.cache_clear()
     for kept in (text.fold, text.key, text.words):
         kept.__self__.clear()  # type: ignore[attr-defined]
 

@@ -7,6 +7,7 @@ Only frames are put in English: denials, alternatives, doubts, corrections and c
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from promptlab.scoring.answers.frames import english, french, german, spanish
 from promptlab.scoring.answers.frames.east import CHINESE, JAPANESE, KOREAN
@@ -57,11 +58,27 @@ def in_english(text: str, judges: bool = True) -> str:
 
     Without `judges` what says that something is right or wrong stays: where the options are right and wrong it is the answer.
     """
-    if len(text) > LONGEST or not (language := _language(text)):
-        return text
+    told = _told(text, judges) if len(text) <= LONGEST else None
+    return text if told is None else told
+
+
+_PLACES = {word: tuple(n for n, (needs, _) in enumerate(_IN_ENGLISH) if word in needs) for word in _ENGLISH_WORDS}
+"""For each word of English frames the places of the frames that need it or another one."""
+
+
+def _needed(said: frozenset[str]) -> list[tuple[re.Pattern[str], str, bool]]:
+    """The English frames that have one of the words that they need, in order."""
+    return [_IN_ENGLISH[n][1] for n in sorted({n for word in said & _ENGLISH_WORDS for n in _PLACES[word]})]
+
+
+@lru_cache(maxsize=4096)
+def _told(text: str, judges: bool) -> str | None:
+    """The text with its frames in English; None where it has none."""
+    if not (language := _language(text)):
+        return None
     told = text
-    frames = _COMPILED.get(language) or [frame for needs, frame in _IN_ENGLISH if not needs.isdisjoint(words(text))]
+    frames = _COMPILED.get(language) or _needed(words(text))
     for pattern, instead, judging in frames:
         if judges or not judging:
             told = pattern.sub(instead, told)
-    return " ".join(told.split(" ")) if told != text else text
+    return " ".join(told.split(" ")) if told != text else None
