@@ -19,7 +19,7 @@ import pytest
 from conftest import ROOT
 from promptlab.nouns.redact import redact_known
 from promptlab.running.gateway.answers import Said
-from promptlab.running.gateway.wire import OWN_ID, read_answer
+from promptlab.running.gateway.wire import read_answer
 from promptlab.sources.spec.models import ModelEntry
 
 SECRET = "sk-Abc9_def/ghi+JKL012mnopQRS345"
@@ -197,7 +197,7 @@ def test_a_key_in_pieces_over_several_fields_is_redacted() -> None:
         "id": SECRET[10:20], "choices": [{"message": {"content": "4"}}], "system_fingerprint": SECRET[20:30],
         "usage": {"prompt_tokens": 40, "completion_tokens": 30},
     }  # fmt: skip
-    reply = read_answer(response, Said("4", "stop"), f"m-{SECRET[:10]}", (SECRET,), {OWN_ID: SECRET[10:20]})
+    reply = read_answer(response, Said("4", "stop"), f"m-{SECRET[:10]}", (SECRET,), own_id=SECRET[10:20])
     assert not [piece for piece in (SECRET[:10], SECRET[10:20], SECRET[20:30]) if piece in repr(reply)]
     tokens = [{"token": SECRET[n : n + 4], "logprob": -1.0} for n in range(0, len(SECRET), 4)]
     response["choices"] = [{"message": {"content": "x"}, "logprobs": {"content": [{"top_logprobs": tokens}]}}]

@@ -162,9 +162,9 @@ def test_one_arm_is_not_shrunken_and_many_alike_become_their_mean() -> None:
 def test_shrinkage_without_shared_errors_and_with_tau_known_is_that_of_shrink_effects() -> None:
     y, s = np.array([-0.02, 0.01, 0.06, 0.03]), np.array([0.02, 0.01, 0.02, 0.015])
     known = stats.shrink_effects(y, s**2)
-    fit = stats.decision._given(y, np.diag(s**2), math.sqrt(known.tau2))
+    fit = stats.decision._given(y, s, 0.0, math.sqrt(known.tau2))
     assert fit.mean == pytest.approx(known.shrunk)
-    assert np.sqrt(np.diag(fit.cov)) == pytest.approx(known.posterior_se)
+    assert fit.sd == pytest.approx(known.posterior_se)
 
 
 @given(hs.permutations(range(4)))
@@ -176,6 +176,43 @@ def test_the_order_of_arms_does_not_matter(order: list[int]) -> None:
     assert other.best == pytest.approx(first.best[order], abs=0.02)
     assert 0 < first.best.sum() <= 1
     assert (first.above_margin <= first.above_zero).all()
+
+
+@pytest.mark.parametrize("s", [0.001, 0.05, 0.3])
+@pytest.mark.parametrize("n", [2, 5, 9])
+def test_arms_that_are_alike_have_the_same_chance_to_be_the_best(n: int, s: float) -> None:
+    found = stats.shrunken([0.02] * n, [s] * n, margin=0.02)
+    assert found.best == pytest.approx(found.best.mean(), abs=0.012), "also where none differs from another, and rounding decides"
+    assert found.best.sum() == pytest.approx(1 if s < 0.01 else found.best.sum())
+
+
+def test_chances_of_the_best_are_those_of_the_posterior() -> None:
+    y, s = np.array([-0.02, 0.04, 0.05]), np.array([0.03, 0.05, 0.02])
+    rng, errors = np.random.default_rng(3), 0.5 * np.outer(s, s)
+    np.fill_diagonal(errors, s**2)
+    wanted, weights = np.zeros(3), []
+    for tau in np.linspace(0, 0.15, 31):
+        spread = tau**2 * np.eye(3) + errors
+        precision = np.linalg.inv(spread)
+        over = 1 / precision.sum()
+        mu = over * (precision @ y).sum()
+        weight = math.exp(-((tau / 0.05) ** 2) / 2 - (y - mu) @ precision @ (y - mu) / 2) * math.sqrt(over * np.linalg.det(precision))
+        weights.append(weight)
+        common = rng.normal(mu, math.sqrt(over), 40_000)[:, None]  # step by step: the common mean, then the effects around it
+        gain = tau**2 * precision
+        noise = rng.multivariate_normal(np.zeros(3), tau**2 * np.eye(3) - tau**2 * gain, 40_000, method="svd") if tau else 0.0
+        effects = common + (y - common) @ gain.T + noise
+        top = np.isclose(effects, effects.max(axis=1, keepdims=True), rtol=0, atol=1e-12) & (effects.max(axis=1, keepdims=True) > 0)
+        wanted += weight * (top / np.maximum(top.sum(axis=1, keepdims=True), 1)).mean(axis=0)
+    assert stats.shrunken(y, s, margin=0.02).best == pytest.approx(wanted / sum(weights), abs=0.012)
+
+
+def test_tiny_errors_beside_large_ones_have_a_spread() -> None:
+    with np.errstate(invalid="raise", divide="raise", over="raise"):
+        found = stats.shrunken([0.1, -0.1, 0.05, 0.02, 0.01], [1e-9, 1e-6, 0.1, 0.3, 5], margin=0.02)
+    assert (found.low < found.high).all()
+    assert found.best.sum() == pytest.approx(1)
+    assert found.effect[:2] == pytest.approx([0.1, -0.1])
 
 
 def test_the_gate_and_the_rule() -> None:
@@ -208,7 +245,7 @@ def test_costs_are_paired_and_what_is_unknown_stays_unknown() -> None:
     assert (good.cost.diff, good.cost.ci) == (pytest.approx(0.001), pytest.approx((0.001, 0.001)))
     assert good.usd_per_right == pytest.approx(0.001 / good.shrunk)
     assert bad.usd_per_right is None, "there is no additional right answer"
-    assert (good.p_above_margin, good.p_best, bad.p_best) == (pytest.approx(1, abs=0.01), 1, 0)
+    assert (good.p_above_margin, good.p_best, bad.p_best) == (pytest.approx(1, abs=0.01), pytest.approx(1), pytest.approx(0))
     assert good.ci_low < good.shrunk < good.ci_high
     assert good.non_inferior
     assert not bad.non_inferior

@@ -13,10 +13,24 @@ from promptlab.nouns import Item, Scored
 from promptlab.scoring.answers import conclusions, places, remarks, text, thoughts, wrappers
 from promptlab.scoring.answers.held import held, may_hold
 from promptlab.scoring.metrics import bigbench
-from promptlab.scoring.metrics.strict import STRICT, figures, implied, notations, numerals, options, phrases, polarity, replies, series
+from promptlab.scoring.metrics.strict import (
+    STRICT,
+    again,
+    figures,
+    implied,
+    notations,
+    numerals,
+    options,
+    overlap,
+    phrases,
+    polarity,
+    replies,
+    series,
+)
 from promptlab.sources.tasks import load_task, task_names
 
 MODULES = (
+    again,
     conclusions,
     places,
     text,
@@ -28,6 +42,7 @@ MODULES = (
     notations,
     numerals,
     options,
+    overlap,
     phrases,
     polarity,
     replies,

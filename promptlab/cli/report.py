@@ -6,7 +6,7 @@ import contextlib
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,6 +14,9 @@ from promptlab.cli import completing
 from promptlab.cli.common import AsJson, Force, RunFolder, Runs, exit_json, print_table, run_folder, say, show
 from promptlab.nouns import RunProblem, Scorer, UsageProblem, flat
 from promptlab.nouns.words import counted
+
+if TYPE_CHECKING:
+    from promptlab.running.sweep import Sweep
 
 Format = Literal["terminal", "markdown", "html", "json", "csv", "pdf", "png"]
 INTO_RUN = {"html": "report.html", "pdf": "verdict.pdf", "png": "verdict.png"}
@@ -308,7 +311,7 @@ def _side(row: str, theirs: float | None, ours: float | None) -> list[str]:
 BENCHMARKS = {"instruction_induction": "induction", "bigbench": "BIG-bench"}
 
 
-def after_sweep(folder: Path, write_html: bool) -> None:
+def after_sweep(done: Sweep, write_html: bool) -> None:
     """What a sweep ends with: the verdicts on the screen, the report next to the record, and the run prepared for the explorer."""
     from promptlab import reporting as reports
     from promptlab.record.store import Run, write_whole
@@ -316,9 +319,10 @@ def after_sweep(folder: Path, write_html: bool) -> None:
     from promptlab.reporting.older import keep_results
     from promptlab.reporting.prepared import keep, stamp
 
+    folder = done.folder
     run, now = Run(folder), stamp(folder)
-    built = reports.build(run)
-    built = replace(built, failed=tuple(failures(run, built.trials)))
+    built = reports.build(run, just_made=done.is_new)
+    built = replace(built, failed=tuple(failures(run, built.trials, just_made=done.is_new)))
     keep_results(run.id, built.comparisons)
     reports.to_text(built)
     if write_html:

@@ -158,7 +158,7 @@ def sweep(
             if use == "refresh" and done.progress.n_recorded_before:
                 say("note: what this run has recorded is not sent again; for new answers to all of it, give another folder with --runs")
             if done.progress.n_recorded_before + done.progress.n_done:
-                after_sweep(done.folder, write_html=report)
+                after_sweep(done, write_html=report)
         code = _last_words(done, pusher, experiment)
         if keep_serving is not None and done.state != "interrupted":
             keep_serving()
@@ -196,7 +196,7 @@ def rescore(
         done = again(old, study, runs or run.parent, observe)
     _end(done, time.monotonic() - started, sum(model.simulated for model in study.models), len(study.models))
     if done.progress.n_recorded_before + done.progress.n_done:
-        after_sweep(done.folder, write_html=True)
+        after_sweep(done, write_html=True)
     if done.progress.n_not_cached:
         say(f"the run lacks these answers; `{me()} sweep {study.path}` sends them and completes this run")
     raise typer.Exit(done.exit_code)

@@ -67,6 +67,8 @@ class Price:
 
     def most(self, n_input: int, n_output: int) -> float:
         """The most that a request of so many tokens can cost."""
+        if self.written_input_usd_per_mtok is self.reasoning_usd_per_mtok is None and not self.tiers:
+            return self.cost(n_input, n_output)
         return max(self.cost(n_input, n_output, 0, n_written, n_reasoning) for n_written in (0, n_input) for n_reasoning in (0, n_output))
 
     def times(self, share: float, source: str) -> Price:
@@ -255,8 +257,12 @@ class Completion(Reply):
 
     @classmethod
     def of(cls, reply: Reply, **more: Any) -> Completion:  # noqa: ANN401 (its own fields)
-        """The completion of a reply, with the fields that a reply does not have."""
-        return cls(**dict(zip(REPLY_FIELDS, _reply_fields(reply), strict=True)), **more)
+        """The completion of a reply, with the fields that a reply does not have; the reply itself where it is one already."""
+        if type(reply) is not cls:
+            return cls(**dict(zip(REPLY_FIELDS, _reply_fields(reply), strict=True)), **more)
+        for name, value in more.items():
+            setattr(reply, name, value)
+        return reply
 
 
 @dataclass(frozen=True, slots=True)

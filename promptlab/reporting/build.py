@@ -173,8 +173,11 @@ class Report(Judged):
         return {loop.strategy for loop in self.plan.loops if loop.oracle}
 
 
-def build(run: Run, scorer: Scorer | None = None) -> Report:
-    """Read a run and judge it by its frozen plan; with `scorer`, its stored answers are rescored, and nothing is sent."""
+def build(run: Run, scorer: Scorer | None = None, *, just_made: bool = False) -> Report:
+    """Read a run and judge it by its frozen plan; with `scorer`, its stored answers are rescored, and nothing is sent.
+
+    With `just_made` this process has made all of it from the experiment as it is, which it does not read again.
+    """
     from promptlab.reporting.remade import unchecked  # which loads the engine
 
     with readable(f"{run.folder}: not a complete run"):
@@ -221,7 +224,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
             folder=run.folder,
             by_judge=tuple(one.plain for one in judged_tables(trials, plan, ratings)),
             ratings=ratings,
-            unchecked=tuple(unchecked(run)),  # last: `failures` takes over the study that it resolves
+            unchecked=tuple(unchecked(run, just_made)),  # last: `failures` takes over the study that it resolves
         )
 
 

@@ -43,10 +43,11 @@ LISTS = "`promptlab audit` lists every check"
 REMEDY = f"{LISTS}; --force continues all the same, with this on every page"
 
 
-def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCORED) -> list[str]:
+def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCORED, *, just_made: bool = False) -> list[str]:
     """Why the figures of a run are not to be believed, each in a clause; empty where nothing is found.
 
-    `trials` are those of a report; a run that screens is read again, because its report holds the confirming part only.
+    `trials` are those of a report; a run that screens is read again, because its report holds the confirming part only. With `just_made`
+    this process has made each trial from the experiment and its answers: it does not make any of them again.
     """
     try:
         plan, _ = frozen = frozen_plan(run.folder)
@@ -54,8 +55,8 @@ def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCOR
         frame = run.trials(compact=True) if trials is None or plan.confirm else own_rows(trials, plan)
         checks = (
             _incomplete(run, plan, frame),
-            _of_trials(run, plan, frame, most),
-            _of_record(run, plan, frame),
+            [] if just_made else _of_trials(run, plan, frame, most),
+            [] if just_made else _of_record(run, plan, frame),
             _of_choices(run, plan),
             _of_earlier(run, plan),
             _of_known(run),

@@ -169,8 +169,11 @@ def _unseeded(parameters: str | Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name != "seed"}
 
 
-def unchecked(run: Run) -> list[str]:
-    """What a report cannot check of this run, because it runs no code or lacks files, in sentences for its page."""
+def unchecked(run: Run, just_made: bool = False) -> list[str]:
+    """What a report cannot check of this run, because it runs no code or lacks files, in sentences for its page.
+
+    With `just_made` this process has made the run from the experiment as it is, and lacks none.
+    """
     plan = run.plan
     if plan.imported:
         return []
@@ -181,6 +184,8 @@ def unchecked(run: Run) -> list[str]:
     ]
     parts = [("Scores of own code", own), ("Answers of programs", [str(program["name"]) for program in plan.programs])]
     said = [f"{what} were not checked ({', '.join(names)}): promptlab audit RUN --allow-code does." for what, names in parts if names]
+    if just_made:
+        return said
     try:
         study = _shared_study(run)
         said += _of_another_version(run, study) if by_another_version(run) else []

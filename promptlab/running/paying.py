@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from promptlab.nouns import Call, Completion, Model, Price, most_output
 from promptlab.nouns.identity import Once
@@ -23,6 +24,20 @@ LONGEST_OUTPUT_TOKENS = 32_768
 AT_FIRST = 4
 """Calls to a model that are in flight after its first answer or failure, where a cap holds."""
 LETTERS = bytes(sorted({*range(ord("a"), ord("z") + 1), *range(ord("A"), ord("Z") + 1), ord(" ")}))
+
+
+@dataclass(slots=True, eq=False)
+class _Held:
+    """What is reserved for a call that may be in flight, and what it can take beyond that, in USD and tokens."""
+
+    call: Call
+    usd: float = 0.0
+    tokens: int = 0
+    beyond_usd: float = 0.0
+    beyond_tokens: int = 0
+    is_reserved: bool = True
+    unsure_usd: float = 0.0
+    """What earlier attempts of the call may have cost."""
 
 
 @dataclass(slots=True)
@@ -51,11 +66,10 @@ class Payer:
     _is_due: bool = field(init=False, default=False)
     """Whether calls have ended that the ledger still holds as reserved."""
     _under_way: Counter[str] = field(init=False, default_factory=Counter)
-    _open: dict[object, tuple[Call, float, int]] = field(init=False, default_factory=dict)
-    """Calls that may be in flight, and the USD and tokens reserved for each."""
-    _beyond_usd: dict[object, float] = field(init=False, default_factory=dict)
-    _beyond_tokens: dict[object, int] = field(init=False, default_factory=dict)
-    """What each of them can take beyond that."""
+    _open: dict[_Held, None] = field(init=False, default_factory=dict)
+    """Calls that may be in flight, in the order in which they began."""
+    _beyond: dict[_Held, None] = field(init=False, default_factory=dict)
+    """Those that can take more than what is reserved for them."""
 
     async def paid(self, call: Call) -> Completion:
         """The answer to a call. Each attempt that fails after it may have been billed counts as the most that it can have cost."""
@@ -74,37 +88,29 @@ class Payer:
                 asyncio.get_running_loop().call_soon(self.settled)
 
     async def _paid(self, call: Call) -> Completion:
-        usd, tokens = await self._reserved(call)
-        reserved, unsure_usd, mark = True, 0.0, object()
-        self._opened(mark, call, usd, tokens)
-
-        async def reserve_anew() -> None:
-            nonlocal reserved, unsure_usd, usd, tokens
-            self.budget.settle(usd, tokens, None, None)
-            reserved, unsure_usd = False, unsure_usd + usd
-            self._make_room(call.model, 0)
-            usd, tokens = await self._reserved(call)
-            reserved = True
-            self._opened(mark, call, usd, tokens)
-
+        held = _Held(call)
+        if not self._take(held):
+            await self._wait(held)
+        self._opened(held)
         used: tuple[float | None, int | None] = 0.0, 0
         try:
-            completion = await self.gateway.complete(call, reserve_anew)
-            used = completion.cost_usd, total([completion.input_tokens, completion.output_tokens])
-            if completion.cost_usd is None and reserved:
-                used = self._most(call, length_of(completion), least=usd), used[1]
-                unsure_usd += used[0] or 0.0
+            completion = await self.gateway.complete(call, partial(self._reserve_anew, held))
+            used = completion.cost_usd, total((completion.input_tokens, completion.output_tokens))
+            if completion.cost_usd is None and held.is_reserved:
+                used = self._most(call, length_of(completion), least=held.usd), used[1]
+                held.unsure_usd += used[0] or 0.0
         except asyncio.CancelledError:
             used = None, None  # it may have been sent
-            unsure_usd += self._beyond_usd[mark]
+            held.unsure_usd += held.beyond_usd
             raise
         finally:
-            del self._open[mark], self._beyond_usd[mark], self._beyond_tokens[mark]
-            if reserved:
-                self.budget.settle(usd, tokens, *used)
-                unsure_usd += usd if used[0] is None else 0.0
+            del self._open[held]
+            self._beyond.pop(held, None)
+            if held.is_reserved:
+                self.budget.settle(held.usd, held.tokens, *used)
+                held.unsure_usd += held.usd if used[0] is None else 0.0
             self.progress.n_sent = self.gateway.n_sent
-            unsure_usd = 0.0 if self.models[call.model].simulated else unsure_usd
+            unsure_usd = 0.0 if self.models[call.model].simulated else held.unsure_usd
             self.progress.unsure_usd += unsure_usd
         self.progress.paid_usd += completion.cost_usd or 0.0
         if completion.cost_usd is None and completion.outcome != "error":
@@ -114,17 +120,32 @@ class Payer:
         self.seen(call, completion)
         return completion
 
-    async def _reserved(self, call: Call) -> tuple[float, int]:
-        """Reserve the most that a call can take, for all that is known when it is sent."""
-        while True:
-            usd, tokens, n_output = self._upper(call)
-            if self.budget.fits(usd, tokens):
-                self.budget.take(usd, tokens)  # written down when the gateway sends the call
-                return usd, tokens
-            await self.budget.reserve(usd, tokens)
-            if self._most_output(call) <= n_output:
-                return usd, tokens
-            self.budget.settle(usd, tokens, 0.0, 0)  # answers got longer while it waited
+    def _take(self, held: _Held) -> bool:
+        """Reserve the most that a call can take, for all that is known now, where that fits; it is written down when the call is sent."""
+        held.usd, held.tokens, _ = self._upper(held.call)
+        if not self.budget.fits(held.usd, held.tokens):
+            return False
+        self.budget.take(held.usd, held.tokens)
+        return True
+
+    async def _wait(self, held: _Held) -> None:
+        """Reserve it once there is room; BudgetReached where there will be none."""
+        while not self._take(held):
+            held.usd, held.tokens, n_output = self._upper(held.call)
+            await self.budget.reserve(held.usd, held.tokens)
+            if self._most_output(held.call) <= n_output:
+                return
+            self.budget.settle(held.usd, held.tokens, 0.0, 0)  # answers got longer while it waited
+
+    async def _reserve_anew(self, held: _Held) -> None:
+        """Count what an attempt may have cost, and reserve as much for the next."""
+        self.budget.settle(held.usd, held.tokens, None, None)
+        held.is_reserved, held.unsure_usd = False, held.unsure_usd + held.usd
+        self._make_room(held.call.model, 0)
+        if not self._take(held):
+            await self._wait(held)
+        held.is_reserved = True
+        self._opened(held)
 
     def _is_capped(self, call: Call) -> bool:
         capped = self.budget.limit_usd is not None or self.budget.limit_tokens is not None
@@ -139,20 +160,26 @@ class Payer:
         """Write down what was sent and paid."""
         self._is_due = False
         progress, budget = self.progress, self.budget
-        held_usd = budget.reserved_usd + sum(self._beyond_usd.values())
-        held_tokens = budget.reserved_tokens + sum(self._beyond_tokens.values())
+        held_usd, held_tokens = budget.reserved_usd, budget.reserved_tokens
+        for held in self._beyond:
+            held_usd, held_tokens = held_usd + held.beyond_usd, held_tokens + held.beyond_tokens
         spent = budget.spent_usd, budget.spent_tokens, held_usd, held_tokens
         self.ledger.keep(Sums(self.gateway.n_sent, progress.paid_usd, progress.unsure_usd, *spent))
 
-    def _opened(self, mark: object, call: Call, usd: float, tokens: int) -> None:
+    def _opened(self, held: _Held) -> None:
         """Note what a call can take that a kill cuts off. A model's answers show whether its provider keeps to limits; until one
         does, and once one did not, an answer can be as long as the model's own limit or its longest answer, whichever is longer."""
-        self._open[mark] = call, usd, tokens
+        self._open[held] = None
+        call = held.call
         longest = self.longest.get(call.model, 0)
-        keeps = 0 < longest <= self._limit(call) or self.models[call.model].simulated
+        if 0 < longest <= self._limit(call) or self.models[call.model].simulated:
+            self._beyond.pop(held, None)
+            held.beyond_usd, held.beyond_tokens = 0.0, 0
+            return
         most = max(self.limits.get(call.model, LONGEST_OUTPUT_TOKENS), longest)
-        self._beyond_usd[mark] = 0.0 if keeps else max(0.0, self._most(call, most) - usd)
-        self._beyond_tokens[mark] = 0 if keeps else max(0, most_input(call) + most - tokens)
+        held.beyond_usd = max(0.0, self._most(call, most) - held.usd)
+        held.beyond_tokens = max(0, most_input(call) + most - held.tokens)
+        self._beyond[held] = None
 
     def seen(self, call: Call, completion: Completion) -> None:
         """Learn from an answer how long they get, and note a usage that cannot be believed."""
@@ -173,9 +200,9 @@ class Payer:
         """Some answer of a model took so many tokens."""
         if length > self.longest.get(model, 0):
             self.longest[model] = length
-            for mark, (call, usd, tokens) in self._open.items():
-                if call.model == model:
-                    self._opened(mark, call, usd, tokens)
+            for held in list(self._open):
+                if held.call.model == model:
+                    self._opened(held)
 
     def _most_output(self, call: Call) -> int:
         """The most tokens of an answer, for all that is known: its limit, or the longest."""
@@ -209,7 +236,7 @@ def length_of(completion: Completion) -> int:
 
 def most_input(call: Call) -> int:
     """The most input tokens that a call can take."""
-    return 16 + sum(most_tokens(message["content"]) for message in call.messages)
+    return 16 + sum([most_tokens(message["content"]) for message in call.messages])
 
 
 def most_tokens(text: str) -> int:

@@ -66,6 +66,8 @@ class Sweep:
     folder: Path
     state: State
     progress: Progress
+    is_new: bool = False
+    """Whether nothing of the run was there before: this process wrote all of its record."""
 
     @property
     def reason(self) -> str:
@@ -180,7 +182,8 @@ class _Session:
     def __post_init__(self) -> None:
         study, writer = self._study, self._writer
         restored = restore(study, writer)
-        failed = failures(study, writer) if (writer.folder / "manifest.json").exists() else []
+        self._is_new = not (writer.folder / "manifest.json").exists()
+        failed = [] if self._is_new else failures(study, writer)
         if not self._how.force:
             refuse(writer.folder.name, failed, REMEDY)
         self._recorded = writer.recorded()
@@ -211,7 +214,7 @@ class _Session:
             before_usd = manifest.kept_before.unsure_usd
             if (before_usd or progress.budget_reached) and (unsure_usd := before_usd + progress.unsure_usd) >= CENT_OF_A_CENT:
                 progress.notes.append(UNSURE.format(unsure_usd))
-            return Sweep(self._writer.folder, state, progress)
+            return Sweep(self._writer.folder, state, progress, self._is_new and not progress.n_recorded_before)
         except asyncio.CancelledError:
             state = "interrupted"
             raise

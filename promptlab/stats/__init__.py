@@ -16,6 +16,7 @@ from promptlab.stats.multiplicity import *
 from promptlab.stats.outcomes import *
 from promptlab.stats.paired import *
 from promptlab.stats.pairs import *
+from promptlab.stats.papers import *
 from promptlab.stats.power import *
 from promptlab.stats.ppi import *
 from promptlab.stats.repeats import *

@@ -64,48 +64,67 @@ def shrunken(
         raise ValueError(f"effect and se must be lists of equal length, not empty; found the shapes {y.shape} and {s.shape}")
     if not (np.isfinite(y).all() and np.isfinite(s).all() and (s > 0).all() and 0 <= correlation < 1):
         raise ValueError("effects must be finite, errors finite and above 0, and the correlation at least 0 and below 1")
-    errors = correlation * np.outer(s, s)
-    np.fill_diagonal(errors, s**2)
     taus = np.linspace(0, 3 * scale, 31)
-    fits = [_given(y, errors, float(tau)) for tau in taus]
+    fits = [_given(y, s, correlation, float(tau)) for tau in taus]
     weights = np.array([fit.log_likelihood for fit in fits]) - (taus / scale) ** 2 / 2
     weights = np.exp(weights - weights.max())
     weights /= weights.sum()
-    means, sds = np.array([fit.mean for fit in fits]), np.array([np.sqrt(np.diag(fit.cov)) for fit in fits])
+    means, sds = np.array([fit.mean for fit in fits]), np.array([fit.sd for fit in fits])
     mean = weights @ means
     sd = np.sqrt(weights @ (sds**2 + (means - mean) ** 2))
     half = float(st.norm.ppf((1 + conf) / 2)) * sd
     above = [weights @ st.norm.sf((bound - means) / sds) for bound in (0.0, margin)]
-    rng = np.random.default_rng(0)
-    drawn = np.concatenate(
-        [
-            rng.multivariate_normal(fit.mean, fit.cov, size=n, method="eigh")
-            for fit, n in zip(fits, rng.multinomial(draws, weights), strict=True)
-            if n
-        ]
-    )
-    best = np.bincount(np.where(drawn.max(axis=1) > 0, drawn.argmax(axis=1), len(y)), minlength=len(y) + 1)[:-1] / draws
     return Shrunken(
-        tau=float(weights @ taus), effect=mean, low=mean - half, high=mean + half, above_zero=above[0], above_margin=above[1], best=best
-    )
+        tau=float(weights @ taus), effect=mean, low=mean - half, high=mean + half, above_zero=above[0], above_margin=above[1],
+        best=_chances(fits, weights, draws),
+    )  # fmt: skip
 
 
 class _Fit(NamedTuple):
+    """The posterior of the effects for one tau: their mean, and what moves all of them (`common`) and each by itself (`own`), both times
+    standard normal numbers: effects = mean + common * z0 + z @ own."""
+
     mean: Array
-    cov: Array
+    common: Array
+    own: Array
     log_likelihood: float
 
+    @property
+    def sd(self) -> Array:
+        found: Array = np.sqrt(self.common**2 + (self.own**2).sum(axis=0))
+        return found
 
-def _given(y: Array, errors: Array, tau: float) -> _Fit:
+
+def _given(y: Array, s: Array, correlation: float, tau: float) -> _Fit:
     """Posterior of the effects for one tau, the common mean integrated out."""
-    spread = tau**2 * np.eye(len(y))
-    precision = np.linalg.inv(spread + errors)
+    n = len(y)
+    errors = correlation * np.outer(s, s)
+    np.fill_diagonal(errors, s**2)
+    precision = np.linalg.inv(tau**2 * np.eye(n) + errors)
     over = 1 / float(precision.sum())
     rest = y - over * float((precision @ y).sum())
-    own = 1 - tau**2 * precision.sum(axis=1)
-    cov = spread - tau**4 * precision + np.outer(own, own) * over
     likelihood = (float(np.linalg.slogdet(precision)[1]) + math.log(over) - float(rest @ precision @ rest)) / 2
-    return _Fit(y - rest + tau**2 * precision @ rest, cov, likelihood)
+    own = np.zeros((n, n))
+    if tau:  # a root without differences of nearly equal numbers, and the same on every machine, where arms have equal errors too
+        of_errors = (np.eye(n) - correlation / (1 + (n - 1) * correlation)) / (1 - correlation)  # the inverse of their correlations
+        own = np.linalg.inv(np.linalg.cholesky(of_errors + np.diag((s / tau) ** 2))) * s
+    common = errors @ precision.sum(axis=1) * math.sqrt(over)
+    return _Fit(y - rest + tau**2 * precision @ rest, common, own, likelihood)
+
+
+def _chances(fits: Sequence[_Fit], weights: Array, draws: int) -> Array:
+    """The chance of each arm to be the best and above 0, over fits for rising tau. The first is for 0: there all arms are alike, and
+    share it."""
+    rng = np.random.default_rng(0)
+    n = len(fits[0].mean)
+    best = np.full(n, weights[0] * st.norm.sf(-fits[0].mean[0] / fits[0].common[0]) / n)
+    rest = 1 - weights[0]
+    counts = rng.multinomial(draws, weights[1:] / weights[1:].sum()) if rest > 0 else ()
+    for fit, n_drawn in zip(fits[1:], counts, strict=False):
+        drawn = fit.mean + fit.common * rng.standard_normal((n_drawn, 1)) + rng.standard_normal((n_drawn, n)) @ fit.own
+        place = np.where(drawn.max(axis=1) > 0, drawn.argmax(axis=1), n)
+        best += rest * np.bincount(place, minlength=n + 1)[:-1] / draws
+    return best
 
 
 class NonInferior(NamedTuple):

@@ -10,6 +10,7 @@ import pandas as pd
 
 from promptlab.nouns import NONE_ARM, Plan
 from promptlab.stats import laws as st
+from promptlab.stats.paired import DECIMALS
 from promptlab.stats.sentences import p_text
 
 FEWEST_LEVELS = 3
@@ -77,7 +78,7 @@ def _spread(trials: pd.DataFrame, model: str, factor: str, prompt: str | None) -
     below, above = (max(0.0, total / st.chi2.ppf(at, k - 1) - noise) ** 0.5 for at in (0.975, 0.025))
     sd = max(0.0, total / (k - 1) - noise) ** 0.5
     p = float(st.chi2.sf(total / noise, k - 1)) if noise else 1.0
-    low, high = int(means.argmin()), int(means.argmax())
+    low, high = int(means.round(DECIMALS).argmin()), int(means.round(DECIMALS).argmax())
     names = [str(name) for name in wide.columns]
     what = f"{factor}s" + (f" of the prompt {prompt}" if prompt else "")
     text = (

@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 
 from promptlab.nouns import NONE_ARM, Comparison, InSetting, Plan, Setting, Status
-from promptlab.stats.best import Protocol, best_of_protocol, best_stimulus
+from promptlab.stats.best import best_stimulus
 from promptlab.stats.components import components_of
 from promptlab.stats.decision import ArmRow, arm_rows
 from promptlab.stats.macro import random_effects
 from promptlab.stats.multiplicity import hierarchical_fdr, replicability_count
+from promptlab.stats.papers import Protocol, best_of_protocol
 from promptlab.stats.repeats import RepeatRow, Repeats, SwingRow, repeats_of
 from promptlab.stats.sentences import p_text, points
 from promptlab.stats.spread import LevelSpread, level_spreads

@@ -22,6 +22,8 @@ log = logging.getLogger("promptlab.cache")
 NAME = "claims"
 OWN_FILE = getattr(fcntl, "F_OFD_SETLK", None)
 """Locks of an open file, not of a process, so that two sweeps of one process meet as well; Linux has them."""
+LOCK = struct.Struct("hhqqi4x")
+"""A lock as the system takes it: kind, from where, place, length, and no process."""
 HELD = (errno.EAGAIN, errno.EACCES)
 
 
@@ -82,8 +84,10 @@ class Claims:
                 self._n_own += os.write(self._file, b".")
         if self._works:
             for key in keys:
-                with contextlib.suppress(OSError):  # a file system that lost its locks: they end with the process
+                try:
                     self._lock(fcntl.LOCK_UN, key)
+                except OSError:  # a file system that lost its locks: they end with the process
+                    continue
 
     def close(self) -> None:
         """Give up every claim."""
@@ -95,4 +99,4 @@ class Claims:
             fcntl.lockf(self._file, how | fcntl.LOCK_NB, 1, place)
             return
         kind = fcntl.F_WRLCK if how == fcntl.LOCK_EX else fcntl.F_UNLCK
-        fcntl.fcntl(self._file, OWN_FILE, struct.pack("hhqqi4x", kind, os.SEEK_SET, place, 1, 0))
+        fcntl.fcntl(self._file, OWN_FILE, LOCK.pack(kind, os.SEEK_SET, place, 1, 0))

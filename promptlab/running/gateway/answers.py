@@ -9,6 +9,7 @@ import contextlib
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -46,14 +47,20 @@ def in_utf8(data: bytes, kind: str) -> bytes:
 
     Latin-1 and similar charsets are declared by default, and fit any bytes: a body that is UTF-8 all the same stays so.
     """
-    declared = _CHARSET.search(kind)
-    if declared is None or not _OF_TEXT.match(declared[1]):
-        return data
-    by_default = declared[1].lower().startswith(("iso-8859", "iso8859", "latin", "windows-125", "cp125", "us-ascii"))
-    for name in ("utf-8", declared[1]) if by_default else (declared[1], "utf-8"):
+    for name in _charsets(kind):
         with contextlib.suppress(ValueError, LookupError):
             return data.decode(name).encode()
     return data
+
+
+@lru_cache(maxsize=64)
+def _charsets(kind: str) -> tuple[str, ...]:
+    """The charsets of a body by its Content-Type, likeliest first; none where it declares none."""
+    declared = _CHARSET.search(kind[:1000])
+    if declared is None or not _OF_TEXT.match(declared[1]):
+        return ()
+    by_default = declared[1].lower().startswith(("iso-8859", "iso8859", "latin", "windows-125", "cp125", "us-ascii"))
+    return ("utf-8", declared[1]) if by_default else (declared[1], "utf-8")
 
 
 _OF_TEXT = re.compile(r"utf|iso|latin|windows-|cp\d|us-ascii|gb|big5|shift|sjis|euc|koi8", re.IGNORECASE)

@@ -27,7 +27,7 @@ from promptlab.running.gateway.network import bundle, check, is_checked, spare_l
 from promptlab.running.gateway.parameters import arguments_of, given, messages_of
 from promptlab.running.gateway.providers import asked_at, install, own_key
 from promptlab.running.gateway.redirects import SENDING, refuse_redirects
-from promptlab.running.gateway.wire import OWN_ID, READ_LIMIT, SimulatedError, Simulator, Wire, late, read_answer, safe
+from promptlab.running.gateway.wire import READ_LIMIT, SimulatedError, Simulator, Wire, late, read_answer, safe
 
 UNLOGGED = {"cohere": "cohere_chat", "cohere_chat": "cohere_chat", "ollama": "ollama"}
 """Providers whose responses LiteLLM does not hand to `logger_fn`, and its own names for them."""
@@ -179,10 +179,10 @@ class LiteLLMWire(Wire):
         )
         if isinstance(raw, dict) and raw.get("object") == "response":  # LiteLLM repeats the name that was asked
             served = raw.get("model") or served
-        own = {OWN_ID: raw["id"]} if isinstance(raw, dict) and raw.get("id") else {}
+        own_id = raw.get("id") if isinstance(raw, dict) else None  # a library may make up another one
         is_message = isinstance(raw, dict) and raw.get("type") == "message" and "usage" in raw
         facts = {"usage": raw["usage"]} if is_message else response  # where LiteLLM adds a guess at the tokens of thoughts
-        return read_answer(facts, said, served, self._secrets, {**_headers(response), **own})
+        return read_answer(facts, said, served, self._secrets, _headers(response), own_id)
 
     def _is_completion(self, model: Model) -> bool:
         """Whether a model completes one text: LiteLLM would send it each message as a prompt of its own."""

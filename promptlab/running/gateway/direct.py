@@ -43,6 +43,8 @@ OPENAI_HEADERS: Mapping[str, str] = {
 class _Target:
     """Everything about one model that is the same in every call."""
 
+    model: str
+    """The name that the experiment has for it; `name` is the one that is sent."""
     url: URL
     name: str
     extra: Mapping[str, Any]
@@ -62,12 +64,14 @@ class _Answer(NamedTuple):
 
 
 class DirectWire(Wire):
-    """Sends one call at a time; one session for each event loop, opened by the first call."""
+    """Sends one call at a time, over connections that all models share, opened by the first call in each event loop."""
 
     def __init__(self, models: Sequence[Model], secrets: tuple[str, ...]) -> None:
         super().__init__(models, secrets)
         self._targets: dict[str, _Target] = {}
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[str, aiohttp.ClientSession] = {}
+        """By the name of a model: each sends its headers, which need not be put together for every call."""
+        self._connector: aiohttp.TCPConnector | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def effective(self, model: Model, sampling: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,25 +102,30 @@ class DirectWire(Wire):
 
         target = self._targets.get(model.name) or self._target(model)
         base = str(target.url).partition(f"/{ENDPOINT}")[0]
-        target = replace(target, headers={**target.headers, "Content-Type": kind}, timeout_s=timeout_s or target.timeout_s)
-        return (await self._answered(target, method, URL(f"{base}/{path}", encoded=True), data, limit)).body
+        target = replace(target, timeout_s=timeout_s or target.timeout_s)
+        return (await self._answered(target, method, URL(f"{base}/{path}", encoded=True), data, limit, kind=kind)).body
 
     async def aclose(self) -> None:
-        """Close the session; the next call opens another one."""
-        if self._session is not None:
-            await self._session.close()
-        self._session = self._loop = None
+        """Close all connections; the next call opens others."""
+        for session in self._sessions.values():
+            await session.close()
+        if self._connector is not None:
+            await self._connector.close()
+        self._sessions, self._connector, self._loop = {}, None, None
 
     def _body(self, target: _Target, call: Call) -> dict[str, Any]:
         return {"model": target.name, "messages": messages_of(call), **target.extra, **request_body(call.sampling)}
 
-    async def _answered(self, target: _Target, method: str, url: URL, data: bytes | None, limit: int | None = None) -> _Answer:
-        """An answer; WireError where there is none, or an error."""
+    async def _answered(
+        self, target: _Target, method: str, url: URL, data: bytes | None, limit: int | None = None, *, kind: str | None = None
+    ) -> _Answer:
+        """An answer; WireError where there is none, or an error. `kind` is the type of the data where it is not JSON."""
         import aiohttp
 
-        request = self._open().request(
-            method, url, data=data, headers=target.headers, proxy=target.proxy, ssl=target.certificates, allow_redirects=False
-        )
+        request = self._open(target).request(
+            method, url, data=data, headers={"Content-Type": kind} if kind else None, proxy=target.proxy, ssl=target.certificates,
+            allow_redirects=False,
+        )  # fmt: skip
         try:
             async with asyncio.timeout(target.timeout_s), request as response:
                 answer = await _read(response, wire.LARGEST_ANSWER_BYTES if limit is None else limit)
@@ -130,18 +139,26 @@ class DirectWire(Wire):
             raise self._refused(response.status, response.headers, answer)
         return _Answer(response.status, answer, {name: value for name in wire.READ_HEADERS if (value := response.headers.get(name))})
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self, target: _Target) -> aiohttp.ClientSession:
+        """The session that sends a model's headers."""
         loop = asyncio.get_running_loop()
-        if self._session is None or self._loop is not loop:
+        if self._loop is not loop:
             import aiohttp
 
-            self._loop = loop
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),  # the limiter limits
+            self._loop, self._sessions = loop, {}
+            self._connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300)  # the limiter limits
+        session = self._sessions.get(target.model)
+        if session is None:
+            import aiohttp
+
+            session = self._sessions[target.model] = aiohttp.ClientSession(
+                connector=self._connector,
+                connector_owner=False,
+                headers=target.headers,
                 timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
-        return self._session
+        return session
 
     def _target(self, model: Model) -> _Target:
         from yarl import URL
@@ -159,9 +176,9 @@ class DirectWire(Wire):
             headers |= {header: value for name, header in OPENAI_HEADERS.items() if (value := os.environ.get(name))}
         headers |= headers_of(model)
         target = _Target(
-            url=URL(base if ENDPOINT in base else f"{base}/{ENDPOINT}"), name=model.litellm_name.partition("/")[2], extra=provider.extra,
-            served_prefix=provider.served_prefix, timeout_s=model.timeout_s, headers=headers, proxy=proxy_of(base),
-            certificates=certificates() if base.startswith("https") else True,
+            model=model.name, url=URL(base if ENDPOINT in base else f"{base}/{ENDPOINT}"), name=model.litellm_name.partition("/")[2],
+            extra=provider.extra, served_prefix=provider.served_prefix, timeout_s=model.timeout_s, headers=headers,
+            proxy=proxy_of(base), certificates=certificates() if base.startswith("https") else True,
         )  # fmt: skip
         self._targets[model.name] = target
         return target

@@ -54,6 +54,10 @@ def read_usage(usage: Any, header: object = None) -> dict[str, Any]:  # noqa: AN
 
     Input tokens include cached and written ones, and output tokens the reasoning, whatever the provider includes.
     """
+    if header is None and type(usage) is dict and usage.keys() == PLAIN:  # what most servers of the user's own say
+        n_input, n_output = usage["prompt_tokens"], usage["completion_tokens"]
+        if type(n_input) is type(n_output) is int and n_input + n_output == usage["total_tokens"]:
+            return {"input_tokens": count(n_input), "output_tokens": count(n_output)}
     is_own = isinstance(usage, dict)  # and not a library's reading of it
     if not is_own:
         usage = {name: value for name in FIELDS if (value := getattr(usage, name, None)) is not None}
@@ -114,10 +118,11 @@ def booked(reply: Reply, call: Call, price: Price | None) -> Booked:
     n_input, n_output = reply.input_tokens, reply.output_tokens
     doubt = None if n_input is not None or not reply.text else "it reports no usage, or none that can be"
     if n_input is not None and n_output is not None:
-        n_sent, n_answered = sum(len(message["content"]) for message in call.messages), len(reply.text) + len(reply.reasoning or "")
-        for n, chars, what in ((n_input, n_sent, "sent"), (n_output, n_answered, "answered")):
-            if chars > max(0, CHARS_OF_ONE_TOKEN + (n - 1) * CHARS_A_TOKEN):
-                doubt = f"it reports {n:,} tokens for {chars:,} characters {what}"
+        n_sent, n_answered = sum([len(message["content"]) for message in call.messages]), len(reply.text) + len(reply.reasoning or "")
+        if n_sent > _most_chars(n_input):
+            doubt = f"it reports {n_input:,} tokens for {n_sent:,} characters sent"
+        if n_answered > _most_chars(n_output):
+            doubt = f"it reports {n_output:,} tokens for {n_answered:,} characters answered"
         if doubt:
             return Booked(replace(reply, input_tokens=None, output_tokens=None), None, None, doubt)
     cost = None
@@ -131,6 +136,11 @@ def booked(reply: Reply, call: Call, price: Price | None) -> Booked:
     if cost is not None and reported < LEAST_SHARE * cost:
         return Booked(reply, cost, fee, f"it reports a price of ${reported:.6g} for an answer of ${cost:.6g}")
     return Booked(reply, reported, None, None)
+
+
+def _most_chars(n_tokens: int) -> int:
+    """The most characters of a text of so many tokens."""
+    return max(0, CHARS_OF_ONE_TOKEN + (n_tokens - 1) * CHARS_A_TOKEN)
 
 
 def count(value: object) -> int | None:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from promptlab.nouns import Call, Model, Reply, as_sent, finish_outcome, redact, redact_known, without_pieces
+from promptlab.nouns import Call, Completion, Model, Reply, as_sent, finish_outcome, redact, redact_known, without_pieces
 from promptlab.nouns.environment import located
 from promptlab.running.gateway.answers import Said, fault_in, said_in
 from promptlab.running.gateway.failures import WireError, read_boundary, read_fault, read_retry_after
@@ -25,8 +25,6 @@ PIECES = ("model_version", "finish_reason", "fingerprint", "response_id", "reque
 MESSAGE_LIMIT = 500
 Headers = Mapping[str, Any]
 NONE: Headers = MappingProxyType({})
-OWN_ID = "id of the answer"
-"""Next to the headers: the provider's own id of the answer; a library may make up another one."""
 REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
 READ_HEADERS = (*REQUEST_IDS, "date", COST_HEADER)
 """All that is read of the headers of an answer."""
@@ -91,7 +89,7 @@ class Wire:
                 raise WireError("server", safe(message, self._secrets))
             raise self._error(status, said, message, {})
         own_id = answer.get("id") if isinstance(answer, dict) else None
-        return read_answer(facts or answer, said_in(answer), model_version, self._secrets, {**headers, OWN_ID: own_id or ""})
+        return read_answer(facts or answer, said_in(answer), model_version, self._secrets, headers, own_id)
 
 
 def late(seconds: float) -> WireError:
@@ -105,16 +103,17 @@ def read_answer(
     model_version: str | None,
     secrets: tuple[str, ...],
     headers: Headers = NONE,
+    own_id: object = None,
 ) -> Reply:
     """The reply that a chat completion amounts to, with what a wire read in it and in the headers, by their names in lower case.
 
-    Usage that is missing, filled with zeros, or no count of tokens is unknown and not 0.
+    `own_id` is the provider's own id of the answer. Usage that is missing, filled with zeros, or no count of tokens is unknown and not 0.
     """
     choices = _field(response, "choices")
     choice = choices[0] if choices else None
     message = _field(choice, "message")
     refusal = answer.refusal or _field(_field(message, "provider_specific_fields"), "refusal")
-    said = Reply(
+    said = Completion(  # which its gateway prices
         answer.text,
         "ok",
         answer.finish_reason,
@@ -122,8 +121,8 @@ def read_answer(
         top_logprobs=read_top_logprobs(_field(choice, "logprobs")),
         fingerprint=_field(response, "system_fingerprint"),
         reasoning=answer.reasoning,
-        response_id=headers.get(OWN_ID),
-        request_id=next((headers[name] for name in REQUEST_IDS if headers.get(name)), None),
+        response_id=own_id,  # type: ignore[arg-type]  # `judged` keeps text alone
+        request_id=_request_id(headers),
         dated=_iso(headers.get("date")),
         **read_usage(_field(response, "usage"), headers.get(COST_HEADER)),
     )
@@ -131,51 +130,50 @@ def read_answer(
 
 
 def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
-    """What a provider said, as it may be stored: its outcome named, text redacted, and None for what is no count or no text.
+    """What a provider said, changed to what may be stored: its outcome named, text redacted, and None for what is no count or no text.
 
     WireError where its end says that it is no answer.
     """
     reasoning = said.reasoning if isinstance(said.reasoning, str) else ""
     if len(said.text) + len(reasoning) > LARGEST_ANSWER_BYTES:
         raise too_large()
-
-    def clean(text: object, length: int | None = None) -> str | None:
-        if not isinstance(text, str) or not text:
-            return None
-        text = storable(text[:length])
-        return redact_known(text, secrets) if secrets else text
-
-    text = clean(said.text) or ""
-    reason = clean(said.finish_reason, LONGEST_FINGERPRINT)
-    outcome = finish_outcome(reason, text, refusal)
-    if outcome == "error":
+    text = _clean(said.text, secrets) or ""
+    reason = said.finish_reason = _clean(said.finish_reason, secrets, LONGEST_FINGERPRINT)
+    said.outcome = finish_outcome(reason, text, refusal)
+    if said.outcome == "error":
         raise WireError("server", f"the answer is not finished: finish reason {reason!r}, {len(text):,} characters")
-    if outcome == "refused":
-        text = text or clean(str(refusal or "")) or ""
-    found = Reply(
-        text,
-        outcome,
-        reason,
-        clean(said.model_version, LONGEST_FINGERPRINT),
-        said.input_tokens,
-        said.output_tokens,
-        top_logprobs=tuple((clean(token) or token, value) for token, value in said.top_logprobs),
-        fingerprint=clean(said.fingerprint, LONGEST_FINGERPRINT),
-        reasoning=clean(reasoning),
-        reasoning_tokens=said.reasoning_tokens,
-        cached_input_tokens=said.cached_input_tokens,
-        written_input_tokens=said.written_input_tokens,
-        reported_cost_usd=said.reported_cost_usd,
-        response_id=clean(said.response_id, LONGEST_FINGERPRINT),
-        request_id=clean(said.request_id, LONGEST_FINGERPRINT),
-        dated=said.dated,
-    )
-    for name, value in zip(PIECES, without_pieces([getattr(found, name) for name in PIECES], secrets), strict=True) if secrets else ():
-        setattr(found, name, value)
-    if secrets and found.top_logprobs:
-        tokens = without_pieces([token for token, _ in found.top_logprobs], secrets)
-        found.top_logprobs = tuple((token or "", value) for token, (_, value) in zip(tokens, found.top_logprobs, strict=True))
-    return counted(found)
+    if said.outcome == "refused":
+        text = text or _clean(str(refusal or ""), secrets) or ""
+    said.text = text
+    said.reasoning = _clean(reasoning, secrets)
+    said.model_version = _clean(said.model_version, secrets, LONGEST_FINGERPRINT)
+    said.fingerprint = _clean(said.fingerprint, secrets, LONGEST_FINGERPRINT)
+    said.response_id = _clean(said.response_id, secrets, LONGEST_FINGERPRINT)
+    said.request_id = _clean(said.request_id, secrets, LONGEST_FINGERPRINT)
+    if said.top_logprobs:
+        said.top_logprobs = tuple((_clean(token, secrets) or token, value) for token, value in said.top_logprobs)
+    if secrets:
+        for name, value in zip(PIECES, without_pieces([getattr(said, name) for name in PIECES], secrets), strict=True):
+            setattr(said, name, value)
+        if said.top_logprobs:
+            tokens = without_pieces([token for token, _ in said.top_logprobs], secrets)
+            said.top_logprobs = tuple((token or "", value) for token, (_, value) in zip(tokens, said.top_logprobs, strict=True))
+    return counted(said)
+
+
+def _clean(text: object, secrets: tuple[str, ...], length: int | None = None) -> str | None:
+    """Text as it may be stored, at most so long; None for what is none."""
+    if not text or not isinstance(text, str):
+        return None
+    text = storable(text if length is None else text[:length])
+    return redact_known(text, secrets) if secrets else text
+
+
+def _request_id(headers: Headers) -> str | None:
+    for name in REQUEST_IDS if headers else ():
+        if found := headers.get(name):
+            return str(found)
+    return None
 
 
 @lru_cache(maxsize=64)  # answers of one second have one date

@@ -57,6 +57,12 @@ _WRONG_ONE = regex(
 )
 _NO_NOUN = regex(r"\b(?:let's|us|let me|i'll|i|we|you|to|will|can|now|must)\s$|\d[^\n.:;]{0,60} in\s$", re.I)
 """What makes the next word no heading of an answer: a verb ("let's count:"), or an adverb after its number ("7 in total:")."""
+_COUNTED = regex(
+    r"(?:total|count) (?:number )?of (?:\d+|[a-z]+teen|one|two|three|four|five|six|seven|eight|nine"
+    r"|ten|eleven|twelve)(?: [a-z-]+){0,3}\s*:\s*",
+    re.I,
+)
+"""A total before its parts: "a total of 4 objects: a stove, ..."."""
 _BESIDE = regex(r"difference|product", re.I)
 """Results that a reply may give besides the requested sum."""
 _CONCLUDING = words(
@@ -120,7 +126,8 @@ _IS_THE = (
     r"|to|from|if|only)\b))"
 )
 _IS_THE_FOREIGN = (
-    r"|ist die (?:richtige )?(?:antwort|lösung)\b|est la (?:bonne )?(?:réponse|solution)\b|es la (?:respuesta"
+    r"|ist (?:die (?:richtige )?(?:antwort|lösung)|(?:richtig|korrekt)(?=[.!]?$))\b|est la (?:bonne )?(?:réponse"
+    r"|solution)\b|es la (?:respuesta"
     r"|solución)(?: correcta)?\b|이 정답|是(?:正确)?答案|が(?:答え|正解)"
 )
 _IS_IT = rf"(?:(?:is|are|was|would be|should be|=){_IS_THE}{_IS_THE_FOREIGN})"
@@ -168,17 +175,20 @@ CORRECTS = regex(
     r"|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct)|not quite right)\b(?: it(?: is"
     r"|'s))?[\s,:.!-]*(?:no\b[\s,:.!-]+(?=\w))?(?:(?:that|this)(?:'s| is| was) [^.\n]{1,40}\.\s+(?=\S))?"
     r"(?:(?:no|actually|sorry|i meant?|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct))\b[\s,:.!-]*(?=\w))*)"
-    r"|[.!]\s+(?:no|nope|nein|non),\s+(?=\S+\W*$)|(?:等等|等一下|不对|不對|更正|我错了|訂正|いや|失礼|間違えました|정정|아니,|잠깐)[,、。.!:\s]*"
+    r"|[.!]\s+(?:no|nope|nein|non),\s+(?=\S+\W*$)|(?:等等|等一下|不对|不對|更正|我错了|訂正|いや"
+    r"|失礼|間違えました|計算(?:を|し)間違\w*|訂正します|(?:我)?(?:算|看|说)错了|抱歉,|(?:아, |앗, )?(?:제가 )?(?:잘못"
+    r"|실수)[^.。]{0,12}[.。]|정정|아니,|잠깐)[,、。.!:\s]*"
     r"|(?:[.!?\n;…]|\.\.\.|,? -)\s*actually,?\s+|(?:\?|\.\.\.|…| -)\s*(?:(?:oh|oops|hmm+|ah|uh|well),? )?(?:no|nope|nein"
     r"|non)\b[,:.!](?![^\n]* - (?:yes|no)\b)\s*(?:actually\s+)?(?:(?:that"
     r"|this)(?:'s| is| was) [^.\n]{1,40}\.\s+(?=\S))?"
-    r"|(?: -|\.\.\.|…)\s*sorry,?\s+",
+    r"|(?: -|\.\.\.|…)\s*sorry,?\s+"
+    r"|[.!?;]\s+(?:however|but|yet),? (?:on|upon|after) (?:closer|further|second|more careful) \w+,?\s+",
     re.I,
 )
 _TAKES_BACK = words(
     "wait correction correct scratch strike hold mean meant meine mein oops thought reflection wrong mistaken rather "
     "edit korrektur corrección perdón rectification espera attends attendez pardon moment revised sorry "
-    "right actually incorrect no nope nein non"
+    "right actually incorrect no nope nein non closer further careful second"
 )
 
 
@@ -227,6 +237,8 @@ def conclusions(text: str) -> list[Conclusion]:
     for end, match in ends:
         strength = 3 if match["final"] else 2 if match["answer"] else 0 if _BESIDE.match(match[0]) else 1
         if _WRONG_ONE.search(text, max(0, match.start() - 30), match.start()):
+            continue
+        if strength < 2 and _COUNTED.fullmatch(match[0]):
             continue
         if strength < 2 and _NO_NOUN.search(text, max(0, match.start() - 70), match.start()):
             continue

@@ -9,7 +9,7 @@ from promptlab.scoring.compiled import regex
 
 _NOT = (
     r"(?:\b(?:not|never|neither|nor|hardly|scarcely|barely|anything but|far from|by no means|in no way|no way|no longer|instead of"
-    r"|rather than|unlike|except|nothing|nicht|kein\w{0,2}|n'est pas|pas"
+    r"|rather than|unlike|except|nothing|nicht|kaum|(?:nur|bloß) scheinbar|only (?:apparently|seemingly|superficially)|s[oó]lo (?:aparentemente|en apariencia)|(?<!ein )wenig|(?<!un )(?:peu|poco)|kein\w{0,2}|n'est pas|pas"
     r"|weder|ni|no (?:es|son|hay)|non è|não é|ne sont pas|(?<!no )(?<!without )doubt(?:ful)?"
     r"|disagree|deny|unlikely|refuse"
     r"|hesitate to|fails? to|wrong to|incorrect to|mistake to|impossible)\b(?![\"'])|n't\b|cannot\b|不是|不|並非|并非)"
@@ -26,7 +26,7 @@ _ON = (
     r"|particularly|equal|make|get|it|it's|it is|this|that|there|they|is|are|was|were|would|think|believe|say|call|called|what|i'd"
     r"|i would|i|describe|rate|label|classify|suggests?|indicates?|mean|consider"
     r"|considered|described|as|sound|seem|seems|look|looks|imply|implies|number|option|choice|answer|whether|if|confident|convinced"
-    r"|agree|es|dass|ist|que|of)\b)"
+    r"|agree|es|dass|ist|que|of|égale?|à|igual|gleich)\b)"
 )
 DENIES = rf"{_NOT}(?! (?:only|just|merely)\b){_ON}{{0,7}}"
 """What denies the thing that follows it: "not", "I doubt that it is", "I wouldn't call this"; a pattern without its flags."""
@@ -48,7 +48,7 @@ DENIED_AFTER = (
     r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:be )?(?:it|right|correct|true|possible|the (?:\w+ )?(?:answer|one|case"
     r"|sum|result|total))\b"
     r"|(?:を?という(?:意味|こと|わけ)|이?라는 ?[뜻의]미?)?(?:ではありません|ではない|じゃない|じゃなく|でなく|ではなく"
-    r"|[이가은는] 아(?:닙니다|니(?:다|에요|야|라)?))|하지 않|是错|不对)"
+    r"|[이가은는] 아(?:닙니다|니(?:다|에요|야|라)?))|[하가-힣]지(?:는|도)? ?않|是错|不对)"
 )
 """What denies the thing before it: "is wrong", "isn't the answer", a cross."""
 _DENIED_BEFORE = regex(rf"{DENIES}\s*[\"'(]*$", re.I)
@@ -58,7 +58,8 @@ _OFFERS = regex(
     re.I,
 )
 _OPENS = regex(
-    rf"^\W*(?:(?:it|this|that|they|i|there|(?:the|my) {_THING})\s?(?:is|are|was|were|does|do|did|can|could|would|will|ca|wo|'s|'re|'m)?\s*"
+    rf"^\W*(?:(?:it|this|that|they|i|there|(?:the|my) {_THING})\s?(?:is|are|was|were|does|do|did"
+    rf"|can|could|would|will|ca|wo|'s|'re|'m)?\s*"
     rf")?(?!instead|rather|unlike|except|nothing)(?:so |really |very |certainly |definitely |clearly |probably |seriously "
     rf"|highly )?{DENIES}\s+[^\s,.;]",
     re.I,
@@ -66,11 +67,15 @@ _OPENS = regex(
 _CLOSES = regex(
     rf"^(?:(?![.!?;]\s)[^\n]){{1,300}}?(?:{DENIED_AFTER}|[\"')]? (?:is|are|was|were)(?:n't| not) (?:the|a|an|in) [^\n]{{1,40}})\W*$", re.I
 )
-_LABELLED = regex(r"^\W*(?:wrong|incorrect|false|not [\w ]{1,20}|non[ -]\w{1,20}|un\w{3,12}|original|input)(?: answer| order)?\s*:\s", re.I)
+_LABELLED = regex(
+    r"^\W*(?:wrong|incorrect|false|not [\w ]{1,20}|non[ -]\w{1,20}|un\w{3,12}|original|input)(?: answer"
+    r"| order)?\s*:\s",
+    re.I,
+)
 
 
 CUES = words(
-    "not t cannot nor never neither hardly scarcely barely but far means way no less than nicht kein keine keinen keiner pas "
+    "scheinbar apparently seemingly superficially aparentemente apariencia kaum wenig peu poco not t cannot nor never neither hardly scarcely barely but far means way no less than nicht kein keine keinen keiner pas "
     "doubt doubtful disagree deny unlikely refuse hesitate fail fails wrong incorrect incorrecto mistake mistaken error false "
     "impossible instead rather unlike except nothing too out excluded falsch faux weder ni close nope nein non agree"
 )
@@ -118,9 +123,18 @@ _INSTEAD = regex(
 )
 
 
+_OF_OTHERS = regex(
+    r"\S.*(?:\b(?:the (?:others?|rest|remaining \w+)|die (?:anderen|übrigen|restlichen)|der rest"
+    r"|les autres|le reste|l[oa]s (?:demás|otr[oa]s)|el resto)\b"
+    r"|其[他余它]|剩下|残り|それ以外|その他|나머지|그 외)[^.。;]{0,40}\W*$",
+    re.I | re.S,
+)
+"""What is denied of all others only: "X and Y are animals, the others are not"."""
+
+
 def denies(text: str) -> bool:
     """Whether a whole reply only says what its answer is not, and offers no other: "not X", "X is wrong", "Wrong: X"."""
-    if len(text) > 400 or "✅" in text or not may_deny(text):
+    if len(text) > 400 or "✅" in text or not may_deny(text) or _OF_OTHERS.search(text):
         return False
     if _CLOSES.match(text):
         return True

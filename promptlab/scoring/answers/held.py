@@ -51,7 +51,7 @@ def held(source: str) -> set[str] | None:
 
 
 def _of_sequence(items: Iterable[Any], begins: bool, ends: bool) -> set[str] | None:
-    """The best of what the items hold one after the other; `begins` and `ends` say that no word goes on at either end."""
+    """The best of what the items hold one after the other; `begins` and `ends`: whether a word begins or ends there at the latest."""
     each = [item for item in items if item[0] not in _SIDES or _is_edge(item)]
     edges = [begins, *map(_is_edge, each), ends]
     best: set[str] | None = None

@@ -14,7 +14,8 @@ from promptlab.nouns.item import Item
 from promptlab.scoring.metrics.strict.causes import cause
 from promptlab.scoring.metrics.strict.numerals import level, number
 from promptlab.scoring.metrics.strict.options import choice, label, larger
-from promptlab.scoring.metrics.strict.phrases import f1, letter, rhyme, spelled, text, word
+from promptlab.scoring.metrics.strict.overlap import f1
+from promptlab.scoring.metrics.strict.phrases import letter, rhyme, spelled, text, word
 from promptlab.scoring.metrics.strict.replies import read
 from promptlab.scoring.metrics.strict.senses import sense
 from promptlab.scoring.metrics.strict.series import brackets, letters, listed, sequence, words

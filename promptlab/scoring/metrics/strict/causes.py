@@ -7,9 +7,9 @@ from functools import lru_cache
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.denials import denies
-from promptlab.scoring.answers.places import Reply
-from promptlab.scoring.answers.text import fold, full, key
+from promptlab.scoring.answers.denials import denies, denying
+from promptlab.scoring.answers.places import Reply, located
+from promptlab.scoring.answers.text import fold, full, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import phrases
 from promptlab.scoring.metrics.strict.roles import Roles, by_role
@@ -23,16 +23,42 @@ _CAUSES = Roles(
     ),
     regex(
         r"\b(?:caus(?:es|ed|ing)(?! by)|(?:led|leads|leading) to|made|makes|so|therefore|thus|hence|precede[sd]?|resulted in|results in"
-        r"|brought about|as a (?:result|consequence)(?! of)|consequently"
+        r"|brought about|brings? about|triggers?|triggered|trigger|(?:the )?reason for|verursach\w+"
+        r"|führt\w* zu|bewirkt\w*|(?:der )?grund für"
+        r"|caus(?:e|a)(?:nt)?(?! d|\s?:)|provo(?:qu|c)\w+|entraîn\w+|(?:la )?raison de|(?:el )?motivo de"
+        r"|d(?:a|io) lugar a|origin[aó]\w*|conduit à|mène à"
+        r"|lleva a|conduce a|as a (?:result|consequence)(?! of)|consequently"
         r"|then|(?:which|this|that) is why|for (?:this|that) reason|accordingly|the cause of)\b|→|[-=]>",
         re.I,
     ),
     regex(
         r"\b(?:because|since|caused by|due to|as a result of|results? (?:from|of)|follow(?:s|ed) from|effect of|consequence of|after"
-        r"|as(?! a (?:result|consequence)\b(?! of)))\b|←|<[-=]",
+        r"|as(?! a (?:result|consequence)\b(?! of))|folge (?:von|aus)|ergibt sich aus|resultiert aus"
+        r"|entsteh\w+ (?:aus|durch)|wegen|aufgrund"
+        r"|conséquence de|(?:résult|découl)\w+ de?|causée?s? par|provoquée?s? par|entraînée?s? par|due? à|à cause d"
+        r"|consecuencia de|result[ae]\w* de|(?:causad|provocad)[oa]s? por|se deb\w+ a|efecto de|debido a|a causa de)\b|←|<[-=]"
+        r"|是(?:由|因为|由于|因)|durch(?= \W*$)|durch ",
         re.I,
     ),
 )
+_C, _E = "(?P<c>[\ue000\ue001])", "[\ue000\ue001]"
+_TOLD = regex(
+    rf"\b(?:because of|due to|owing to|wegen|aufgrund(?: von)?|à cause de|en raison de|debido a|a causa de"
+    rf"|por culpa de) \W*(?:la |the )?{_C}[^.]{{1,60}}?{_E}"
+    rf"|^\W*(?:because|since|weil|da|parce que|comme|puisque|como|porque|ya que|dado que) [^.\ue000\ue001]{{1,100}}?(?P<c9>{_E})[^.]{{1,100}}?{_E}"
+    rf"|(?:(?:因为|由于) ?(?P<c1>{_E})[^。.]{{0,20}}?{_E})|(?P<c2>{_E})[^。.\ue000\ue001]{{0,8}}(?:导致"
+    rf"|引起|造成|引发|使得|促使)[^。.\ue000\ue001]{{0,4}}{_E}"
+    rf"|{_E} ?[はがは是은는이가] ?(?P<c3>{_E}) ?[的の의] ?(?:结果|結果|后果|影響|결과)"
+    rf"|(?P<c4>{_E}) ?(?:が原因(?:となって|で)|のため(?:に)?|のせいで|により|によって|때문에|(?:으)?로 인해서?"
+    rf"|(?:으)?로 인하여|덕분에|탓에|에 의해)[、,]? ?{_E}"
+    rf"|{_E} ?[はが은는이가] ?(?P<c5>{_E}) ?(?:によって|により|が原因で|のせいで|때문에|(?:으)?로 인해|에 의해|에서 비롯)"
+    rf"|(?P<c6>{_E}) ?[はが은는이가] ?{_E} ?(?:を(?:引き起こ|もたら|招|生じさせ)|[을를] ?(?:일으|초래|유발|야기))"
+    rf"|{_E} ?[의の的] ?(?:原因|理由|원인|이유)[はが是은는이가]? ?(?P<c7>{_E})"
+    rf"|(?P<c8>{_E})\W+(?:hat|löst|löste|zieht|ruft|brachte|bringt)\W+{_E}\W+(?:ausgelöst|verursacht"
+    rf"|bewirkt|herbeigeführt|aus|nach sich|hervor)\b",
+    re.I,
+)
+"""Causes that a sentence tells where no word between the two does: "because of A, B happened", "AがBを引き起こした"."""
 _EITHER = regex("[\ue000\ue001] ?(?:or|and|/|&|oder|ou|o|y) ?(?:sentence )?(?:[12]\\b|[\ue000\ue001])")
 _RELATED = regex(
     r"\W*([\ue000\ue001])[\s,;]{1,3}(?:(?P<because>because|since|due to|as a result of)"
@@ -43,6 +69,20 @@ _REASONED = regex(r"\W*(?:because|since|as|when|after) [^,]{3,80}, ([\ue000\ue00
 _NUMBERED = regex(r"\W*(?:the )?(?:sentence|statement|option|number|first|second|former|latter|\d)\b")
 _BARE_NUMBER = regex(r"\W*([12])\b(?=[).]?\s*(?:[,;:(]|-\s|because\b|since\b|as\b))(?!\W*(?:or|and|,|/)\W*[12]\b)")
 _BECAUSE = regex(r"^\W*(?:because|since|as|after|once|when|given that|weil|da)\s+(?=\ue000|\ue001)", re.I)
+
+
+_NOT_THE_OTHER_CUES = words("rather instead fit makes sense")
+_NOT_THE_OTHER = regex(
+    r"[ ,]+(?:rather than|instead of) (?:the |la )?[\ue000\ue001]|[ ,]+(?:because|since|as) (?:the "
+    r"|la )?[\ue000\ue001] (?:does not fit|makes no sense)[^.]*"
+)
+"""What says of the other sentence only that it is not the one."""
+_DENIED_ONE = regex(
+    r"\W*(?:[\w', ]{0,30}?\b(?:not|never|cannot)(?: (?:be|say|think|believe|that|it|is|the|la|answer|cause))*)?"
+    r" ?(?:the |la )?[\"'(]*[\ue000\ue001]\W*(?:(?:is|was|ist|est|es) (?:not (?:correct|right|the (?:answer"
+    r"|cause|one))|wrong|incorrect|falsch|faux))?\W*"
+)
+"""A reply that denies one of the two sentences, and says nothing else."""
 
 
 def cause(reply: Reply, item: Item) -> Scored:
@@ -65,7 +105,7 @@ def _sentences(asked: str) -> tuple[tuple[str, ...], re.Pattern[str] | None]:
     if found is None:
         return (), None
     numbered = (
-        r"(?:the )?(?:(?:event|action|fact) in )?(?:sentence|statement|number|option|s|文|句子?|문장|satz"
+        r"(?:the )?(?:(?:event|action|fact) in )?(?:sentence|statement|number|option|\bs|文|句子?|문장|satz"
         r"|phrase|oración|frase) ?#?(?:{n}(?!\d)"
         r"|{word}\b)|(?:(?<=: )|(?<=원인은 )|(?<=결과는 )|(?<=[因果][は是])){n}(?!\d)"
         r"|第{east}(?:个|個)?(?:句话?|句子|文)|{east}(?:つ|番)目の文|{korean} ?번째 문장"
@@ -89,6 +129,15 @@ def _loosely(sentence: str) -> str:
 
 def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tuple[int | None, str]:
     text = full((reply.corrected or reply.head).casefold())
+    if not _NOT_THE_OTHER_CUES.isdisjoint(words(text)):
+        marked = mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), text)
+        if (without := _NOT_THE_OTHER.sub("", marked)) != marked and re.search("[\ue000\ue001]", without):
+            reply = located(without.replace("\ue000", "sentence 1").replace("\ue001", "sentence 2"))
+            text = reply.head
+    if (told := _TOLD.search(mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), text))) is not None and not denying(
+        told[0]
+    ):
+        return ord(next(one for one in told.groups() if one)) - 0xE000, "role"
     if (chosen := by_role(text, mentions, _CAUSES)) is not None:
         return chosen, "role"
     concluded = [text] if reply.corrected else [full(reply.concluded.text.casefold())] if reply.concluded is not None else []
@@ -108,6 +157,8 @@ def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tu
             return int(place.strip(" .()#")) - 1, "whole"
         if not named and (told := _BARE_NUMBER.match(place)) is not None and not any(c.isdigit() for c in place[told.end() :]):
             return int(told[1]) - 1, "number"
+        if len(named) == 1 and denies(marked) and _DENIED_ONE.fullmatch(marked) is not None:
+            return 1 - (ord(named.pop()) - 0xE000), "the other one"
         if len(named) == 1 and not denies(marked):
             return ord(named.pop()) - 0xE000, "conclusion" if concluded and place == concluded[0] else "whole"
     return None, ""

@@ -41,23 +41,97 @@ def names_place(text: str) -> bool:
 @lru_cache(maxsize=CACHED)
 def _question(asked: str) -> tuple[str, ...]:
     """The words that matter of the only yes-or-no question of an input; none where it has none or several."""
-    found = _ASKED.findall(fold(asked)) if asked.count("?") == 1 else []
+    found = _ASKED.findall(_untitled(fold(asked))) if asked.count("?") == 1 else []
     return tuple(word for word in key(found[0]).split() if word not in _SMALL) if len(found) == 1 else ()
+
+
+_ASKS_ABROAD = (
+    (
+        regex(r"intention|deliberate|on purpose|knowing", re.I),
+        regex(
+            r"absicht|vorsätzlich|willentlich|intention|exprès|délibér|intencion|a propósito|adrede|deliberad"
+            r"|故意|有意|意図|わざと|고의|의도|일부러",
+            re.I,
+        ),
+    ),
+    (
+        regex(r"\b(?:caus|becaus|responsib|fault|due to|lead|led\b|result)", re.I),
+        regex(
+            r"verursach|ursache|ausgelöst|schuld|verantwortlich|herbeigeführt|wegen|provoqu|caus|responsable"
+            r"|à l'origine|à cause|culpa|ocasion"
+            r"|引起|导致|導致|造成|原因|因为|引き起こ|招い|せい|責任|일으|초래|원인|때문|책임",
+            re.I,
+        ),
+    ),
+    (
+        regex(r"\bsteps?\b|return|come back|end up", re.I),
+        regex(
+            r"zurück|ausgangspunkt|startpunkt|revien|retour|point de départ|vuelv|volver|regres|punto de (?:partida"
+            r"|inicio)|起点|起點|原点|出发|回到|返回"
+            r"|戻|出発|시작점|출발점|돌아|제자리|원점",
+            re.I,
+        ),
+    ),
+)
+"""What a yes-or-no question asks, and the words for it in other languages."""
+_DENIES_ABROAD = regex(
+    r"\b(?:not|nicht|keine?[rsnm]?|ne|pas|no|nunca|niemals|jamais)\b|\bn'|不|没|未|并非|ない|ません|なかっ|なく|않|아니|아닙|없|못", re.I
+)
+_UNSURE_ABROAD = regex(
+    r"unklar|unsicher|weiß nicht|nicht (?:eindeutig|zu sagen|sagen|beurteil|bestimm)|\bob\b|\bwenn\b"
+    r"|vielleicht|impossible|\bsais pas|pas (?:clair|certain|sûr)"
+    r"|peut-être|\bsi\b|no (?:sé|está claro|es posible)|no se puede (?:saber|determinar)|quizá|tal vez"
+    r"|不(?:知道|确定|清楚|明)|无法|难以|是否|可能|也许|如果"
+    r"|難し|分か[らり]|わか[らり]|判断でき|かどうか|かもしれ|場合|모르|알 수 없|어렵|인지|면 |또는|\?",
+    re.I,
+)
+
+
+def _agrees_abroad(text: str, asked: str) -> bool | None:
+    """The same of a reply in another language, by its words for the question."""
+    if len(text) > 500 or (text.isascii() and _WESTERN.isdisjoint(words(text))):
+        return None
+    said = set()
+    for concept, named in _ASKS_ABROAD:
+        if concept.search(asked) is not None and named.search(text) is not None:
+            said = {
+                _DENIES_ABROAD.search(part) is None
+                for part in sentences(text)
+                if named.search(part) is not None and _UNSURE_ABROAD.search(part) is None
+            }
+            break
+    return said.pop() if len(said) == 1 else None
+
+
+_WESTERN = words("nicht kein keine ist den dem der und wurde pas ne le il elle les des es el los se una del")
 
 
 def agrees(reply: Reply, asked: str) -> bool | None:
     """Whether a reply says what its input asks, or denies it; None where it says neither, or is not sure."""
+    own = _agrees(reply, asked)
+    return _agrees_abroad(reply.unremarked, asked) if own is None else own
+
+
+def _agrees(reply: Reply, asked: str) -> bool | None:
     wanted = _question(asked) if len(reply.unremarked) < 500 else ()
     if not wanted:
         return None
     if (so := _SO.search(reply.unremarked)) is not None and any(_same(wanted[0], word) for word in key(so["verb"]).split()):
         return not denying(so[0]) if _UNSURE.search(so[0]) is None else None
     said = set()
-    for sentence in (part for whole in sentences(reply.unremarked) for part in whole.split("; ")):
+    for sentence in (part for whole in sentences(_untitled(reply.unremarked)) for part in whole.split("; ")):
         told = key(sentence).split()
         if _UNSURE.search(sentence) is None and len(told) < 3 * len(wanted) + 20 and all(any(_same(a, b) for b in told) for a in wanted):
             said.add(not denying(sentence) and _FAILS.search(sentence) is None)
     return said.pop() if len(said) == 1 else None
+
+
+_TITLE = regex(r"\b(Dr|Mr|Mrs|Ms|Prof|St)\.(?= )")
+
+
+def _untitled(text: str) -> str:
+    """The text without the full stops of titles, which end no sentence."""
+    return _TITLE.sub(r"\1", text) if ". " in text else text
 
 
 def _same(one: str, other: str) -> bool:

@@ -180,7 +180,8 @@ _FRACTION = regex(
 _POINT = regex(r"(?<=\d) (?:point|komma|comma|coma|virgule) (?=\d)", re.I)
 _SCALED = regex(
     r"(?<![\w.,])(?P<digits>\d[\d,]*(?:\.\d+)?)(?:\s?(?:[×x*·]|\btimes\b)\s?10\s?\^?\s?\{?(?P<power>[-+]?\d{1,2})\}?"
-    r"|(?P<scale>k(?![\w²^])|\s?(?:hundred|thousand|million|billion|dozens?|tens)\b)|\s?(?P<myriad>[万萬만億亿억])\s?(?P<rest>\d{1,4}(?!\d))?)",
+    r"|(?P<scale>k(?![\w²^])|\s?(?:hundred|thousand|million|billion|dozens?|tens)\b)|\s?(?P<myriad>[万萬만億亿억])\s?(?P<rest>\d{1,4}(?!\d)"
+    r")?)",
     re.I,
 )
 _TERM = r"\d[\d,]*(?:\.\d+)? (?:hundred|thousand|million|billion|ten|one|unit)s?\b"
@@ -189,6 +190,8 @@ _TERMS = regex(rf"(?<![\w.,-])(?:{_TERM}(?:,? and |, | \+ | ))+(?:{_TERM}|(?<!, 
 _DOZEN = regex(r"\b(?P<half>half )?an? dozen\b|\bhalf a dozen\b|(?<![\w.,])dozen\b", re.I)
 _DIGIT = regex(r"\d")
 _SPLIT = regex(r"(?<=[\n.!?;:。！？：])(?=\s)|(?<=[。：])|(?=\()|(?<=\))")
+_LINES = regex(rf"{_SPLIT.pattern}|(?<=\n)(?=[^\W\d])")
+_NAMES = frozenset({*UNITS, *TENS, *SCALES}) - {"one"}
 _SPLITS = regex(r"[\n.!?;:。！？：()](?:\s|(?<=[。：()]))")
 _SET_SIGN = regex(r"[⁄/^万萬만億亿억]|\d ?k\b", re.I)
 _SET = (*str.split("hundred thousand million billion dozen tens half halves third quarter fourth fifth point komma"), " over ")
@@ -199,9 +202,16 @@ _SET = (*str.split("hundred thousand million billion dozen tens half halves thir
 def arabic(text: str) -> str:
     """The text with fractions, scales and powers of ten in plain digits; words of numbers too, in sentences without digits."""
     digits = _DIGIT.search(text) is not None
-    if digits and _SET_SIGN.search(text) is None and _SPLITS.search(text) is None and not any(map(text.casefold().__contains__, _SET)):
+    lines = "\n" in text and (not text.isascii() or not _NAMES.isdisjoint(words(text)))
+    if (
+        digits
+        and not lines
+        and _SET_SIGN.search(text) is None
+        and _SPLITS.search(text) is None
+        and not any(map(text.casefold().__contains__, _SET))
+    ):
         return _ending(text)
-    parts = _SPLIT.split(text) if digits else [text]
+    parts = (_LINES if lines else _SPLIT).split(text) if digits else [text]
     text = "".join(_ending(part) if _DIGIT.search(part) else _digits(part) for part in parts)
     text = _TERMS.sub(_summed, text)
     text = _DOZEN.sub(lambda match: "6" if "half" in match[0].casefold() else "12", text)

@@ -19,7 +19,7 @@ from promptlab.scoring.metrics.strict import replies
 from promptlab.scoring.metrics.strict.implied import agrees, left_over, names_place, placed
 from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
-from promptlab.scoring.metrics.strict.roles import Roles, by_role
+from promptlab.scoring.metrics.strict.roles import NEVER, Roles, by_role, compared
 
 
 def _settled(reply: Reply, item: Item) -> Scored:
@@ -50,10 +50,23 @@ def label(reply: Reply, item: Item) -> Scored:
     """One of the item's options."""
     if reply.text in item.choices:
         return bigbench.choice(reply.text, item)
+    if _heads_each(reply.text, item.choices):
+        return Scored(0.0, None, "each option")
     if reply.concluded is None and (left := left_over(reply.head, item.choices)) is not None:
         reply = located(left)
     scored = _settled(_in_options(reply, item.choices), item)
     return scored if scored.extracted is not None else _implied(reply, item, item.choices)
+
+
+def _heads_each(text: str, options: tuple[str, ...]) -> bool:
+    """Whether a text has every option as the heading of something: "Positive: the cast. Negative: the plot." """
+    if text.count(":") < max(2, len(options)):
+        return False
+    heads = [key(head) for head in _HEAD.findall(text)]
+    return all(heads.count(key(option)) == 1 for option in options)
+
+
+_HEAD = regex(r"(?:^|\n|[.!?;]\s)[\W_]*(\w[\w -]{0,30}):\s+(?![\d.]+\s?%?|yes\b|no\b|true\b|false\b)(?=\S+ \S+ )", re.I)
 
 
 def _implied(reply: Reply, item: Item, options: tuple[str, ...]) -> Scored:
@@ -214,6 +227,8 @@ def _by_core(text: str, options: tuple[str, ...]) -> str | None:
     cores = _cores(options)
     said = f" {key(text)} " if cores else ""
     named = [option for option, core in cores if core in said]
+    if not named:  # "the vet's" is said of the vet as well
+        named = [option for option, core in cores if "'s" in option and core.endswith("s ") and f"{core[:-2]} " in said]
     return named[0] if len(named) == 1 else None
 
 
@@ -232,6 +247,8 @@ def _of_statements(reply: Reply, item: Item) -> int | None:
     """Which of the statements (a) and (b) of the input a reply means, by its place, its words or its role."""
     if (placed := _PLACED.fullmatch(reply.unremarked)) is not None:
         return 0 if placed["first"] or placed["a"] else 1
+    if not reply.head.isascii() and (told := compared(reply.head, _LETTERED, _SARCASM.asked, NEVER)) is not None:
+        return told
     if (both := _AB.search(fold(item.input))) is not None:
         said = key(reply.text)
         quotes = [i for i in (0, 1) if key(both[f"o{i}"]) and key(both[f"o{i}"]) in said]
@@ -299,49 +316,41 @@ def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 _SIZES = Roles(
     regex(
         r"\b(?:larger|bigger|greater|taller|heavier|longer|largest|biggest|more massive|large|big|huge|enormous"
-        r"|giant|gigantic|massive|colossal|wins|outweighs"
-        r"|yes|größ(?:er|te)\w*|mayor|maior)\b"
-        r"|plus gr(?:and|os)|más grande|più grand|大き|[较較更最]大|(?:^|体型|體型)大的|더 [크큽큰]|크지|✅",
+        r"|giant|gigantic|massive|colossal|wins|l'emporte|gewinnt|gana|outweighs"
+        r"|yes|größ(?:er|te)\w*|riesig|gewaltig|mayor|maior|énorme|immense|gigantesque|enorme|gigantesco|inmenso)\b"
+        r"|plus gr(?:and|os)|más grande|più grand|大き|[较較更最]大|(?:^|体型|體型)大的|大得多|很大"
+        r"|远大|[더훨씬쪽] ?[크큽큰]|큰 (?:쪽|것|동물)|더 [크큽큰]|크지|✅",
         re.I,
     ),
     regex(
         r"\b(?:smaller|shorter|lighter|tinier|smallest|small|tiny|minuscule|microscopic|little|dwarfed|no(?! (?:contest|doubt|question"
         r"|comparison"
-        r"|competition))|klein(?:er|ste)\w*|plus petite?|más pequeñ[oa]|più piccol[oa]|menor)\b"
-        r"|小さ|[较較更最]小|(?:^|体型|體型)小的|더 작|작지|❌",
+        r"|competition))|klein(?:er|ste)?\w*|winzig\w*|zierlich|weniger groß|plus petite?|minuscule"
+        r"|petite?|moins (?:grand|gros)\w*|diminut[oa]|minúscul[oa]|pequeñ[oa]|menos grande|más pequeñ[oa]"
+        r"|più piccol[oa]|menor)\b"
+        r"|小さ|[较較更最]小|(?:^|体型|體型)小的|小得多|很小|[더훨] ?작|작[지습다]|❌",
         re.I,
     ),
     regex(
         r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>|\b(?:outweighs?|dwarfs?|exceeds?|beats?|over"
         r"|outsizes?)\b"
         r"|\bas (?:large|big|tall|heavy|long) as\b|\b(?:towers? over|taller than)\b|größer als"
-        r"|plus (?:grande?|gros|grosse|lourde?) qu|más (?:grande|pesad[oa]) que|ma[yi]or (?:do )?que|più (?:grande|pesante) d",
+        r"|plus (?:grande?|gros|grosse|lourde?) qu|más (?:grande|pesad[oa]) que|ma[yi]or (?:do )?que"
+        r"|so (?:groß|schwer) wie|überragt|übertrifft|wiegt mehr als|schwerer als|massiger als|aussi (?:grande?"
+        r"|gros|grosse|lourde?|imposante?) qu"
+        r"|tan (?:grande|pesad[oa]) como|dépasse|surpasse|plus (?:imposante?|massi(?:f|ve)|volumineu(?:x"
+        r"|se)) qu|plus grande taille qu|pèse plus"
+        r"|supera|sobrepasa|pesa más que|mayor tamaño que|不如|不及|比不上|大于|超过|高于|重于|远?胜过|più (?:grande|pesante) d",
         re.I,
     ),
     regex(
         r"\b(?:smaller|shorter|lighter|tinier)\b[^.]* than\b|<|\b(?:tiny|small|little|dwarfed|outweighed)\b[^.]*\b(?:to|by|with"
-        r"|beside)\b|kleiner als|plus petite? qu|más pequeñ[oa] que|menor (?:do )?que|più piccol[oa] d",
+        r"|beside)\b|less (?:big|large|tall|heavy|massive) than|weniger (?:groß|schwer) als|moins (?:grande?"
+        r"|gros|grosse|lourde?) qu|menos (?:grande|pesad[oa]) que|小于|没有|kleiner als|plus petite? qu"
+        r"|más pequeñ[oa] que|menor (?:do )?que|più piccol[oa] d",
         re.I,
     ),
 )
-
-
-_THAN = regex("(?:比\\W*(?P<than>[\ue000\ue001])|(?P<than_>[\ue000\ue001])\\W*(?:より|보다))(?P<rest>[^。,.!\n]*)")
-_BIG, _LITTLE, _NOT = regex("大|重|高|[크큽큰큼]|무[거겁]"), regex("[小轻軽矮低]|작|가[벼볍]"), regex("不|没|ない|ません|않")
-"""Comparisons of East Asia, where the relation follows both names: "A比B大", "AはBより大きい", "A가 B보다 크다"."""
-
-
-def _compared(place: str, mentions: re.Pattern[str]) -> int | None:
-    """Which of two names a text in Chinese, Japanese or Korean calls the larger one; None where it compares nothing."""
-    if "比" not in place and "より" not in place and "보다" not in place:
-        return None
-    marked = mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), place)
-    if (told := _THAN.search(marked)) is None:
-        return None
-    big, little = _BIG.search(told["rest"]) is not None, _LITTLE.search(told["rest"]) is not None
-    than = ord(told["than"] or told["than_"]) - 0xE000
-    denied = _NOT.search(told["rest"]) is not None or marked[: told.start()].endswith(("不", "没"))
-    return None if big == little else 1 - than if big != denied else than
 
 
 def larger(reply: Reply, item: Item) -> Scored:
@@ -350,7 +359,7 @@ def larger(reply: Reply, item: Item) -> Scored:
     places = [reply.corrected] if reply.corrected is not None else [reply.concluded.text] if reply.concluded is not None else []
     arrow = re.split(r"\s(?:→|[-=]+>)\s", reply.head)
     for place in dict.fromkeys((*places, *(arrow[-1:] if len(arrow) > 1 else []), reply.unremarked, reply.text)):
-        told = _compared(place, mentions) if mentions is not None and not place.isascii() else None
+        told = compared(place, mentions) if mentions is not None and not place.isascii() else None
         if mentions is not None and (chosen := by_role(place, mentions, _SIZES) if told is None else told) is not None:
             return replace(bigbench.choice(asked.choices[chosen], asked), rule="role")
         text = _OR_A.sub(r" \1 ", in_options(place, asked.choices).casefold())

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from promptlab.scoring.answers.denials import CUES, DENIED_AFTER, DENIES, may_deny
 from promptlab.scoring.answers.held import may_hold
-from promptlab.scoring.answers.text import key, western, words
+from promptlab.scoring.answers.text import fold, key, western, words
 from promptlab.scoring.compiled import regex
 
 _YES = (
@@ -15,29 +15,63 @@ _YES = (
     r"y|true|ja|oui|sí|sì|si|sim|是的?|对|肯定的?|はい|ええ|네|예",
 )
 _NO = (
-    r"nope|nah|(?:definitely|certainly|absolutely|of course) not(?! (?:an? )?(?:yes|no|true|false)\b)|not at all",
+    r"nope|nah|(?:definitely|certainly|absolutely|of course) not(?! (?:an? )?[\"']?(?:yes|no|true|false)\b)|not at all",
     r"n|false|nein|non|não|nao|negative|いいえ|아니요|아니오|不是?|否定的?|否|没有",
 )
 _WORDS: dict[str, tuple[str, str]] = {
     "yes": _YES,
     "no": _NO,
     "true": (_YES[0], rf"{_YES[1]}|yes|t|wahr|richtig|vrai|verdadero|verdadeiro|vero|cierto|certo|真|正确|正しい|참"),
-    "false": (rf"untrue|{_NO[0]}", rf"{_NO[1]}|no|f|falsch|faux|falso|假|错误|不正确|間違い|거짓"),
-    "positive": (r"positiv|positif|positivo|positiva|正面|积极|ポジティブ|긍정적?", r"pos|肯定的?"),
-    "negative": (r"negativ|négatif|négative|negativo|negativa|负面|消极|ネガティブ|부정적?", r"neg|否定的?"),
-    "correct": (r"right(?= (?:explanation|reason|answer)| *$)|richtig|korrekt|正确", r"yes|true"),
-    "incorrect": (r"wrong|falsch|inkorrekt|错误", r"no|false"),
-    "entailment": (r"entails|entailed|entail", ""),
-    "contradiction": (r"contradicts?|contradicted|contradictory", ""),
+    "false": (rf"untrue|{_NO[0]}", rf"{_NO[1]}|no|f|falsch|faux|falso|假|错误|不正确|間違い|偽|거짓"),
+    "positive": (
+        r"positiv\w{0,2}|positifs?|positives|positiv[oa]s?|正面的?|正向|积极的?|積極的?|肯定的な?|ポジティブ"
+        r"|긍정(?:적인)?적?",
+        r"pos|肯定",
+    ),
+    "negative": (
+        r"negativ\w{0,2}|négatifs?|négatives?|negatif|negativ[oa]s?|负面的?|負面的?|负向|消极的?|消極的?|否定的な?|ネガティブ|부정적?",
+        r"neg|否定",
+    ),
+    "neutral": (r"neutrale[rsmn]?|neutres?|neutr[oa]s?|中立的?|中性|ニュートラル|중립적?", ""),
+    "correct": (
+        r"right(?= (?:explanation|reason|answer)| *$)|richtige?|korrekte?|zutreffend|correcte?s?|exacte?|juste|correct[oa]s?|acertad[oa]"
+        r"|正确的?|正確|正しい|正しく|맞는|맞습니다|맞아요|맞다|맞음|맞(?=지)|옳은|옳습니다|옳아요|옳다"
+        r"|옳음|옳(?=지)|올바른|올바릅니다|올바르(?=지)",
+        r"yes|true|对|對",
+    ),
+    "incorrect": (
+        r"wrong|falsche?|inkorrekte?|unrichtig|unzutreffend|incorrecte?s?|inexacte?|fausse|faux|erronée?"
+        r"|incorrect[oa]s?|erróne[oa]|fals[oa]"
+        r"|错误的?|錯誤|错的|間違いで?|間違って|誤りで?|不正解|틀린|틀렸|틀림|틀리|잘못된|잘못되|옳지 않|맞지 않|올바르지 않",
+        r"no|false",
+    ),
+    "entailment": (r"entails|entailed|entail|蕴含|蕴涵|含意|함의", "folgerung|implication|implicación"),
+    "contradiction": (
+        r"contradicts?|contradicted|contradictory|widerspruch|widersprüchlich|contradictoires?|contradicción"
+        r"|contradictori[oa]s?|矛盾的?|모순",
+        "",
+    ),
     "nonentailment": (r"non[ -]?entailment|does not follow|doesn't follow", ""),
-    "valid": ("gültig|valide|valido|válido|válida|有效|有効|妥当|유효|타당", "yes|true"),
-    "invalid": ("ungültig|invalide|invalido|inválido|inválida|无效|無効|무효", "no|false"),
-    "plausible": ("plausibel|plausibile|plausível|合理", "yes|true"),
-    "implausible": ("unplausibel|implausibel|inverosímil|invraisemblable|implausível|不合理", "no|false"),
+    "valid": ("gültige?[rsn]?|schlüssig|stichhaltig|valides?|valable|valido|válid[oa]s?|有效的?|有効|妥当|유효|타당", "yes|true"),
+    "invalid": (
+        "ungültige?[rsn]?|unschlüssig|invalides?|invalido|inválid[oa]s?|无效的?|無效|無効|무효|부당",
+        "no|false",
+    ),
+    "plausible": (
+        "plausib(?:el|le[rsn]?)|glaubwürdig|plausibles|vraisemblable|crédible|verosímil|creíble|plausibile|plausível|合理的?|可信|说得通"
+        "|もっともらしい|もっともらし(?=く)|ありえる|あり得る|現実的|그럴듯|그럴 듯|타당|개연성이 있",
+        "yes|true",
+    ),
+    "implausible": (
+        "unplausib(?:el|le[rsn]?)|implausibel|unglaubwürdig|invraisemblable|inverosímil|improbable"
+        "|implausível|不合理|不可信|说不通|非現実的"
+        "|ありえない|あり得ない|ありえません|あり得ません|말이 안 되|말이 안 됩|터무니없|비현실적",
+        "no|false",
+    ),
 }
 """Other words of an option: those that are clear anywhere, and those that count alone, in front or as a conclusion."""
 _NO_NOUN = regex(
-    r"\bno (?=(?:\w+ )?(?:way|idea|answers?|information|mistakes?|comment|one|doubts?|question|worries|problem|need|matter|reason"
+    r"(?<!by )\bno (?=(?:\w+ )?(?:way|idea|answers?|information|mistakes?|comment|one|doubts?|question|worries|problem|need|matter|reason"
     r"|ifs|wonder|more|longer"
     r"|evidence|indication|contradiction|difference|clue|opinion|context|telling|point|sense|explicit|direct|definite|means)\b)",
     re.I,
@@ -48,6 +82,13 @@ _CLUES = words(
     "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
     "negativo negativa pos neg falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
     "from out negative does doesn sim nao vero verdadeiro certo valido invalido plausibile valide "
+    "second runner backup widerspruch neutrale neutraler neutrales neutre neutres neutro neutra neutros neutras folgerung implication korrekt korrekte "
+    "inkorrekt "
+    "inkorrekte unrichtig richtige falsche zutreffend unzutreffend correcte correctes correcto correcta correctos correctas incorrecte "
+    "incorrecto incorrecta exacte exactes exacto juste fausse acertado acertada inexacte erronea positive positives positifs positivos "
+    "positivas negatif negatifs negatives negativos negativas positive positiver positives positiven negative negativer negatives "
+    "stichhaltig unschlüssig schlüssig valides invalides valable plausible plausibler plausibles plausibel glaubwürdig unglaubwürdig "
+    "vraisemblable improbable valida validos validas contradictoire contradictoires "
     "invalide plausibel unplausibel implausibel invraisemblable verdadero cierto non"
 )
 
@@ -106,8 +147,9 @@ class _Words:
 
     def __init__(self, options: tuple[str, ...]) -> None:
         self.options = options
-        keys = [key(option).replace(" ", "") for option in options]
+        self.keys = keys = [key(option).replace(" ", "") for option in options]
         named = [(option, _WORDS[name]) for option, name in zip(options, keys, strict=True) if name in _WORDS]
+        self.eastern = _eastern(named, keys)
         synonyms = [(option, _pattern(clear, keys)) for option, (clear, _) in named]
         synonyms += [(option, _in_words(option)) for option in options]
         synonyms += [(option, _loose(loose, keys)) for option, (_, loose) in named]
@@ -128,6 +170,7 @@ class _Words:
             rf",? n?or (?:an? |the )?[\"'(*]*{one}[\"')*]*)?"
             rf"|\b(?:an?|any) [\"']?{one}[\"']?(?: \w+)? would\b(?! be (?:my|the|correct|right|appropriate|best|fitting))"
             rf"|{one}(?:{after}|[\"')]* would (?:only )?(?:hold|follow|apply|require|need)\b"
+            rf"|[\"')]* (?:would be|is|comes|comes in) (?:my |a |the )?(?:close |distant )?(?:second|next best|runner-up|backup)\b"
             rf"|[\"')]* would be (?:wrong|odd|strange|unusual|incorrect|unlikely)\b)",
             re.I,
         )
@@ -141,14 +184,29 @@ class _Words:
         self.low = tuple(option.lower() for option in options)
 
 
+_AHEAD = regex(r"\(\?[^()]*\)")
+
+
+def _known(words: str, keys: list[str]) -> list[str]:
+    return [word for word in _OR.split(words) if word and word not in keys]
+
+
 def _pattern(words: str, keys: list[str]) -> re.Pattern[str] | None:
-    known = [word for word in words.split("|") if word and word not in keys]
-    latin = "|".join(word for word in known if word[0] < "\u3000")
-    eastern = "|".join(word for word in known if word[0] >= "\u3000")
-    each = [*([rf"(?<![\w-])(?:{latin})(?![a-z-])"] if latin else []), *([eastern] if eastern else [])]
-    return re.compile("|".join(each), re.I) if each else None
+    """The pattern of the synonyms in letters of Europe."""
+    latin = "|".join(word for word in _known(words, keys) if word[0] < "\u3000")
+    return re.compile(rf"(?<![\w-])(?:{latin})(?![a-zß-ÿ-])", re.I) if latin else None
 
 
+def _eastern(named: list[tuple[str, tuple[str, str]]], keys: list[str]) -> tuple[re.Pattern[str], tuple[str, ...]] | None:
+    """The pattern of all synonyms in letters of East Asia, the longest first, for one may hold another; and the option of each group."""
+    found = sorted(
+        ((word, option) for option, (clear, _) in named for word in _known(clear, keys) if word[0] >= "\u3000"),
+        key=lambda one: -len(_AHEAD.sub("", one[0])),
+    )
+    return (re.compile("|".join(f"({word})" for word, _ in found)), tuple(option for _, option in found)) if found else None
+
+
+_OR = regex(r"\|(?![^()]*\))")
 _MEANS = "|".join(
     rf"(?<={verb}{space}[\"'])"
     for verb in ("[是はが은는이가]", *str.split("means mean bedeutet heißt signifie significa dire decir dizer"))
@@ -161,7 +219,8 @@ def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
     words = "|".join(word for word in words.split("|") if word not in keys)
     return (
         re.compile(
-            rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|を?という|を意味|이?라는|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es|è|é"
+            rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|を?という|を意味|이?라는"
+            rf"|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es|è|é"
             rf"|means|bedeutet|meint|signifie|significa|veut dire|quiere decir|:)(?: que)?) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*"
             r"\s*(?:\Z|,\s?(?:because|weil|car|porque|因为|因為)))"
             rf"|[\"'](?:{words})[\"'] ?(?=(?:(?:という|이?라는 )(?:意味|こと|答え|뜻|의미|대답))?(?:です|だ[。.]?$|である|입니다|이다"
@@ -192,11 +251,15 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
     if known.yes_no:
         text = _NO_NOUN.sub("without ", text)
         text = text if "✅" in text else text.rstrip(" ❌✗✘")
+        text = _yes_or_no(text, known)
     if _AMONG.match(text):
         text = known.among.sub("", text, count=1)
     if known.truths is not None and (":" in text or "=" in text) and _TRUTHS.search(text):
         text = known.truths.sub(lambda match: match["one"] if match["yes"] else f"not {match['one']}", text)
     end = "" if western(text) else " "  # letters of East Asia may touch it
+    if end and known.eastern is not None:
+        pattern, options_of = known.eastern
+        text = pattern.sub(lambda match: f" {options_of[(match.lastindex or 1) - 1]} ", text).replace("  ", " ").strip()
     for option, pattern, may_name in known.synonyms:
         text = (pattern.sub(f" {option}{end}", text) if may_name(text) else text).replace("  ", " ").strip()
     if _SHARE.search(text) and (most := _largest(text, known)) is not None:
@@ -216,10 +279,48 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
     return without
 
 
+_ABROAD = words("ja nein oui non sí não sim wahr falsch vrai vraie faux fausse verdadero verdadera cierto cierta falso falsa")
+_LETTER = "[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]"
+_YES_ABROAD = regex(
+    rf"(?<!\w)(?:ja|oui|sí|sim)(?!\w)|はい|ええ(?=[、,。]|です|$)|(?<![\uac00-\ud7af])(?:네|예)(?=\W"
+    rf"|입니다|라고|이라|이에요|예요|이고|[가는를]|$)"
+    rf"|是的|对的|(?:(?<!{_LETTER})|(?<=[是选选为]))[是对](?!{_LETTER}|\s*[\"']?[A-Za-z]|\s*[\"']{_LETTER})",
+    re.I,
+)
+_NO_ABROAD = regex(
+    rf"(?<!\w)(?:nein|non|não)(?!\w)|いいえ|いえ(?=[、,])|아니[요오](?!\w)|아니[요오](?=입니다|라고)|아뇨|不是的"
+    rf"|(?:(?<!{_LETTER})|(?<=[是选为]))(?:否|不)(?!{_LETTER}|\s*[\"']?[A-Za-z]|\s*[\"']{_LETTER})",
+    re.I,
+)
+_SAID_NO = regex(r"(?<=[\"'])不是(?=[\"'])|(?<=答)不是")
+_TRUE_ABROAD = regex(
+    rf"(?<!\w)(?:wahr|vraie?|verdader[oa]|ciert[oa])(?!\w)|正しい|正确|(?<!{_LETTER})真(?!{_LETTER})|(?<=[是为])真(?!{_LETTER})"
+    rf"|(?<![\uac00-\ud7af])참(?=\W|입니다|이|라고|[은는가]|$)",
+    re.I,
+)
+_FALSE_ABROAD = regex(
+    rf"(?<!\w)(?:falsch|fausse|faux|fals[oa])(?!\w)|間違い|错误|偽(?!り)|(?:(?<!{_LETTER})|(?<=[是为]))假(?!{_LETTER})|거짓", re.I
+)
+
+
+def _yes_or_no(text: str, known: _Words) -> str:
+    """The text with a yes or no, true or false of another language as the option."""
+    if text.isascii() and _ABROAD.isdisjoint(words(text)):
+        return text
+    truths = "true" in known.keys
+    for pattern, n in ((_YES_ABROAD, 0), (_NO_ABROAD, 1), *(((_TRUE_ABROAD, 0), (_FALSE_ABROAD, 1)) if truths else ())):
+        name = next(
+            (option for option, one in zip(known.options, known.keys, strict=True) if one in (("yes", "true"), ("no", "false"))[n]), None
+        )
+        if name is not None:
+            text = pattern.sub(name, _SAID_NO.sub(name, text) if n and "不" in text else text).replace(f"'{name}'", f'"{name}"')
+    return fold(text)
+
+
 _AMONG = regex(r"\W*(?:among|of|out of|between|from)\b", re.I)
 _SHARES = regex("[:=(%]")
 _SHARE = regex(r"[:=(]\s?\d|\d\s?% ")
-_TURNS_DOWN = CUES | words("than over less would could might no so serait sarebbe seria")
+_TURNS_DOWN = CUES | words("second next runner backup than over less would could might no so serait sarebbe seria")
 
 
 def _may_turn_down(text: str, options: tuple[str, ...]) -> bool:

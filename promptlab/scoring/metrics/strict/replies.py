@@ -10,9 +10,11 @@ from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import NEGATED
 from promptlab.scoring.answers.denials import denies
-from promptlab.scoring.answers.places import ANSWERED, INSTRUCTS, Place, Reply, located
+from promptlab.scoring.answers.places import Place, Reply, located
 from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, key, words
 from promptlab.scoring.compiled import regex
+from promptlab.scoring.metrics.strict.again import behind, own_item, repeated
+from promptlab.scoring.metrics.strict.english import IN_ENGLISH, put_in_english, settles_nothing
 
 Kind = Callable[[Reply, Item], Scored]
 """A kind of answer: scores what a reply says."""
@@ -51,7 +53,8 @@ def may_say(text: str) -> bool:
 
 ARTICLE = regex(r"^(?:es (?=\w+ \w))?(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|du|to|es)(?:\s+|(?<='))", re.I)
 _EXPLAINS = regex(
-    r"(?=[\s(;,?])(?:\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course|definitely|for sure|the (?:opposite"
+    r"(?=[\s(;,?])(?:\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course"
+    r"|definitely|for sure|the (?:opposite"
     r"|antonym|synonym|plural)"
     r"|the (?:one|letter|word|animal)|hope"
     r"|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht"
@@ -120,11 +123,21 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
         if (said := key(reply.whole) or reply.whole) == asked.echo and not _MARKS.search(reply.whole):
             return Scored(0.0, None, "echo")
         if ":" in reply.text and ("\n" in reply.text or reply.text.count(":") > 1):
-            reply = _own_item(reply, item.input)
+            reply = own_item(reply, item.input)
+        if kind.__name__ in IN_ENGLISH:
+            reply = put_in_english(reply, item, kind.__name__ == "number")
+            if rule := settles_nothing(reply.text, item.choices if chooses else None):
+                return Scored(0.0, None, rule)
         scored = kind(reply, item)
-        if not scored.score and (rest := _behind(reply.text, asked) or (" " in reply.text and _repeated(reply.text))):
+        if not scored.score and (rest := behind(reply.text, asked.folded, asked.opening) or (" " in reply.text and repeated(reply.text))):
             scored = kind(located(rest), item)
-        if scored.score and not chooses and (said not in asked.keys or _MARKS.search(reply.text)) and reply.denied:
+        if (
+            scored.score
+            and not chooses
+            and scored.rule != "members"
+            and (said not in asked.keys or _MARKS.search(reply.text))
+            and reply.denied
+        ):
             return scored if _denying(item.targets) else Scored(0.0, None, "denied")
         if scored.extracted or (scored.extracted is None and not scored.score):
             return scored
@@ -177,47 +190,6 @@ _MARKS = regex("[❌✗✘✖✅✓✔]")
 def _denying(targets: tuple[str, ...]) -> bool:
     """Whether an answer itself is a denial."""
     return any(NEGATED.match(fold(text)) or denies(fold(text)) for target in targets for text in (target, f"X is {target}", f"{target} X"))
-
-
-def _own_item(reply: Reply, asked: str) -> Reply:
-    """The reply without the prompt that it says again, and without a next item in the form of this one."""
-    text, asked = reply.text, fold(asked)
-    at = text.find(asked) if asked else -1
-    if at > 0 and (named := _INPUT.search(text, max(0, at - 20), at)) is not None and INSTRUCTS.match(text[: named.start()]):
-        rest = text[at + len(asked) :].lstrip("\"'.* ")
-        return located(rest.strip()) if rest.strip() and (rest[0] == "\n" or ANSWERED.match(rest)) else reply
-    form = asked[: asked.find(":", 0, 30) + 1]  # "Speaker 1:"
-    at = text.find(f"\n{form}") if form.count(" ") < 2 and form[:1].isupper() else -1
-    follows = at > 0 and text[at - 1] != ":" and not text.startswith(asked, at + 1) and ANSWERED.search(text, at) is not None
-    return located(text[:at]) if follows else reply
-
-
-_INPUT = regex(r"(?<!\w)(?:input|question|q|text|sentences?|words?|review|numbers?|user|human|problem|query|prompt)\s?:[\s\"'*]*\Z", re.I)
-
-
-def _repeated(text: str) -> str:
-    """The words that a text says three times or more and nothing else, but for the start of them at its end."""
-    first = text.partition(" ")[0]
-    if not first or text.count(f" {first}") < 2 > text.count(f" {first.lower()}"):
-        return ""
-    said = text.casefold().split()
-    if said[0] != said[-1] and said[0].startswith(said[-1]):
-        said.pop()
-    for n in range(1, 5):
-        if len(said) > 2 * n + (n > 1) and said[n] == said[0] and said[n:] == said[:-n] and (n == 1 or not any(map(str.isdigit, text))):
-            return " ".join(text.split()[:n])
-    return ""
-
-
-def _behind(text: str, asked: _Asked) -> str:
-    """What follows the input where a reply opens with it; nothing where it does not."""
-    text, n = text.strip("| "), len(asked.folded)
-    if not n or text[:n].casefold() != asked.opening or n > 500:
-        return ""
-    return _LINKED.sub("", text[n:], count=1) if _LINKED.match(text, n) else ""
-
-
-_LINKED = regex(r"\s*(?:[,:|=;≠↔]|[-=]+>|→|➡|-(?=\s))\s*|\s+(?=[^\s(])")
 
 
 def bulleted(text: str) -> str:
@@ -291,7 +263,8 @@ def _readings(reply: Reply) -> Iterator[tuple[str, str]]:
 
 
 _OPENING = regex(
-    r"(?:(?:no|yes|well|right|okay|ok|sure|so)[,.!]|(?:what|which|who|how|when|where|welche\w*|quel\w*|cuál|the|its|my)\b[^.!?\n]{1,150}\?)\s+(?=\S)",
+    r"(?:(?:no|yes|well|right|okay|ok|sure|so)[,.!]|(?:what|which|who|how|when|where|welche\w*|quel\w*"
+    r"|cuál|the|its|my)\b[^.!?\n]{1,150}\?)\s+(?=\S)",
     re.I,
 )
 _OPENERS = frozenset(str.split("no ye we ri ok su so wh ho qu cu th it my"))

@@ -14,17 +14,37 @@ _FIRST = 0xE000
 _ONE = "[\ue000-\ue00f]"
 _CLAUSES = regex(
     r"[;\n。]|[.!?](?=\s|$)|,(?! (?:which|who|is|was|being)\b)|、"
-    r"|\b(?:while|whereas|and|but|though|although|because|since|compared (?:to|with)|y|und|et)\b|(?<=이고)\s|(?<=이며)\s| e "
+    r"|\b(?:while|whereas|and|but|though|although|because|since|compared (?:to|with)|y|und|et)\b|(?<=[고며])\s|(?<=지만)\s| e "
     r"|(?<=\S) (?=(?:結果|原因|大き|小さ|较|較|결과|원인)\S{0,3}:)"
     r"|(?<=[✅❌✔✗✘])(?=\s*\S)",
     re.I,
 )
 _DENIED_AFTER = regex("ではな|ではあり|じゃな|くな[いか]|くありま|지 않|[이가은는] 아니|아닙|아닌")
-_BOTH = regex(f"\\b(?:of|between|from) (?:an? |the )?{_ONE},? ?(?:and|or|,) (?:an? |the )?{_ONE}", re.I)
+_BOTH = regex(
+    f"\\b(?:of|between|from|entre|zwischen|de|von) (?:an? |the |l[ea] |el |une? |d(?:er|em|ie|as) |eine[rm]? )?{_ONE},? ?(?:and|or|et|ou|y|o|und|oder|,)"
+    f" (?:an? |the |l[ea] |el |une? |d(?:er|em|ie|as) |eine[rm]? )?{_ONE}",
+    re.I,
+)
+_BESIDE = regex(
+    f"\\b(?:im vergleich zu[mr]?|verglichen mit|gegenüber|comparée? (?:à|aux?)|par rapport (?:à"
+    f"|aux?)|en comparación con|comparad[oa] con|frente al?)"
+    f" (?:d(?:er|em|en|ie|as) |l[ea] |el |l')?{_ONE},?|(?:[与與和跟同] ?)?{_ONE} ?相比(?:之下|起来)?,?|相比 ?{_ONE},?"
+    f"|{_ONE} ?(?:と|に)(?:比べ(?:る|れば)?(?:て|と)?|比較(?:して|すると))[、,]?|{_ONE} ?[와과] ?비교(?:하면"
+    f"|해서|해|했을 때),?|{_ONE} ?에 비(?:해|하면|교하면)(?:서)?,?",
+    re.I,
+)
+"""What one of the two is compared with: "im Vergleich zu B ist A winzig"."""
+_CAUSE_OF = regex(f"({_ONE})([^\ue000-\ue00f。.;\n]{{0,20}}?)(?:la cause de|la causa de|die ursache (?:für|von)) (?:l[ae] )?({_ONE})", re.I)
+_CAUSE_OF_EAST = regex(f"({_ONE}) ?[はがは是은는이가] ?({_ONE}) ?[の的의] ?(?:原因|원인)")
 _ORDER = regex(r"\bthe (?:(?P<former>former)|latter)\b", re.I)
-_NO_MORE = regex(r"\bno (?:\w+er|more)\b", re.I)
+_NO_MORE = regex(r"\bno (?:\w+er|more)\b|\bnowhere near\b", re.I)
 _OF = regex(f"(?<=cause|ffect) of {_ONE}", re.I)
-_IS_ROLE = regex(r"\b(?:is|was|=|:) the (?:cause|effect|result)\b(?! of)", re.I)
+_IS_ROLE = regex(
+    r"\b(?:is|was|=|:) the (?:cause|effect|result)\b(?! of)|\b(?:the|la|die|el|l') ?(?:cause|effect"
+    r"|result|causa|ursache|efecto|wirkung|effet)"
+    r" (?:is|was|est|es|ist)\b|\b(?:est|es|ist) (?:la|die|el) (?:cause|causa|ursache|efecto|wirkung|folge)\b(?! (?:de|von|für)\b)",
+    re.I,
+)
 _PAIR = regex(f"({_ONE})(?P<between>[^\ue000-\ue00f\n]{{1,80}}?)(?=({_ONE}))")
 
 
@@ -54,6 +74,8 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
     marked = mentions.sub(lambda match: chr(_FIRST + int(str(match.lastgroup)[1:])), text)
     if _ORDER.search(marked) and len(order := list(dict.fromkeys(re.findall(_ONE, marked)))) == 2:
         marked = _ORDER.sub(lambda match: order[0 if match["former"] else 1], marked)
+    if not text.isascii() or "compar" in text or "ergl" in text or "caus" in text or "rsache" in text:
+        marked = _CAUSE_OF_EAST.sub(r"\1 the cause of \2", _CAUSE_OF.sub(r"\1\2the cause of \3", _BESIDE.sub(" ", marked)))
     marked = _BOTH.sub(" ", marked.replace("cause and effect", " "))
     good: set[int] = set()
     bad: set[int] = set()
@@ -77,3 +99,22 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
     if len(good) == 1 and not good & bad:
         return good.pop()
     return 1 - bad.pop() if not good and len(bad) == 1 else None
+
+
+_THAN = regex("(?:(?<!相)比\\W*(?P<than>[\ue000\ue001])|(?P<than_>[\ue000\ue001])\\W*(?:より|보다|ほど|만큼))(?P<rest>[^。,.!\n]*)")
+_BIG, _LITTLE, _NOT = regex("大|重|高|[크큽큰큼]|무[거겁]"), regex("[小轻軽矮低]|작|가[벼볍]"), regex("不|没|ない|ません|않|덜 ")
+"""Comparisons of East Asia, where the relation follows both names: "A比B大", "AはBより大きい", "A가 B보다 크다"."""
+NEVER = regex("(?!)")
+
+
+def compared(place: str, mentions: re.Pattern[str], more: re.Pattern[str] = _BIG, less: re.Pattern[str] = _LITTLE) -> int | None:
+    """Which of two names a text in Chinese, Japanese or Korean calls the larger one; None where it compares nothing."""
+    if not any(map(place.__contains__, ("比", "より", "보다", "ほど", "만큼"))):
+        return None
+    marked = mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), place)
+    if (told := _THAN.search(marked)) is None:
+        return None
+    big, little = more.search(told["rest"]) is not None, less.search(told["rest"]) is not None
+    than = ord(told["than"] or told["than_"]) - 0xE000
+    denied = _NOT.search(told["rest"]) is not None or marked[: told.start()].endswith(("不", "没"))
+    return None if big == little else 1 - than if big != denied else than

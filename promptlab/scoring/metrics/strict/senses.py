@@ -12,13 +12,17 @@ from promptlab.scoring.answers.text import full, key
 from promptlab.scoring.compiled import regex
 
 _SAME = regex(
-    r"\b(?:same|identical(?:ly)?|similar|alike|no (?:real |\w+ )?difference|nothing differs|gleich\w*|dasselbe|dieselbe|même|mismo"
-    r"|misma)\b|相同|一样|同じ|같[은다아]"
+    r"\b(?:same|identical(?:ly)?|similar|alike|no (?:real |\w+ )?difference|nothing differs|gleich\w*|dasselbe"
+    r"|dieselben?|identisch\w*|mêmes?|identiques?|mism[oa]s?|igual(?:es)?|idéntic[oa]s?)\b|(?<!不)相同"
+    r"|(?<!不)一[样樣致](?!的?是)|同样的?(?=意|含|词)"
+    r"|同じ|同一|같[은다아습]|동일"
 )
 _DIFFERENT = regex(
-    r"\b(?:different(?:ly)?|differs?|distinct|unrelated|two (?:meanings|senses)|unterschiedlich\w*|verschieden\w*|différent\w*"
-    r"|diferente\w*|distinto)\b"
-    r"|不同|不一样|不相同|違[うい]|異なる|다르|다른|같지 않"
+    r"\b(?:different(?:ly)?|differs?|distinct|unrelated|two (?:meanings|senses)|unterschiedlich\w*"
+    r"|verschieden\w*|différ\w*|unterscheide\w*|andere\w* (?:bedeutung|sinn)"
+    r"|autres? sens|diferente\w*|difieren?|distint[oa]s?)\b"
+    r"|不同|不一[样樣致]|不相同|有别|违|違[うい]|異な[るりっ]|別の意味|同じで(?:は|も)?な|同じとは"
+    r"|다르|다른|다릅|달[라리]|상이|같지 않|동일하지 않"
 )
 _ELSEWHERE = regex(
     r"\b(?:the )?same (?:word|form|spelling|care)\b|\bword(?: itself)? is the same\b|\b(?:\w+ )?(?:contexts?|sentences|examples"

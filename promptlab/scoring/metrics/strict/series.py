@@ -144,12 +144,25 @@ _MARKED = r"(?:\s(?:is|are)\b)?\W{0,4}(?:\([^()]*\)\W*)?(?:(?P<yes>yes|true|✅|
 _OUT = regex(
     r"\b(?:not (?:an? )?\w+|non[- ]?\w+|objects?|others?|other \w+|things|isn't|aren't|is not|are not|except|excluding|exclude"
     r"|without|remaining|keine?|nicht|neither|weder|ni|né|nem"
-    r"|ne sont pas|no son|não são|non sono)\b|不是|非|以外|ではな|ではあり|아니|아닌|아닙"
+    r"|ne sont pas|n'en sont pas|ne le sont pas|no son|no lo son|não são|non sono|gegenständ\w+"
+    r"|dinge|objekte|sachen|objets|choses|objetos|cosas)\b|不是|不属于|不算|物品|物体|(?<!動)物です"
+    r"|사물|물건|非|以外|ではな|ではあり|아니|아닌|아닙"
 )
-_PARTS = regex(r"(?:[.;](?=\s|$)|。|,? \b(?:whereas|while|but)\b|\()")
+_PARTS = regex(
+    r"(?:[.;](?=\s|$)|。|,? \b(?:whereas|while|but)\b|\()|[,;]? (?:und )?(?=(?:die|alle) (?:anderen|übrigen|restlichen)\b|der rest\b)"
+    r"|[,;]? (?:et |mais )?(?=(?:tous )?les autres\b|le reste\b)|[,;]? (?:y |pero )?(?=(?:todos )?l[oa]s (?:demás|otr[oa]s)\b|el resto\b)"
+    r"|[,;]? (?:and )?(?=(?:all )?(?:of )?the (?:others?|rest|remaining)\b)|,? (?=(?:so|thus|therefore"
+    r"|which leaves|leaving|also|donc|il reste|así que|por lo (?:tanto|que)|quedan)\b)|, (?=bei\b)"
+    r"|(?<=[\u3040-\u30ff])、|(?<=[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af])[,;] ?|(?<=므로)\s|(?<=이고)\s"
+    r"|(?<=지만)\s|(?=其[他余它]|剩下|残り"
+    r"|それ以外|その他|他の|ほかの|他は|나머지|그 외|다른)"
+)
 
 
-_LEFT_OUT = regex(r"^(?:excluding|except(?: for)?|apart from|leaving out|removing|besides|aside from)\b[^.\n]*?, (?=we|the|i|you|there|it)")
+_LEFT_OUT = regex(
+    r"^(?:excluding|except(?: for)?|apart from|leaving out|removing|besides|aside from)\b[^.\n]*?, (?=we"
+    r"|the|i|you|there|it)"
+)
 
 
 _SAID = regex(r"\b(?:is|are) (?:both |all |the |an? )?(?:only )?animals?\b")
@@ -176,7 +189,7 @@ def _members(text: str, items: list[str]) -> set[str]:
     for line in text.split("\n"):
         for part in _PARTS.split(line):
             named = {match["item"] for match in one.finditer(part)}
-            if named and any(re.fullmatch(r"\w+", chunk.strip(" *.")) and not one.search(chunk) for chunk in replies.LISTED.split(part)):
+            if named and any(_strange(chunk.strip(" *."), one) for chunk in replies.LISTED.split(part)):
                 return set()
             excludes = _OUT.search(part) is not None or (":" in part and replies.other_label(f"{part.strip().partition(':')[0]}:"))
             if part.rstrip().endswith(":"):
@@ -185,6 +198,15 @@ def _members(text: str, items: list[str]) -> set[str]:
                 found |= named
                 said |= named if _SAID.search(part) else set()
     return said or found
+
+
+_NO_THING = frozenset(str.split("on i we it there they both only also so hay il elles die es sont son sind"))
+_WORD = regex(r"\w+")
+
+
+def _strange(chunk: str, one: re.Pattern[str]) -> bool:
+    """Whether a part of a list is a word that names no item."""
+    return _WORD.fullmatch(chunk) is not None and one.search(chunk) is None and chunk not in _NO_THING
 
 
 def words(reply: Reply, item: Item) -> Scored:

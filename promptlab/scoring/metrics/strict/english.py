@@ -1,0 +1,63 @@
+"""Replies put in English around their answer, and those that only ask or doubt."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from promptlab.nouns.item import Item
+from promptlab.scoring.answers.abroad import in_english
+from promptlab.scoring.answers.places import Reply, located
+from promptlab.scoring.answers.text import CACHED, fold, key
+from promptlab.scoring.compiled import regex
+from promptlab.scoring.metrics.strict.notations import arabic
+
+_ASKS = regex(r"(?:is|are|was|were|does|do|did|can|could|would|should|which|what|who) [^.!?\n]*\?", re.I)
+"""A reply that is a question and nothing else."""
+_UNSURE = regex(
+    r"whether [^.!?;\n]{1,120} (?:is|remains) (?:really |still )?(?:anyone's guess|anybody's guess|open|debatable|a matter of \w+|unclear|uncertain|not clear"
+    r"|ambiguous|(?:hard|difficult|impossible) to (?:say|tell|know))\W*$|"
+    r"(?:it(?:'s| is) )?(?:really |still |rather )?(?:(?:i(?:'m| am) )?(?:not (?:really |quite "
+    r"|entirely )?(?:sure|clear|certain)|unsure|unclear|uncertain)|(?:hard|difficult|impossible) to"
+    r" (?:say|tell|know|determine|decide)|i (?:really )?(?:do not|don't|can't|cannot|could not|couldn't) (?:know"
+    r"|tell|say|decide|determine|be sure))"
+    r"(?: (?:here|from this|about it))?,? (?:whether|if|which|between)\b(?![^.!?;\n]*(?:,|\bbut\b) )[^.!?;\n]*[.!?。]?$",
+    re.I,
+)
+"""A reply that only says that it does not know."""
+IN_ENGLISH = ("cause", "choice", "label", "larger", "letter", "level", "number", "rhyme", "word")
+"""Kinds whose answers are options, names or numbers, so that the words around them may be put in English."""
+
+
+@lru_cache(maxsize=CACHED)
+def _asking(options: tuple[str, ...]) -> bool:
+    """Whether an option is a question itself."""
+    return any("?" in option for option in options)
+
+
+def put_in_english(reply: Reply, item: Item, numbers: bool) -> Reply:
+    """The reply with its frames in English, where none of the item's answers has such words itself."""
+    text = reply.text
+    told = in_english(text, _judged(item.choices)) if " " in text or not text.isascii() else text
+    if numbers and told is not text:
+        told = in_english(arabic(text))
+    return reply if told is text or _framed(item.choices or item.targets) else located(told)
+
+
+@lru_cache(maxsize=CACHED)
+def _judged(options: tuple[str, ...]) -> bool:
+    """Whether saying that something is right or wrong is no answer itself."""
+    return not {"correct", "incorrect", "true", "false", "right", "wrong", "yes", "no"} & set(map(key, options))
+
+
+@lru_cache(maxsize=CACHED)
+def _framed(answers: tuple[str, ...]) -> bool:
+    """Whether an answer is changed where it is put in English."""
+    return any(in_english(fold(answer)) != fold(answer) for answer in answers)
+
+
+def settles_nothing(text: str, options: tuple[str, ...] | None) -> str:
+    """Why a reply settles on nothing: it only asks, where it is to choose among `options`, or does not know; '' where it may settle."""
+    if options is not None and text.endswith("?") and _ASKS.fullmatch(text) is not None and not _asking(options):
+        return "question"
+    return "unsure" if _UNSURE.match(text) is not None else ""
