@@ -19,6 +19,12 @@ from promptlab.stats import Inference, Pairs, infer, prompt_names
 
 KINDS = ("a", "b", "both", "neither")
 KEYS = ["suite", "task", "item"]
+FIRSTS = (
+    "SELECT t.task, t.item, t.base_prompt, t.replicate, t.answer, i.input, i.targets FROM trials t "
+    "JOIN (SELECT unnest(?::VARCHAR[]) AS task, unnest(?::VARCHAR[]) AS item) asked ON t.task = asked.task AND t.item = asked.item "
+    "LEFT JOIN items i ON i.suite = t.suite AND i.task = t.task AND i.item = t.item "
+    "WHERE t.model = ? AND t.setting = ? AND t.arm = ? AND (? IS NULL OR t.base_prompt = ?) ORDER BY t.order"
+)
 
 
 @dataclass(frozen=True)
@@ -58,18 +64,13 @@ class Side:
 
     def whole(self, task: str, items: Sequence[str]) -> pd.DataFrame:
         """Trials with everything recorded, sorted by base prompt and repeat."""
-        return self._rows(task, items).sort_values(["base_prompt", "replicate"], kind="stable")
-
-    def _rows(self, task: str, items: Sequence[str]) -> pd.DataFrame:
         rows = self.store.whole(self.model, self.setting, task, (self.arm,), items)
-        return rows if self.prompt is None else rows[rows["base_prompt"] == self.prompt]
+        rows = rows if self.prompt is None else rows[rows["base_prompt"] == self.prompt]
+        return rows.sort_values(["base_prompt", "replicate"], kind="stable")
 
-    def firsts(self, of_tasks: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], dict[str, Any]]:
-        """By task and item, of the items of each task: input, accepted answers and answer of the first base prompt and repeat."""
-        names = ["task", "item", "base_prompt", "replicate", "input", "targets", "answer"]
-        if not of_tasks:
-            return {}
-        rows = pd.concat([self._rows(task, items)[names] for task, items in of_tasks.items()], ignore_index=True)
+    def firsts(self, tasks: Sequence[str], items: Sequence[str]) -> dict[tuple[str, str], dict[str, Any]]:
+        """By task and item, which come in pairs: input, accepted answers and answer of the first base prompt and repeat."""
+        rows = self.store.query(FIRSTS, [list(tasks), list(items), self.model, self.setting.id, self.arm, self.prompt, self.prompt])
         rows = rows.sort_values(["base_prompt", "replicate"], kind="stable").drop_duplicates(["task", "item"])
         return {(str(row["task"]), str(row["item"])): row for row in records(rows)}
 
