@@ -48,20 +48,31 @@ def test_the_command_that_mends_it(error: PromptlabError, given: str, expected: 
     ("given", "said"),
     [
         ("sweeep x.yaml", "No such command 'sweeep'; did you mean 'sweep'?\ntry: promptlab sweep x.yaml"),
-        ("ls cats", "No such command 'cats'\ntry: promptlab ls --help"),
+        ("ls cats", "No such command 'cats'; known: runs, tasks, stimuli, models\ntry: promptlab ls --help"),
         ("sweep x.yaml --cahce off", "No such option '--cahce'; did you mean '--cache'?\ntry: promptlab sweep x.yaml --cache off"),
-        ("sweep x.yaml --turbo", "No such option '--turbo'\ntry: promptlab sweep --help"),
+        ("show run --turbo", "No such option '--turbo'; known: --details, --json\ntry: promptlab show run --help"),
+        ("run x.yaml", "No such command 'run'; did you mean 'sweep'?\ntry: promptlab sweep x.yaml"),
+        ("power x.yaml", "No such command 'power'; did you mean 'plan'?\ntry: promptlab plan x.yaml"),
+        ("sweep quickstart --max-cost lots", "'--max-cost': expected a number, found 'lots'\ntry: promptlab sweep --help"),
+        ("view --port=x1", "'--port': expected a whole number, found 'x1'\ntry: promptlab view --help"),
+        ("view --port 99999", "'--port': expected 65535 or less, found '99999'\ntry: promptlab view --port 65535"),
+        ("sweep quickstart -c 0", "expected 1 or more, found '0'\ntry: promptlab sweep quickstart -c 1"),
+        ("cache import nofolder", "--to FOLDER` made\ntry: promptlab cache import --help"),
+        ("stimuli check no.yaml", "no.yaml: there is no such file\ntry: promptlab stimuli check --help"),
+        ("plan", "Missing argument 'experiment'; none in this folder, but one comes with promptlab\ntry: promptlab plan quickstart"),
         ("replicate x", "Missing option '--paper'; known: emotionprompt, negativeprompt\ntry: promptlab replicate --help"),
-        ("report", "Missing argument 'run'\ntry: promptlab report --help"),
+        ("report", "Missing argument 'run'; no runs in runs\ntry: promptlab sweep quickstart"),
         ("report --out", "Option '--out' requires an argument\ntry: promptlab report --help"),
         ("report r -f=htm", "did you mean 'html'?\ntry: promptlab report r -f=html"),
         ("init a.csv", "a.csv: there is no such file; did you mean 'my a.csv'?\ntry: promptlab init 'my a.csv'"),
         ("import b.csv --arm x", "b.csv: there is no such file; did you mean 'my a.csv'?\ntry: promptlab import 'my a.csv' --arm x"),
         ("import 'my a.csv' --arm x", "known: 'arm', 'item', 'score'\ntry: promptlab import --explain 'my a.csv'"),
+        ("import words.tsv", "The columns are 'id', 'words'\ntry: promptlab import --explain words.tsv"),
     ],
 )
 def test_wrong_use_ends_with_the_right_command(given: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "my a.csv").write_text("item,arm,score\n" + "".join(f"{n},{arm},1\n" for n in range(9) for arm in "ab"), encoding="utf-8")
+    (tmp_path / "words.tsv").write_text("id\twords\n1\tsome\n2\tmore\n", encoding="utf-8")
     done = run(*shlex.split(given), cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.rstrip().endswith(said)
@@ -114,6 +125,30 @@ def test_what_is_said_works_when_it_is_typed(tmp_path: Path) -> None:
         assert said.startswith("try: promptlab "), done.stderr
         again = run(*shlex.split(said)[2:], cwd=tmp_path)
         assert "did you mean" not in again.stderr, again.stderr
+
+
+def test_a_missing_run_or_experiment_is_the_newest_one(tmp_path: Path) -> None:
+    path = experiment(tmp_path, items=3)
+    assert run("sweep", cwd=tmp_path).stderr.splitlines()[-1] == f"try: promptlab sweep {path.name}", "there is no other"
+    assert run("sweep", path.name, "--no-report", cwd=tmp_path).returncode == 0
+    [folder] = (tmp_path / "runs").iterdir()
+    for words in ("report", "show run", "runs verify", "gate", "history", "compare", "audit"):
+        said = run(*words.split(), cwd=tmp_path).stderr.splitlines()[-1]
+        assert said == f"try: promptlab {words} runs/{folder.name}", words
+    assert folder.name in run("history", f"runs/{folder.name}", "--format", "json", cwd=tmp_path).stdout
+    (tmp_path / "other.yaml").write_text(path.read_text("utf-8"), encoding="utf-8")
+    first, last = run("sweep", cwd=tmp_path).stderr.splitlines()
+    assert first.endswith(f"here: {', '.join(sorted(['other.yaml', path.name]))}")
+    assert last == "try: promptlab sweep --help", "which one is paid for, only its reader knows"
+    assert run("plan", cwd=tmp_path).stderr.splitlines()[-1].startswith("try: promptlab plan ")
+
+
+def test_a_wrong_prompt_file_is_checked_by_its_experiment(tmp_path: Path) -> None:
+    path, prompt = tmp_path / "x.yaml", tmp_path / "new.txt"
+    for file in (path, prompt):
+        file.write_text("Sort {mesage}", encoding="utf-8")
+    error = FileProblems.one(prompt, "prompt 'new': {mesage} is no variable", 1)
+    assert remedy(error, ["sweep", str(path)]) == f"promptlab check {path}"
 
 
 def test_a_column_that_may_be_the_arm_is_named(tmp_path: Path) -> None:

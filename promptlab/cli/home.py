@@ -96,13 +96,18 @@ def home(runs: Path) -> None:
         say(f"Last verdict ({found[0].id}): {_verdict(found[0])}")
     else:
         say(f"No runs in {runs}.")
-    experiments = sorted(path for place in (Path(), Path("experiments")) for path in place.glob("*.yaml") if _is_experiment(path))
+    experiments = experiments_here()
     if experiments:
         named = ", ".join(map(str, experiments[:MOST_NAMED]))
         say(f"Experiments: {named}" + (f" and {len(experiments) - MOST_NAMED} more" if len(experiments) > MOST_NAMED else ""))
     say()
     say(f"Next: {_next(found, experiments, runs)}")
     say("All commands: promptlab --help")
+
+
+def experiments_here() -> list[Path]:
+    """The experiments of this folder and of `experiments` in it, by path."""
+    return sorted(path for place in (Path(), Path("experiments")) for path in place.glob("*.yaml") if _is_experiment(path))
 
 
 def _verdict(run: Run) -> str:

@@ -18,7 +18,7 @@ import typer
 from promptlab import __version__
 from promptlab.cli import audit, bring, cache, calibrate, data, export, gate, home, init, look, paper, plan, rate, report, sweep, view
 from promptlab.guard import refuse_poisoned
-from promptlab.nouns import EXIT_ERROR, PromptlabError, RunProblem, UsageProblem
+from promptlab.nouns import EXIT_ERROR, PromptlabError, RunProblem
 
 GC_EVERY = 50_000
 HELP = ("-h", "--help")
@@ -75,14 +75,15 @@ def main() -> None:
         code = _needed(sys.argv[1:])(prog_name="promptlab", standalone_mode=False)
     except (PromptlabError, PermissionError, USE) as found_wrong:
         error = _denied(found_wrong) if isinstance(found_wrong, PermissionError) else found_wrong
-        from promptlab.cli.remedies import misused, remedy
+        from promptlab.cli.misuse import misuse
+        from promptlab.cli.remedies import remedy
         from promptlab.nouns import inert, known_secrets, redact
 
+        found: str | None
         if isinstance(error, PromptlabError):
             found = remedy(error, sys.argv[1:])
         else:
-            at, error = error.ctx, UsageProblem(misused(error.format_message()))
-            found = remedy(error, sys.argv[1:]) or " ".join([at.command_path if at else f"promptlab {sys.argv[1]}", "--help"])
+            error, found = misuse(error, sys.argv[1:])
         said = f"promptlab: {error}\n" + (f"try: {found}\n" if found else "")
         if str(error):  # a group without a command has shown its help
             sys.stderr.write(inert(redact(said, known_secrets())))

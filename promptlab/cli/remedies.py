@@ -16,13 +16,15 @@ PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b(?![_=])")
 """A word that stands for something of the reader's, such as DIR."""
 ONE_OF = re.compile(r"(?:with|give|by|add) (--[a-z-]+): '?([^\s,;']+)")
 ADDED = re.compile(r"(?:for example|add) (--[a-z-]+) (?:'([^']+)'|([\w.-]*\w(?:[,/=][\w.-]*\w)*))")
+COLUMN = re.compile(r"name (?:it|one) with --[a-z]+ COLUMN")
 LIBRARY = re.compile(r"Install (\w+) to ")
-QUOTED = re.compile(r"'([^']+)'|(?<![\w-])(--?[a-zA-Z][\w-]*)")
 LISTS = {
     "there is no such run": ["runs", "ls"], "has no run of the question": ["runs", "ls"], "no official task": ["ls", "tasks"],
     "has no arm": ["show", "run"], "no task of it is scored by a judge": ["show", "run"],
 }  # fmt: skip
 """Commands that list what a name may be, by what a message says; "run": of the run that was given."""
+GROUPS = ("ls", "show", "task", "stimuli", "data", "cache", "runs")
+"""Commands that have commands of their own."""
 READS_A_FILE = ("plan", "sweep", "calibrate", "gate")
 
 
@@ -38,39 +40,37 @@ def remedy(error: PromptlabError, given: Sequence[str]) -> str | None:
     if ticks:
         return str(ticks[-1])
     if isinstance(error, FileProblems) and in_a_file and given and given[0] in READS_A_FILE:
-        return _command(["check", str(error.problems[0].file)])
+        return command(["check", next((word for word in given[1:] if _is_experiment(word)), str(error.problems[0].file))])
     if given and given[0] == "import" and "; known: " in message:  # which column, arm or score is meant, only its reader knows
-        return _command(["import", "--explain", *(word for word in given[1:] if Path(word).is_file())])
-    for words, command in LISTS.items():
-        if words in message and not (command[-1] == "run" and len(given) < 2):
-            return _command([*command, given[1]] if command[-1] == "run" else command)
+        return _explained(given)
+    for words, listing in LISTS.items():
+        if words in message and not (listing[-1] == "run" and len(given) < 2):
+            return command([*listing, given[1]] if listing[-1] == "run" else listing)
     for rule in (ONE_OF, ADDED):
         if found := rule.search(message):
             option, *values = found.groups()
-            return _command(_with(given, option, next(filter(None, values))))
+            return command(_with(given, option, next(filter(None, values))))
+    if given and given[0] == "import" and COLUMN.search(message):
+        return _explained(given)
     if isinstance(error, FileProblems) and in_a_file and (line := error.problems[0].line):  # the reader corrects it there
         return f"${{EDITOR:-vi}} +{line} {shlex.quote(str(error.problems[0].file))}"
-    if given and "there is no such file" in message:
-        return _command([given[0], "--help"])
+    if given and ("there is no such file" in message or "there is no such folder" in message):
+        return command([*given[: 2 if given[0] in GROUPS else 1], "--help"])
     library = LIBRARY.search(message)
     return f"python -m pip install {library.group(1)}" if library else None
 
 
-def misused(message: str) -> str:
-    """What the parser of the command line says of a wrong command, flag or value, with the nearest right one."""
-    message = message.replace("Value error, ", "")
-    wrong, *known = [a or b for a, b in QUOTED.findall(message.partition(": ")[2] if message.startswith("Invalid") else message)] or [""]
-    near = difflib.get_close_matches(wrong, known, 1)
-    head = re.split(r" \(Possible options|\. Did you mean|\.$", re.sub(r"\. Choose from:\s*(.*)", _choices, message, flags=re.S))[0]
-    head = head.replace(f": {wrong}", f" '{wrong}'") if wrong else head
-    return f"{head}; did you mean '{near[0]}'?" if near else head
+def _is_experiment(word: str) -> bool:
+    return Path(word).suffix in (".yaml", ".yml") and Path(word).is_file()
 
 
-def _choices(found: re.Match[str]) -> str:
-    return "; known: " + " ".join(found.group(1).split())
+def _explained(given: Sequence[str]) -> str:
+    """What lists the choices of the files that were given."""
+    return command(["import", "--explain", *(word for word in given[1:] if Path(word).is_file())])
 
 
-def _command(words: Sequence[str]) -> str:
+def command(words: Sequence[str]) -> str:
+    """A command of promptlab, quoted for copying; the words follow `promptlab`."""
     return f"promptlab {shlex.join(words)}"
 
 
@@ -103,4 +103,4 @@ def _replaced(given: Sequence[str], right: str, message: str) -> str | None:
     if not found:
         return None
     *_, place, corrected = max(found, key=lambda one: one[:2])
-    return _command([*given[:place], corrected, *given[place + 1 :]])
+    return command([*given[:place], corrected, *given[place + 1 :]])

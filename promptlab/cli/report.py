@@ -210,6 +210,8 @@ def history(
     from promptlab.reporting import history as past
     from promptlab.reporting.formats import section
 
+    if "/" in name and Path(name).is_dir():
+        name, runs = Path(name).name, Path(name).parent
     found = past.history(name, runs)
     if chart is not None:
         from promptlab.reporting import charts

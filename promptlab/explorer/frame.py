@@ -300,7 +300,8 @@ def filters_of(given: Sequence[str]) -> dict[str, str]:
 def page_tables(folder: Path, page: str, given: Mapping[str, str]) -> list[Table]:
     """The tables of a page of one run. UsageProblem for a page that is not there, or a value that the run does not know."""
     if page not in TABLES:
-        raise UsageProblem(f"the page {page!r} is not known; {did_you_mean(page, TABLES)}".rstrip("; "))
+        hint = did_you_mean(page, TABLES) or f"known: {', '.join(map(repr, TABLES))}"
+        raise UsageProblem(f"the page {page!r} is not known; {hint}")
     filters = Filters(given)
     module = page_module(page)
     if page == OF_ALL_RUNS:
