@@ -53,6 +53,29 @@ def test_pass_fail_and_not_enough_have_their_own_codes(tmp_path: Path) -> None:
         assert json.loads(line)["outcome"] == {0: "pass", 5: "fail", 3: "not enough data"}[code]
 
 
+def test_an_open_gate_says_how_many_items_would_do_and_names_exact_bounds(tmp_path: Path) -> None:
+    folder = imported(tmp_path, 0.0, 60)
+    [found] = gate(Run(folder), None, margin=2)
+    changed = round(60 * 0.1)
+    assert found.quality.n_needed == items_of_gate(_changed(folder) / 60, 0.02)
+    assert abs(_changed(folder) - changed) <= changed, "the table changes about 10 % of the answers"
+    assert found.quality.exact
+    assert "an end of this interval is an exact bound, and wider than in the report." in found.words
+    assert f"with {found.quality.n_needed:,} items in place of 60, 80 % of gates with a margin of 2 points pass" in found.next
+    done = run("gate", str(folder), "--margin", "2", "--summary", str(tmp_path / "s.md"))
+    assert done.stdout.splitlines()[-1] == f"next: {found.next}"
+    assert "next: ask more items" in (tmp_path / "s.md").read_text(encoding="utf-8")
+    assert "next:" not in run("gate", str(folder), "--margin", "40").stdout, "it passes"
+    [no_price] = gate(Run(folder), None, margin=40, max_cost_increase=5)
+    assert "'price'" in no_price.next
+
+
+def _changed(folder: Path) -> int:
+    trials = Run(folder).trials()
+    scores = trials[trials["arm"].isin(["none", "new"])].pivot_table(index="item", columns="arm", values="score", observed=True)
+    return int((scores["new"] != scores["none"]).sum())
+
+
 def test_reports_for_machines(tmp_path: Path) -> None:
     folder = imported(tmp_path, 0.08, 2000)
     done = run("gate", str(folder), "--margin", "2", "--summary", str(tmp_path / "s.md"), "--junit", str(tmp_path / "sub" / "j.xml"))

@@ -46,6 +46,8 @@ def gate(
     found = gates.gate(Run(folder), arm, margin=margin, max_cost_increase=max_cost_increase)
     for one in found:
         say(json.dumps(one.plain(), ensure_ascii=False) if as_json else f"{'SIMULATED ' if one.simulated else ''}{one.words}")
+        if one.next and not as_json:
+            say(f"next: {one.next}")
     if summary is not None:
         summary.parent.mkdir(parents=True, exist_ok=True)
         with summary.open("a", encoding="utf-8", errors="replace") as file:

@@ -19,6 +19,8 @@ from promptlab.stats.contrasts import arm_of, incumbent_of, of_arms
 from promptlab.stats.noninferior import NonInferiority, non_inferiority
 
 PASS, FAIL, OPEN = "pass", "fail", "not enough data"
+NO_PRICE = "the cost is unknown"
+EXACT = "few answers changed, or all one way, so an end of this interval is an exact bound, and wider than in the report"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +46,34 @@ class Gated:
         """The outcome in one sentence."""
         q = self.quality
         against = f" against {self.incumbent}" if self.incumbent else ""
-        text = f"{self.outcome.upper()}: {self.arm}{against} on {self.model}"
+        text = f"{self.outcome.upper()}: {f'{self.arm}{against} on ' if self.arm else ''}{self.model}"
         if q.diff is not None:
             text += f": {points(q.diff)} points ({100 * (1 - 2 * q.alpha):.0f} % {interval(q.low, q.high)}), margin {100 * q.margin:g}"
         if self.cost_increase is not None:
             text += f", cost {100 * self.cost_increase:+.1f} %"
-        return f"{text}, {counted(q.n_items)}." + "".join(f" {said}." for said in (self.why, self.age) if said)
+        exact = EXACT if q.exact and q.diff is not None else ""
+        return f"{text}, {counted(q.n_items)}." + "".join(f" {_sentence(said)}" for said in (self.why, exact, self.age) if said)
+
+    @property
+    def next(self) -> str:
+        """What to do where there is not enough data; empty where nothing is known to help."""
+        q = self.quality
+        if self.outcome != OPEN:
+            return ""
+        if self.why == NO_PRICE:
+            return "give the model a 'price' in the experiment, or leave --max-cost-increase out"
+        if self.why.startswith("the run is "):
+            return f"finish the run (promptlab sweep FILE), then promptlab gate runs/{self.run}"
+        if q.n_needed is None:
+            return ""
+        n, margin = q.n_items / max(1, q.n_tasks), f"{100 * q.margin:g} points"
+        of = counted(q.n_needed) + (" a task" if q.n_tasks > 1 else "")
+        if q.n_needed <= n:
+            return f"{of} suffice where nothing changes, so this arm may be worse; only many more items, or a larger --margin, can tell"
+        return (
+            f"ask more items: with {of} in place of {n:,.0f}, 80 % of gates with a margin of {margin} pass if the arms are equally good; "
+            "or name a larger --margin"
+        )
 
     def plain(self) -> dict[str, Any]:
         """As one line of JSON; fractions."""
@@ -103,7 +127,7 @@ def _gated(report: Report, model: str, arm: str | None, margin: float | None, mo
     increase = None if now is None or not then else now / then - 1
     if most is not None and outcome == PASS:
         if increase is None:
-            outcome, why = OPEN, "the cost is unknown"
+            outcome, why = OPEN, NO_PRICE
         elif increase > most / 100 + 1e-12:
             outcome, why = FAIL, f"the cost of an answer rises by more than {most:g} %"
     return Gated(
@@ -131,6 +155,11 @@ def _age(report: Report, refs: Sequence[ArmRef], base: Sequence[ArmRef]) -> str:
     if arm * of_incumbent == incumbent * of_arm:
         return text
     return f"{text}: a change of the model since then counts as one of the prompt (promptlab sweep FILE --fresh sends all again)"
+
+
+def _sentence(said: str) -> str:
+    """A clause as a sentence."""
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _incumbent(rows: Sequence[SummaryRow]) -> str:
@@ -187,6 +216,7 @@ def to_markdown(found: Sequence[Gated]) -> str:
                  f"{one.outcome}{f': {one.why}' if one.why else ''}"]  # fmt: skip
         lines.append("| " + " | ".join(escaped(cell) for cell in cells) + " |")
     ages = [f"{one.model}: {one.age}." for one in found if one.age]
+    ages += [f"{one.model}: next: {one.next}." for one in found if one.next]
     return "\n".join([*lines, "", *(escaped(age) for age in ages), f"Run `{inert(found[0].run)}`", ""])
 
 

@@ -106,6 +106,12 @@ class Inference:
         half = float(stdtrit(self.df, (1 + conf) / 2)) * self.error
         return max(-1.0, self.diff - half), min(1.0, self.diff + half)
 
+    @property
+    def bounded(self) -> bool:
+        """Whether an end of `equivalence` is an exact bound: few units changed, or all that did changed one way."""
+        one_way = self.table is not None and not (self.ups and self.downs)
+        return self.n_exact > 0 and (self.n_nonzero < FEW or one_way)
+
     def equivalence(self, margin: float, alpha: float) -> tuple[float, float, float] | None:
         """p of the two one-sided tests, and the interval that lies inside the margin exactly where p is at most `alpha`."""
         few = self.n_nonzero < FEW and self.n_exact > 0

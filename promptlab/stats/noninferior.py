@@ -13,7 +13,7 @@ from scipy.special import bdtr, bdtrc, bdtri, ndtri
 
 from promptlab.nouns import ArmRef, Contrast, Plan, counted
 from promptlab.stats.analysis import LEAST_ITEMS, Analysis
-from promptlab.stats.core import FEW, infer
+from promptlab.stats.core import FEW, Inference, infer
 from promptlab.stats.intervals import tango_score
 from promptlab.stats.outcomes import ODD, UNEVEN, Outcomes
 from promptlab.stats.pairs import Pairs
@@ -34,6 +34,10 @@ class NonInferiority:
     n_items: int
     n_tasks: int
     why: str
+    exact: bool = False
+    """Whether an end is an exact bound, which is wider than the score interval: few answers changed, or all one way."""
+    n_needed: int | None = None
+    """Where the interval leaves it open: items a task with which 80 % of gates pass if nothing changes on average."""
 
 
 def non_inferiority(
@@ -53,8 +57,9 @@ def non_inferiority(
     contrast = Contrast(name="arm - incumbent", weights=tuple(weights.items()))
     analysis = Analysis(trials, plan)
     found = [_ends(one, contrast, margin, alpha) for one in (analysis, analysis.at_worst(False))]
-    (diff, low, high, n, n_tasks, why), (_, low_at_worst, *_) = found
+    (diff, low, high, n, n_tasks, why, inference), (_, low_at_worst, *_) = found
     outcome: Outcome = "not enough data"
+    needed = None
     if not why and low is not None and high is not None:
         if low > -margin and low_at_worst is not None and low_at_worst > -margin:
             outcome, why = _without_unwhole(trials, plan, contrast, margin, alpha)
@@ -64,7 +69,20 @@ def non_inferiority(
             why = "answers that only one side lost could turn it"
         else:
             why = "the interval leaves open whether it loses more than the margin"
-    return NonInferiority(outcome=outcome, diff=diff, low=low, high=high, margin=margin, alpha=alpha, n_items=n, n_tasks=n_tasks, why=why)
+            needed = None if inference is None else _needed(inference, n, n_tasks, margin, alpha)
+    return NonInferiority(
+        outcome=outcome, diff=diff, low=low, high=high, margin=margin, alpha=alpha, n_items=n, n_tasks=n_tasks, why=why,
+        exact=inference is not None and inference.bounded, n_needed=needed,
+    )  # fmt: skip
+
+
+def _needed(inference: Inference, n: int, n_tasks: int, margin: float, alpha: float) -> int | None:
+    """Items a task with which 80 % of gates pass where nothing changes on average; None where nothing says how much answers vary."""
+    if inference.table is not None and n_tasks == 1 and inference.n_nonzero:
+        return items_of_gate(min(inference.n_nonzero / n, 0.99), margin, alpha)
+    if not inference.error:
+        return None
+    return math.ceil(n / n_tasks * ((float(ndtri(1 - alpha)) + float(ndtri(0.8))) * inference.error / margin) ** 2)
 
 
 def _without_unwhole(trials: pd.DataFrame, plan: Plan, contrast: Contrast, margin: float, alpha: float) -> tuple[Outcome, str]:
@@ -81,13 +99,13 @@ def _without_unwhole(trials: pd.DataFrame, plan: Plan, contrast: Contrast, margi
 
 def _ends(
     analysis: Analysis, contrast: Contrast, margin: float, alpha: float
-) -> tuple[float | None, float | None, float | None, int, int, str]:
-    """Difference, both one-sided ends, pairs, tasks, and why there is no conclusion."""
+) -> tuple[float | None, float | None, float | None, int, int, str, Inference | None]:
+    """Difference, both one-sided ends, pairs, tasks, why there is no conclusion, and what the ends come from."""
     pairs: list[Pairs] = [analysis.compared(contrast, task).pairs for task in analysis.n_items]
     some = [p for p in pairs if len(p.s)]
     n, planned = sum(len(p.s) for p in some), sum(p.n_planned for p in pairs)
     if len(some) < len(pairs) or not n:
-        return None, None, None, n, len(some), "a task has no item with both answers"
+        return None, None, None, n, len(some), "a task has no item with both answers", None
     inference = infer(some)
     ends = inference.equivalence(margin, alpha)
     why = ""
@@ -104,7 +122,7 @@ def _ends(
         why = f"no answer got worse, and it may help; but of {counted(n)} up to {-100 * ends[1]:.1f} % could still get worse. {enough:,} " \
               f"items without a loss would exclude {100 * margin:g} points"  # fmt: skip
     low, high = (None, None) if ends is None else ends[1:]
-    return float(np.mean([p.d.mean() for p in some])), low, high, n, len(some), why
+    return float(np.mean([p.d.mean() for p in some])), low, high, n, len(some), why, inference
 
 
 def items_of_gate(discordance: float, margin: float, alpha: float = 0.05, power: float = 0.8) -> int:
