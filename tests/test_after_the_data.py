@@ -51,8 +51,8 @@ def test_the_first_plan_is_before_the_data_and_so_is_its_resumption(first: Repor
 
 def test_of_many_results_of_another_run_the_findings_are_named() -> None:
     few = [("a", "+1.0", "unclear"), ("b", "+9.0", "helps")]
-    assert _results(few) == "a +1.0 unclear, b +9.0 helps"
-    assert _results([*few, *few, *few]) == "b +9.0 helps, b +9.0 helps, b +9.0 helps, 3 other without a difference that was shown"
+    assert _results(few) == "a: +1.0, unclear; b: +9.0, helps"
+    assert _results([*few, *few, *few]) == "b: +9.0, helps; b: +9.0, helps; b: +9.0, helps; 3 other without a difference that was shown"
     assert _results([few[0]] * 12) == "12 without a difference that was shown"
     assert (_results([]), _results(None)) == ("none", "not reported")
 
@@ -63,8 +63,8 @@ def test_a_part_of_what_was_asked_is_exploratory_unless_it_is_asked_anew(first: 
     assert all(c.verdict == "refused" for c in chosen.comparisons if c.scope != "aa")
     said = " ".join(headline(chosen))
     assert f"{chosen.n_trials} of {chosen.n_trials} answers are older than this plan; first used by {first.run}" in said
-    assert "Run 2 of 2 variations of this question (same model and task); 1 of the others" in said
-    assert f"{first.run}: emotionprompt/EP02 " in said
+    assert "Run 2 of 2 variations of this question (same model and task); 1 of the others holds a comparison" in said
+    assert f"{first.run} (emotionprompt/EP02: " in said
     fresh = swept(tmp_path / "runs", "refresh", name="third", tasks="sum, sentiment", stimuli="emotionprompt/EP02")
     assert not exploratory(fresh)
 

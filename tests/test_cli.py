@@ -87,7 +87,13 @@ def test_a_plan_says_what_it_will_cost_and_see(tmp_path: Path) -> None:
     assert estimate["price"][2].startswith("litellm ")
     assert all(p["mean"] > 0 for p in made["power"])
     shown = run("plan", str(path)).stdout
-    for words in ("USD low", "80 % power", "Families, fixed before the first call", "minutes", f"promptlab plan {path} --details"):
+    for words in (
+        "USD low",
+        "80 % power",
+        "Families, fixed before the first call",
+        " seconds with 16 calls in flight",
+        f"promptlab plan {path} --details",
+    ):
         assert words in shown
     assert len(shown.splitlines()) <= 40
     whole = run("plan", str(path), "--details").stdout

@@ -277,7 +277,7 @@ def test_every_page_says_simulated_and_how_far_the_run_is(page: str, opened: Any
 def test_results_name_the_largest_gain_and_show_every_arm(opened: Any, demo: Path) -> None:
     app = opened("--runs", demo, model="sim/planted")
     table = table_with(app, "effect")
-    assert list(table["verdict"]) == ["▲ helps", "· baseline", "▼ hurts"]
+    assert list(table["verdict"]) == ["▲ helps", "· incumbent", "▼ hurts"]
     assert table["arm"].iloc[0] == "emotionprompt/EP02"
     assert table["points"].dtype.kind == "f", "numbers sort as numbers"
     assert table["effect"].str.startswith("data:image/svg+xml;base64,").all()
@@ -555,7 +555,7 @@ def test_new_trials_are_read_when_the_folder_changes(tmp_path: Path) -> None:
 
 # --- text from outside ----------------------------------------------------------------------------------------------
 
-OUR_TAGS = {"h1", "h2", "h3", "div", "span", "b", "i", "ul", "li", "details", "summary", "style", "mark", "del"}
+OUR_TAGS = {"dd", "dl", "dt", "h1", "h2", "h3", "div", "span", "b", "i", "ul", "li", "details", "summary", "style", "mark", "del"}
 PLAIN_KINDS = {"text", "code", "arrow_data_frame", "dataframe", "selectbox", "text_input"}
 
 

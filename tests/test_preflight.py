@@ -48,7 +48,7 @@ CASES: dict[str, tuple[str, str, bool, str, str]] = {
     "key": ("groq/x", "", False, "the variable GROQ_API_KEY, which holds its key, is not set", "export GROQ_API_KEY"),
     "own key": ("{model: openai/x, name: m, api_key_env: MY_KEY_OF_TESTS}", "", False, "MY_KEY_OF_TESTS", "export MY_KEY_OF_TESTS"),
     "price": ("openai/gpt-99", "", False, "its price is not known", "--max-tokens"),
-    "price of a server": (f"{{model: openai/x, name: m, {HERE}}}", "", False, "no cap in USD can hold", "add 'price'"),
+    "price of a server": (f"{{model: openai/x, name: m, {HERE}}}", "", False, "no cap in USD can hold", "'price: {input_usd_per_mtok"),
     "kind": ("openai/text-embedding-3-small", "", True, "of the kind 'embedding' and writes no answers", "chat model"),
     "temperature": (
         "openai/gpt-5-mini", "temperature: 0.7", True, "it does not take temperature 0.7",

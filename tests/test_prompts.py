@@ -13,7 +13,7 @@ import runs
 from promptlab import api
 from promptlab.design.cross import draw
 from promptlab.design.render import render
-from promptlab.explorer import pairs
+from promptlab.explorer import cost, pairs
 from promptlab.explorer.filters import Filters
 from promptlab.nouns import AA_ARM
 from promptlab.nouns.errors import FileProblems, UsageProblem
@@ -22,7 +22,9 @@ from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study
 from promptlab.record.store import Run
-from promptlab.reporting import build
+from promptlab.reporting import build, reliability
+from promptlab.reporting.arm_names import baseline_named
+from promptlab.reporting.planned import measured
 from promptlab.reporting.prepared import Store
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
@@ -82,6 +84,23 @@ def test_the_better_prompt_is_found_on_a_server_with_known_accuracies(tmp_path: 
     [found] = [c for c in build(run).comparisons if c.scope == "prompt" and c.task is None]
     assert (found.treatment, found.control, found.verdict) == ("expert", "current", "helps")
     assert found.diff == pytest.approx(0.075)
+    costs_by_prompt(Store.of(run.folder))
+
+
+def costs_by_prompt(store: Store) -> None:
+    """The pages Cost and Plan keep the prompts apart, and start from the incumbent."""
+    shown = {table.title: table.frame for table in cost.tables(store, Filters({}))}
+    rows = shown["What a right answer costs"].set_index("arm")
+    assert {arm: (rows["trials"][arm], rows["right answers"][arm]) for arm in rows.index} == {
+        "current": ("120", "87"), "current, sent again": ("120", "87"), "expert": ("120", "96"),
+    }  # fmt: skip
+    for title in ("Tokens and time", "Missing answers", "Form of the answers"):
+        assert list(shown[title]["arm"]) == list(rows.index), title
+    [sentence] = reliability.uneven(
+        reliability.by_arm(store, reliability.sums_of(store), "m", next(iter(store.settings.values()))), baseline_named(store)
+    )
+    assert "No arm differs from current " in sentence
+    assert measured(store, "m").accuracy == pytest.approx(72.5), "the incumbent alone, not the mean of both prompts"
 
 
 def test_what_a_sentence_does_with_each_prompt_is_not_averaged(tmp_path: Path, server: Server) -> None:

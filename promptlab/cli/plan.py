@@ -137,7 +137,7 @@ def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
     if made.waves is not None:
         say(f"by batch: at most {counted(made.waves, 'wave')} of batches, each within 24 hours")
     else:
-        say(f"about {low:.1f} to {high:.1f} minutes with {counted(concurrency, 'call')} in flight")
+        say(f"about {duration(low, high)} with {counted(concurrency, 'call')} in flight")
     families = Counter(h.family for h in made.hypotheses)
     labels = label_table(made)
     if not details:
@@ -219,19 +219,27 @@ def _show_compared(made: Plan) -> None:
         print_table("Arms", ["arm", "role", "words", "text"], arms, note)
 
 
+def duration(low: float, high: float) -> str:
+    """A range of minutes in words; below a minute in seconds."""
+    if high >= 1:
+        return f"{low:,.1f} to {high:,.1f} minutes"
+    least, most = max(1, round(60 * low)), max(1, round(60 * high))
+    return f"{least} to {most} seconds" if least < most else counted(most, "second")
+
+
 def show_cost(made: Plan, most: int | None = None) -> None:
     """What each model will be sent and cost; `most` models, and the sum of what is known of the others."""
     costs = [
         [
             e.model + (" (SIMULATED)" if e.simulated else ""), f"{e.calls:,}",
             *("unknown" if usd is None else f"{usd:.4f}" for usd in e.usd),
-            "unknown: add 'price' to the model" if e.price is None else f"{e.price[0]:g}/{e.price[1]:g} per M ({e.price[2]})",
+            "unknown: add 'price' to the model" if e.price is None else f"{e.price[0]:g}/{e.price[1]:g} ({e.price[2]})",
             *(f"{low:,}-{high:,}" for low, high in (e.input_tokens, e.output_tokens)),
         ]
         for e in made.estimates[:most]
     ]  # fmt: skip
     left = made.estimates[len(costs) :]
-    heads = ["model", "calls", "USD low", "USD high", "price", "input tokens", "output tokens"]
+    heads = ["model", "calls", "USD low", "USD high", "USD per M tokens, in/out", "input tokens", "output tokens"]
     print_lines(heads, costs, right=(1, 2, 3), title="Cost")
     if left:
         ends = [sum(e.usd[end] or 0.0 for e in left) for end in (0, 1)]

@@ -9,7 +9,7 @@ import streamlit as st
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters, model_of, setting_of
 from promptlab.nouns import AA_ARM, NONE_ARM, Setting
-from promptlab.reporting import charts, reliability
+from promptlab.reporting import arm_names, charts, reliability
 from promptlab.reporting.prepared import Store
 from promptlab.reporting.reliability import EVERY_REPLICATE, Row, asked_again, by_arm, spreads_of, sums_of
 from promptlab.reporting.table import Table
@@ -62,15 +62,11 @@ def _cards(store: Store, filters: Filters, sums: Sequence[Row]) -> None:
         " to ".join(dict.fromkeys(f"${end(prices):.3f}" for end in (min, max))) if prices else "unknown",
         f"{counts.errors:,} of {counts.done:,}", f"{store.plan.replicates:,}",
     )  # fmt: skip
-    one, two, three, four = st.columns(4)
-    with one:
-        st.metric("All answers", cards[0], border=True)
-    with two:
-        st.metric("1,000 answers of an arm", cards[1], border=True)
-    with three:
-        st.metric("Failed", cards[2], border=True)
-    with four:
-        st.metric("Answers to each prompt", cards[3], border=True)
+    heads = ("All answers", "1,000 answers of an arm", "Failed", "Answers to each prompt")
+    cells = [
+        plain.piece("<div><dt>{head}</dt><dd>{value}</dd></div>", head=head, value=card) for head, card in zip(heads, cards, strict=True)
+    ]
+    plain.html('<dl class="pl-cards">{cells}</dl>', cells=plain.joined(cells))
 
 
 def tables(store: Store, filters: Filters) -> list[Table]:
@@ -104,7 +100,7 @@ def _time(store: Store, arms: Sequence[Row], model: str, setting: Setting) -> No
 
 def _missing(store: Store, arms: Sequence[Row]) -> None:
     st.header("Missing answers")
-    for sentence in reliability.uneven(arms):
+    for sentence in reliability.uneven(arms, arm_names.baseline_named(store)):
         plain.line(sentence)
     lost = reliability.missing_rows(arms)
     if lost:
@@ -127,7 +123,7 @@ def _repeats(store: Store, filters: Filters, arms: Sequence[Row], model: str, se
 
 def _again(store: Store, filters: Filters, arms: Sequence[Row], model: str, setting: Setting) -> tuple[str, list[Row]]:
     """An arm and how its repeats agree."""
-    there = [str(row["arm"]) for row in arms] or [NONE_ARM]
+    there = arm_names.recorded(store, arms) or [NONE_ARM]
     arm = filters.pick("Repeats of the arm", "arm", there, there[0], store.arm_words())
     return arm, asked_again(store, model, setting, [arm], EVERY_REPLICATE)
 

@@ -100,12 +100,16 @@ def _measured(store: Store | None, filters: Filters) -> Measured:
         plain.line("This run has no scores yet, so flips and accuracy start from usual values.")
     else:
         said = [
-            f"the baseline scores {known.accuracy:.1f} %" if known.accuracy is not None else "",
+            f"the {'incumbent' if store.plan.prompts else 'baseline'} scores {known.accuracy:.1f} %" if known.accuracy is not None else "",
             f"{known.flips:.1f} % of items flip when a sentence is added" if known.flips is not None else "",
             f"{known.again:.1f} % flip when the same prompt is sent again" if known.again is not None else "",
         ]
         simulated = " (SIMULATED)" if store.simulated else ""
         plain.line(f"As measured in this run with {model}{simulated}: {'; '.join(part for part in said if part)}. The choices start there.")
+        if store.plan.prompts:
+            plain.line(
+                "This page plans added sentences with their neutral ones. For prompts alone, promptlab plan FILE counts items and calls."
+            )
     return known
 
 

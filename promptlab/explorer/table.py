@@ -50,7 +50,7 @@ class ArmRow:
     @property
     def words(self) -> str:
         """Sign and word."""
-        return "· baseline" if self.incumbent else f"{VERDICTS[self.verdict].sign} {self.verdict}" if self.verdict else "- not planned"
+        return "· incumbent" if self.incumbent else f"{VERDICTS[self.verdict].sign} {self.verdict}" if self.verdict else "- not planned"
 
 
 def frame(rows: Sequence[ArmRow]) -> pd.DataFrame:

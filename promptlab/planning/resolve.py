@@ -57,7 +57,7 @@ from promptlab.scoring.code import found as find
 from promptlab.scoring.rules import task_scoring
 from promptlab.sources.objects import GIVEN, as_files, given_code
 from promptlab.sources.own import gold_notes, load_own
-from promptlab.sources.prices import PriceTable, sim_prices
+from promptlab.sources.prices import ADD_PRICE, PriceTable, sim_prices
 from promptlab.sources.prompts import read_prompts, with_columns
 from promptlab.sources.spec.experiment import Experiment, load_experiment
 from promptlab.sources.spec.libraries import SimModel, all_stimuli, load_cues, sim_models
@@ -444,8 +444,8 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
         for index, model in enumerate((*models, *judges)):
             if prices[model.name] is None:
                 is_judge = index >= len(models)
-                unknown = f"the price of {model.name!r} is unknown, so budget_usd cannot hold; add 'price' to"
-                resolver.problem(*((f"{unknown} it", "task_files") if is_judge else (f"{unknown} this model", "models", index)))
+                unknown = f"the price of {model.name!r} is unknown, so budget_usd cannot hold; {ADD_PRICE}, or leave budget_usd out"
+                resolver.problem(*((unknown, "task_files") if is_judge else (unknown, "models", index)))
     tasks, n_screened = resolver.parts(tasks)
     if resolver.problems:
         raise FileProblems(resolver.problems)

@@ -192,22 +192,23 @@ def _variation_words(run: str, own: Entry, known: Registry) -> list[str]:
         return []
     others = [one for one in alike if one != run]
     same = sum(bool(set(known.plans[one]["comparisons"]) & set(own["comparisons"])) for one in others)
-    results = "; ".join(f"{one}: {_results(known.results.get(one))}" for one in others[:MOST_RUNS])
+    results = "; ".join(f"{one} ({_results(known.results.get(one))})" for one in others[:MOST_RUNS])
     more = f"; and {len(others) - MOST_RUNS:,} more" if len(others) > MOST_RUNS else ""
     return [
-        f"Run {alike.index(run) + 1:,} of {len(alike):,} variations of this question (same model and task); {same:,} of the others hold a "
-        f"comparison of this one. Their results: {results}{more}."
+        f"Run {alike.index(run) + 1:,} of {len(alike):,} variations of this question (same model and task); "
+        f"{same or 'none':{',' if same else ''}} of the others {'hold' if same > 1 else 'holds'} a comparison of this one. "
+        f"Their results: {results}{more}."
     ]  # fmt: skip
 
 
 def _results(found: Sequence[Any] | None) -> str:
     if found is None:
         return "not reported"
-    named = [f"{name} {diff} {verdict}" for name, diff, verdict in found if len(found) <= MOST_RUNS or verdict in FINDINGS]
+    named = [f"{name}: {diff}, {verdict}" for name, diff, verdict in found if len(found) <= MOST_RUNS or verdict in FINDINGS]
     rest, cut = len(found) - len(named), len(named) - MOST_RUNS
     also = [f"{cut} more findings"] if cut > 1 else named[MOST_RUNS:]
     return (
-        ", ".join(
+        "; ".join(
             [*named[:MOST_RUNS], *also, *([f"{rest} {'other ' if named else ''}without a difference that was shown"] if rest else [])]
         )
         or "none"

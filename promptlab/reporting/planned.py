@@ -29,7 +29,7 @@ SELECT t.role AS what, count(*) AS n, avg((t.score - b.score) ** 2) AS value
 FROM s t JOIN s b USING (suite, task, item, base_prompt, setting, replicate)
 WHERE b.role = 'baseline' AND t.role <> 'baseline' GROUP BY t.role
 UNION ALL
-SELECT 'baseline', count(*), avg(score) FROM s WHERE role = 'baseline'
+SELECT 'baseline', count(*), avg(score) FROM s WHERE role = 'baseline' AND base_prompt = coalesce(?, base_prompt)
 """
 
 
@@ -45,9 +45,13 @@ class Measured(NamedTuple):
 def measured(run: Store, model: str) -> Measured:
     """What one model of a run shows: flips against the baseline, flips between its two askings, and the baseline's mean score.
 
+    In a run that compares prompts the mean is that of the incumbent.
+
     For scores between 0 and 1 the mean squared difference, which for right and wrong is the share that flips.
     """
-    rows = run.query(MEASURE, [model, MEASURED_TRIALS]).set_index("what")
+    plan = run.plan
+    today = plan.incumbent or (plan.prompts[0].name if plan.prompts else None)
+    rows = run.query(MEASURE, [model, MEASURED_TRIALS, today]).set_index("what")
     values = {str(what): 100 * float(value) for what, value in rows["value"].dropna().items()}
     n_pairs = int(rows["n"].get("stimulus", 0))
     return Measured(values.get("stimulus"), values.get("aa"), values.get("baseline"), n_pairs)
@@ -240,7 +244,8 @@ def price_words(usd: Sequence[float | None]) -> str:
 
 def _simulated(draft: Draft) -> str:
     """That a simulated price is no money."""
-    return " Prices are simulated: nothing is paid." if draft.estimate and draft.estimate.simulated else ""
+    made = draft.estimate
+    return f" The price is that of {made.model} (SIMULATED): nothing is paid." if made and made.simulated else ""
 
 
 def _share(value: float) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from promptlab.nouns import AA_ARM, BAD_ENDS, NONE_ARM, OUTCOMES, Setting, counted
+from promptlab.reporting.arm_names import arm_named, arm_sql, of_prompts
 from promptlab.reporting.prepared import RIGHT, Store, records
 from promptlab.reporting.table import Table
 from promptlab.reporting.words import or_unknown
@@ -23,7 +24,7 @@ FLAGS = ("compliant", "echoed", "declined")
 Row = dict[str, Any]
 SUMS = f"""
     WITH kinds AS (
-        SELECT model, setting, arm, outcome, cached, compliant, echoed, declined,
+        SELECT model, setting, {{arm}} AS arm, outcome, cached, compliant, echoed, declined,
             attempts > greatest(n_calls, 1) AS again, score >= {RIGHT} AS is_right, outcome <> 'error' AS fine,
             count(*) AS n, count(score) AS n_scored, count(cost_usd) AS n_priced, count(paid_usd) AS n_paid,
             sum(cost_usd) AS cost_usd, sum(paid_usd) AS paid_usd, sum(input_tokens)::DOUBLE AS input_tokens,
@@ -45,11 +46,12 @@ SUMS = f"""
 KEY = ("model", "setting", "arm")
 AMOUNTS = ("cost_usd", "paid_usd", "input_tokens", "output_tokens", "latency_s")
 SPREADS = """
-    SELECT arm, quantile_disc(input_tokens, [0.5, 0.95]) AS input_tokens, quantile_disc(output_tokens, [0.5, 0.95]) AS output_tokens,
+    SELECT {arm} AS arm, quantile_disc(input_tokens, [0.5, 0.95]) AS input_tokens,
+        quantile_disc(output_tokens, [0.5, 0.95]) AS output_tokens,
         quantile_disc(latency_s, [0.05, 0.5, 0.95]) FILTER (WHERE outcome <> 'error') AS latency_s,
         count(input_tokens) AS n_input_tokens, count(output_tokens) AS n_output_tokens,
         count(latency_s) FILTER (WHERE outcome <> 'error') AS n_latency_s
-    FROM trials WHERE model = ? AND setting = ? GROUP BY arm
+    FROM trials WHERE model = ? AND setting = ? GROUP BY ALL
 """
 AGAIN = """
     WITH asked AS (
@@ -78,7 +80,7 @@ SPEND_NOTE = (
     "Price: what the answers cost where they are paid for, those from the cache included. Paid: what this run paid, so nothing for the "
     "cache. Failed calls have no known price and are left out. A score of one half or more counts as right."
 )
-COST_NOTE = "What 1,000 right answers cost in each arm: a sentence that adds tokens has to earn them. Unknown as soon as one price is."
+COST_NOTE = "What 1,000 right answers cost in each arm: what adds tokens has to earn them. Unknown as soon as one price is."
 TIME_NOTE = (
     "Of calls that did not fail. A p95 is the value that 95 of 100 answers do not pass; time is what the provider took, and an answer "
     "from the cache keeps the time of its first request."
@@ -108,14 +110,15 @@ def sums_of(store: Store) -> list[Row]:
             name: value if name in KEY else (0 if pd.isna(value) else float(value) if name in AMOUNTS else int(value))
             for name, value in row.items()
         }
-        for row in records(store.query(SUMS))
+        for row in records(store.query(SUMS.format(arm=arm_sql(store))))
     ]
 
 
 def by_arm(store: Store, sums: Sequence[Row], model: str, setting: Setting) -> list[Row]:
     """The sums of one model and setting, one row for each recorded arm in the plan's order."""
     found = {row["arm"]: row for row in sums if (row["model"], row["setting"]) == (model, setting.id)}
-    return [found[arm] for arm in store.arms if arm in found]
+    prompts = [prompt.name for prompt in store.plan.prompts] if of_prompts(store) else [""]
+    return [found[name] for prompt in prompts for arm in store.arms if (name := arm_named(store, prompt, arm)) in found]
 
 
 def spreads_of(store: Store, model: str, setting: Setting) -> dict[str, Row]:
@@ -123,7 +126,7 @@ def spreads_of(store: Store, model: str, setting: Setting) -> dict[str, Row]:
     n_of = {"input_tokens": 2, "output_tokens": 2, "latency_s": 3}
     return {
         str(row["arm"]): {name: [None] * n if row[f"n_{name}"] == 0 else list(row[name]) for name, n in n_of.items()}
-        for row in records(store.query(SPREADS, [model, setting.id]))
+        for row in records(store.query(SPREADS.format(arm=arm_sql(store)), [model, setting.id]))
     }
 
 
@@ -226,13 +229,13 @@ def missing_rows(arms: Sequence[Row]) -> list[Row]:
     return found
 
 
-def uneven(arms: Sequence[Row]) -> list[str]:
+def uneven(arms: Sequence[Row], base: str = NONE_ARM) -> list[str]:
     """A sentence for each way of going missing in which an arm differs from the baseline, else one that none does.
 
     Newcombe's interval of two independent shares, Bonferroni's level over the arms; the pairing by item makes it cautious.
     """
-    baseline = next((row for row in arms if row["arm"] == NONE_ARM), None)
-    others = [row for row in arms if row["arm"] != NONE_ARM]
+    baseline = next((row for row in arms if row["arm"] == base), None)
+    others = [row for row in arms if row["arm"] != base]
     if baseline is None or not others:
         return []
     found = []
@@ -249,12 +252,12 @@ def uneven(arms: Sequence[Row]) -> list[str]:
             differ.sort(reverse=True)
             more = f", and {len(differ) - NAMED} more arms" if len(differ) > NAMED else ""
             found.append(
-                f"Arms differ in how many trials have {what}: {NONE_ARM} {_percent(count(baseline), baseline['n'])}, "
+                f"Arms differ in how many trials have {what}: {base} {_percent(count(baseline), baseline['n'])}, "
                 f"{', '.join(words for _, words in differ[:NAMED])}{more}. What is missing may be the effect. Where the answers "
                 "that only one side lost could turn a verdict, none is given."
             )
     ways = "in how many trials have no score or end otherwise than ok"
-    return found or [f"No arm differs from {NONE_ARM} by more than chance allows {ways} (95 % intervals over {len(others)} arms together)."]
+    return found or [f"No arm differs from {base} by more than chance allows {ways} (95 % intervals over {len(others)} arms together)."]
 
 
 def _scores(k: int, n: int) -> np.ndarray:

@@ -22,7 +22,7 @@ from promptlab.running.gateway import Gateway, network
 from promptlab.running.gateway.providers import DIRECT, LOCAL, SEVERAL, asked_at, asked_where, install, key_variable
 from promptlab.running.keys import refused_keys
 from promptlab.running.progress import Execution, Progress
-from promptlab.sources.prices import TEXT_MODES, PriceTable
+from promptlab.sources.prices import ADD_PRICE, TEXT_MODES, PriceTable
 from promptlab.sources.spec.strict_yaml import parsed
 
 NAMED_BY_USERS = LOCAL | {"azure", "azure_ai", "sagemaker", "sagemaker_chat", "litellm_proxy", "huggingface", "custom_openai"}
@@ -135,7 +135,7 @@ class _Looker:
                 False,
                 "its price is not known, so no cap in USD can hold"
                 + ("" if model.api_base else f" ({self._table.source} has no such name)"),
-                "add 'price' to the model, or cap tokens with --max-tokens",
+                f"{ADD_PRICE}, or cap tokens with --max-tokens",
             )
         for asked, sampling in self._engine.samplings():
             if asked == model:

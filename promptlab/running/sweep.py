@@ -48,6 +48,7 @@ from promptlab.running.open_files import with_room
 from promptlab.running.own_answers import own_in, unlike_bundle
 from promptlab.running.progress import COUNTS, EXPERIMENT, REASONS, Execution, KeptManifest, Progress, State
 from promptlab.running.rows import rows, tuned, unrecorded
+from promptlab.sources.prices import ADD_PRICE
 from promptlab.sources.spec.experiment import load_experiment
 from promptlab.stats import ArmKey, Looks, Screening
 
@@ -154,8 +155,7 @@ def _limits(study: Study, execution: Execution) -> tuple[float | None, int | Non
     unknown = [name for name, price in study.prices.items() if price is None]
     if execution.max_cost_usd is not None and unknown:
         raise UsageProblem(
-            f"the price of {', '.join(unknown)} is unknown, so --max-cost cannot hold; add 'price' to the model in the experiment, "
-            f"or cap the tokens with --max-tokens"
+            f"the price of {', '.join(unknown)} is unknown, so --max-cost cannot hold; {ADD_PRICE}, or cap tokens with --max-tokens"
         )
     return min(asked, default=None), execution.max_tokens
 

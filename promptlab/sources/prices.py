@@ -29,6 +29,10 @@ SEARCHES = re.compile(r"^perplexity/|-search(?:-preview|-api)?\b")
 TEXT_MODES = ("chat", "completion", "responses")
 """Kinds of models that answer a prompt with text."""
 M = 1_000_000
+ADD_PRICE = (
+    "add 'price: {input_usd_per_mtok: 0.15, output_usd_per_mtok: 0.6}' with your figures to the model (both 0 where nothing is paid)"
+)
+"""How to make a price known, in USD for a million tokens; messages end with it."""
 
 
 @dataclass(frozen=True, slots=True)
