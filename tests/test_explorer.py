@@ -555,7 +555,7 @@ def test_new_trials_are_read_when_the_folder_changes(tmp_path: Path) -> None:
 
 # --- text from outside ----------------------------------------------------------------------------------------------
 
-OUR_TAGS = {"dd", "dl", "dt", "h1", "h2", "h3", "div", "span", "b", "i", "ul", "li", "details", "summary", "style", "mark", "del"}
+OUR_TAGS = {"h1", "h2", "h3", "div", "span", "b", "i", "ul", "li", "details", "summary", "style", "mark", "del"}
 PLAIN_KINDS = {"text", "code", "arrow_data_frame", "dataframe", "selectbox", "text_input"}
 
 

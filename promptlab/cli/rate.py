@@ -43,7 +43,11 @@ def rate(
     if status:
         from promptlab.reporting.table import Table
 
-        show(Table("Ratings", "", rating.repeatability(Run(run)).fillna("-")))
+        known = rating.repeatability(Run(run))
+        if known.empty:
+            say(f"nobody has rated answers of {run.name} yet; start with: promptlab rate {run}")
+        else:
+            show(Table("Ratings", "", known.fillna("-")))
         return
     sample = rating.units(Run(run), items, arm or (), model, mask)
     order = rating.schedule(sample, rater)

@@ -62,11 +62,12 @@ def _cards(store: Store, filters: Filters, sums: Sequence[Row]) -> None:
         " to ".join(dict.fromkeys(f"${end(prices):.3f}" for end in (min, max))) if prices else "unknown",
         f"{counts.errors:,} of {counts.done:,}", f"{store.plan.replicates:,}",
     )  # fmt: skip
-    heads = ("All answers", "1,000 answers of an arm", "Failed", "Answers to each prompt")
+    note = " (simulated)" if store.simulated else ""
+    heads = (f"All answers{note}", f"1,000 answers of an arm{note}", "Failed", "Answers to each prompt")
     cells = [
-        plain.piece("<div><dt>{head}</dt><dd>{value}</dd></div>", head=head, value=card) for head, card in zip(heads, cards, strict=True)
+        plain.piece("<div><span>{head}</span><b>{value}</b></div>", head=head, value=card) for head, card in zip(heads, cards, strict=True)
     ]
-    plain.html('<dl class="pl-cards">{cells}</dl>', cells=plain.joined(cells))
+    plain.html('<div class="pl-cards">{cells}</div>', cells=plain.joined(cells))
 
 
 def tables(store: Store, filters: Filters) -> list[Table]:

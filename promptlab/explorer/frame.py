@@ -106,10 +106,10 @@ background: var(--panel); color: var(--soft); border: 1px solid var(--line)}} .b
 .verdict .first {{font-size: 1.33rem; line-height: 1.3}} .verdict .soft, .soft {{color: var(--soft)}}
 .pl-cards {{display: grid; grid-template-columns: repeat(4, 1fr); gap: 8px 16px; margin: 0}}
 .pl-cards > div {{border: 1px solid var(--line); border-radius: 6px; padding: 8px 16px; min-width: 0}}
-.pl-cards dt {{color: var(--soft); font-size: .87rem}}
-.pl-cards dd {{margin: 0; font-size: 1.73rem; line-height: 1.3; overflow-wrap: anywhere}}
+.pl-cards span {{display: block; color: var(--soft); font-size: .87rem}}
+.pl-cards b {{font-weight: 400; font-size: 1.73rem; line-height: 1.3; overflow-wrap: anywhere}}
 @media (max-width: 640px) {{.pl-cards {{grid-template-columns: 1fr 1fr; gap: 6px}} .pl-cards > div {{padding: 4px 10px}}
-.pl-cards dd {{font-size: 1.2rem}}}}
+.pl-cards b {{font-size: 1.2rem}}}}
 .chip {{border-radius: 4px; padding: 0 8px; font-weight: 600; white-space: nowrap}} .number {{font-variant-numeric: tabular-nums}}
 .lines {{white-space: pre-line; overflow-wrap: anywhere}}
 .box {{border: 1px solid var(--line); border-radius: 6px; padding: 8px 12px; max-height: 300px; overflow: auto; white-space: pre-wrap;

@@ -141,8 +141,8 @@ def _baseline(names: Sequence[str], texts: Mapping[str, str], given: str | None)
         raise UsageProblem(f"several arms could be the baseline ({listed(obvious)}); choose one with --baseline ARM")
     shown = "\n".join(f"  {name}{': ' + ' '.join(texts[name].split())[:100] if name in texts else ''}" for name in names[:20])
     raise UsageProblem(
-        f"no arm is called {', '.join(BASELINES[:-1])} or {BASELINES[-1]}, so say which one is the baseline, the prompt "
-        f"without the added text; for example --baseline '{names[0]}'. The arms are:\n{shown}"
+        f"no arm is called {', '.join(BASELINES[:-1])} or {BASELINES[-1]}, so say which one is the baseline: the prompt "
+        f"in use, or the one without the added text; for example --baseline '{names[0]}'. The arms are:\n{shown}"
     )
 
 
