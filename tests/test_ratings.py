@@ -285,6 +285,7 @@ def test_too_few_ratings_decide_nothing(own: Run) -> None:
 def test_what_is_left_and_what_steadiness_shows(own: Run) -> None:
     made = rated(own)
     order = schedule(units(own, 30), "r1")
+    assert "nobody has rated answers of" in runs.run("rate", str(own.folder), "--status").stdout
     assert left(order, made) == []
     assert len(left(order, made[:-3])) == 3
     for one in made:

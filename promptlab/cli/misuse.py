@@ -1,4 +1,4 @@
-"""A wrong command, flag or value on the command line: what is said of it, and the line to type next."""
+"""A wrong command, flag or value on the command line: the message about it, and the line to type next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from promptlab.nouns import PromptlabError, UsageProblem
 
 QUOTED = re.compile(r"'([^']+)'|(?<![\w-])(--?[a-zA-Z][\w-]*)")
 MEANT = {
-    "run": "sweep", "start": "sweep", "test": "sweep", "eval": "sweep", "resume": "sweep", "power": "plan", "size": "plan", "cost": "plan",
+    "run": "sweep", "start": "sweep", "test": "sweep", "eval": "sweep", "again": "sweep", "power": "plan", "size": "plan", "cost": "plan",
     "dry-run": "plan", "validate": "check", "lint": "check", "diff": "compare", "serve": "view", "ui": "view", "explore": "view",
     "explorer": "view", "open": "view", "results": "report", "judge": "report", "verify": "audit", "new": "init", "load": "import",
 }  # fmt: skip
@@ -24,7 +24,7 @@ WANTED = (
     (re.compile(r"greater than or equal to (\S+)$"), r"\1 or more"), (re.compile(r"less than or equal to (\S+)$"), r"\1 or less"),
     (re.compile(r"greater than (\S+)$"), r"more than \1"),
 )  # fmt: skip
-"""What the parser wants of a value, and how promptlab says it."""
+"""What the parser wants of a value, and promptlab's words for it."""
 
 
 def misuse(error: Any, given: Sequence[str]) -> tuple[UsageProblem, str]:  # noqa: ANN401 (the parser's own exception)
@@ -82,7 +82,7 @@ def filled(name: str, given: Sequence[str]) -> tuple[str, str | None]:
 
 
 def misused(message: str, given: str | None = None, options: Sequence[str] = ()) -> str:
-    """What the parser of the command line says of a wrong command, flag or value, with the nearest right one.
+    """The message about a wrong command, flag or value, with the nearest right one.
 
     `given` is the value of the flag that is named; `options` are the flags or commands that there are, named where none of them is near.
     """
