@@ -25,7 +25,7 @@ FRAMES = (
         BUT,
     ),
     (
-        "say argue think claim make",
+        "some many one people you",
         rf"\b(?:some|many|one|people|you)(?: people| readers)? (?:might|may|would|could) (?:say|argue"
         rf"|think|claim|argue for|make a case for)"
         rf"(?: that it is| for)? {X}, (?:but|yet) (?:(?:i'd|i|would|on|balance|overall|in the end|ultimately|say|argue|think|it's|it|is"
@@ -47,7 +47,7 @@ FRAMES = (
     ),
     ("no", rf"^no, (?:it(?:'s| is) )?not {X}[.;] (?:it(?:'s| is)|rather,?|but) ", BUT),
     (
-        "would",
+        "apply hold count follow",
         rf"(?:[;,.]| -) {X} would (?:only )?(?:apply|hold|count|follow) (?:only )?(?:if|in|under|when)\b[^.;]*",
         "",
     ),
@@ -70,7 +70,7 @@ FRAMES = (
         BUT,
     ),
     (
-        "say",
+        "cannot can",
         r"\b(?:one|you|we) (?:cannot|can't|can not) (?:really )?say (?:that )?(?:it|this|the \w+) is\b",
         "it is not",
     ),
