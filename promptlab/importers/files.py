@@ -17,7 +17,7 @@ from typing import Any
 
 from promptlab.importers.values import refusal
 from promptlab.sources.encodings import WINDOW, as_utf8
-from promptlab.sources.foreign import SMALL, json_value
+from promptlab.sources.foreign import SMALL, json_value, unique
 from promptlab.sources.tables import SIZE_LIMIT, content_of
 
 UNPACKED_LIMIT = 2**30
@@ -95,7 +95,7 @@ def parsed(path: Path, content: bytes, place: str = "", line: int | None = None,
     """The value of JSON text that came as `n_packed` bytes; FileProblems says why it is not one."""
     inside = f"{place}: " if place else ""
     try:
-        return json_value(content.decode("utf-8-sig"), n_packed)
+        return json_value(content.decode("utf-8-sig"), n_packed, once=True)
     except UnicodeDecodeError:
         raise refusal(path, f"{inside}not UTF-8 text", line) from None
     except json.JSONDecodeError as error:
@@ -136,7 +136,7 @@ class Stream:
         self._at = 0
         self._lines = 1
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._read = json.JSONDecoder().raw_decode
+        self._read = json.JSONDecoder(object_pairs_hook=unique).raw_decode
 
     def peek(self) -> str:
         """The next character that is no space; empty at the end."""

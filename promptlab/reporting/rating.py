@@ -208,7 +208,7 @@ def sheet(order: Sequence[Unit], rater: str, title: str) -> str:
 def from_sheet(path: Path, text: str, run: Run) -> list[Rating]:
     """The ratings that a sheet saved, whatever sample it showed; FileProblems where it is not one, or of other answers than this run's."""
     try:
-        data = json_value(text)
+        data = json_value(text, once=True)
         rater = data["rater"]
         rows = [(row["unit"] if "kind" not in row else _token(row["unit"], row["kind"], rater), row) for row in data["ratings"]]
         shown = _shown(run, {(token, row["digest"]) for token, row in rows}, lambda unit: unit.token(rater))

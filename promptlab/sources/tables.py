@@ -25,7 +25,7 @@ from xml.parsers import expat
 import orjson
 
 from promptlab.nouns import DataMissing, FileProblems, no_file
-from promptlab.sources.foreign import CHARS, SMALL, json_value, parquet_table, read_bytes
+from promptlab.sources.foreign import CHARS, SMALL, json_value, parquet_table, read_bytes, unique
 
 SIZE_LIMIT = 256 * 2**20
 """Bytes of a file; larger ones are refused unread."""
@@ -189,11 +189,12 @@ def _json_lines(path: Path, content: bytes) -> Table:
 
 
 def _value(text: str) -> Any:  # noqa: ANN401
-    """The value of a text in JSON, as the standard library reads it, in less time where that is the same."""
-    try:
-        return json.loads(text) if LONG_NUMBER.search(text) else orjson.loads(text)
-    except orjson.JSONDecodeError:  # not JSON, or what orjson alone refuses: NaN, half a surrogate pair
-        return json.loads(text)
+    """The value of a text in JSON, as the standard library reads it, in less time where that is the same; no object holds a key twice."""
+    with contextlib.suppress(orjson.JSONDecodeError):  # not JSON, or what orjson alone refuses: NaN, half a surrogate pair
+        value = None if LONG_NUMBER.search(text) else orjson.loads(text)
+        if isinstance(value, dict) and text.count(":") == len(value):
+            return value
+    return json.loads(text, object_pairs_hook=unique)
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401
@@ -203,7 +204,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
 
 def _parsed(path: Path, content: bytes) -> Any:  # noqa: ANN401
     try:
-        return json_value(_decoded(path, content))
+        return json_value(_decoded(path, content), once=True)
     except json.JSONDecodeError as error:
         raise FileProblems.one(path, f"not JSON: {error.msg}; is the file whole?", error.lineno) from None
     except ValueError as error:  # nested too deeply, or a whole number of thousands of digits
