@@ -42,6 +42,8 @@ OF_CELLS = re.compile(r"xl/(worksheets/|sharedStrings)", re.IGNORECASE)
 SHEET = re.compile(rb"<(?:\w+:)?sheet[\s/>]")
 MOST_STYLES, MOST_SHEETS, DEEPEST_XML = 200_000, 1_000, 100
 """Tags of any other part, sheets that it names, and the levels of tags."""
+KEY = re.compile(r'"[ \t\r\n]*:')
+"""What follows every key in JSON, and may stand in a text."""
 LONG_NUMBER = re.compile(r"[0-9]{16}")
 """What orjson may read as a fraction."""
 
@@ -192,9 +194,15 @@ def _value(text: str) -> Any:  # noqa: ANN401
     """The value of a text in JSON, as the standard library reads it, in less time where that is the same; no object holds a key twice."""
     with contextlib.suppress(orjson.JSONDecodeError):  # not JSON, or what orjson alone refuses: NaN, half a surrogate pair
         value = None if LONG_NUMBER.search(text) else orjson.loads(text)
-        if isinstance(value, dict) and text.count(":") == len(value):
+        if isinstance(value, dict) and _n_keys(value) == len(KEY.findall(text)):
             return value
     return json.loads(text, object_pairs_hook=unique)
+
+
+def _n_keys(value: Any) -> int:  # noqa: ANN401 (the value of JSON text)
+    """How many keys the objects in a value have together."""
+    parts = value.values() if isinstance(value, dict) else value
+    return (len(value) if isinstance(value, dict) else 0) + sum(_n_keys(part) for part in parts if isinstance(part, dict | list))
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401
