@@ -65,16 +65,30 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     return (folder / str(number) for folder in [tmp_path_factory.mktemp("homes")] for number in itertools.count())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def module_home(homes: Iterator[Path]) -> Iterator[None]:
+    """A home for what the fixtures of a module run: neither that of the person who runs the tests, nor that of another module."""
+    folder = next(homes)
+    folder.mkdir(mode=0o700)
+    with pytest.MonkeyPatch.context() as patch:
+        _out_of_reach(patch, folder)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """Data, cache and keys of the person who runs the tests are out of reach."""
     folder = next(homes)
     folder.mkdir(mode=0o700)
-    monkeypatch.setenv("PROMPTLAB_HOME", str(folder))
+    _out_of_reach(monkeypatch, folder)
+    return folder
+
+
+def _out_of_reach(patch: pytest.MonkeyPatch, home: Path) -> None:
+    patch.setenv("PROMPTLAB_HOME", str(home))
     for name in list(os.environ):
         if name.endswith("_API_KEY"):
-            monkeypatch.delenv(name)
-    return folder
+            patch.delenv(name)
 
 
 @pytest.fixture(autouse=True)

@@ -249,3 +249,13 @@ def test_windows_is_told_in_one_sentence() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("promptlab runs on Linux and macOS, not on Windows itself: use it inside WSL")
     assert "Linux or macOS" in (ROOT / "README.md").read_text(encoding="utf-8")[:2500]
+
+
+@pytest.fixture(scope="module")
+def of_the_module() -> str:
+    return os.environ["PROMPTLAB_HOME"]
+
+
+def test_no_fixture_and_no_test_uses_the_home_of_who_runs_them(of_the_module: str, home: Path) -> None:
+    assert os.environ["PROMPTLAB_HOME"] == str(home) != of_the_module
+    assert Path(of_the_module).parent == home.parent

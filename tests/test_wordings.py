@@ -130,6 +130,27 @@ def test_a_list_keeps_what_it_does_not_exclude(language: str) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_senses_are_the_same_or_not(language: str) -> None:
+    asked = "Sentence 1: He sat on the bank. Sentence 2: The bank is shut. Word: bank"
+    wrong = []
+    for says, wanted in (("same", [True, False]), ("different", [False, True])):
+        for reply in SAYS[says][language]:
+            if [right("word_in_context", reply, target, asked=asked) for target in ("same", "not the same")] != wanted:
+                wrong.append(reply)
+    assert wrong == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_comparisons_name_the_sarcastic_statement(language: str) -> None:
+    wrong = []
+    for wording in SAYS["sarcastic"][language]:
+        for x, y in (("(a)", "(b)"), ("(b)", "(a)")):
+            if chosen("snarks", reply := wording.format(x=x, y=y), ("(a)", "(b)")) != [x]:
+                wrong.append(reply)
+    assert wrong == []
+
+
 @pytest.mark.parametrize(
     ("task", "asked", "target", "reply"),
     [

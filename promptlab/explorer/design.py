@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
+
 import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters
-from promptlab.planning.audit import audit
+from promptlab.planning.audit import Check, audit
 from promptlab.record.store import Run
 from promptlab.reporting import deviations
 from promptlab.reporting.prepared import Store
@@ -18,7 +21,7 @@ PARTS = {"frozen": "As it was frozen", "plan": "Plan and hypotheses", "again": "
 
 def render(store: Store, filters: Filters) -> None:
     """Show the page: one part at a time, since all of it at once would be slow to come."""
-    found, cells = audit(Run(store.folder)), deviations.counted_cells(store)
+    found, cells = list(_checks(store.folder, _as_read(store.folder))), deviations.counted_cells(store)
     odd = deviations.deviation_table(store, cells)
     plain.html('<h1 class="pl-h1">Was this planned before the first answer?</h1>')
     plain.html('<div class="verdict">{said}</div>', said=deviations.headline(store, found, odd))
@@ -36,6 +39,23 @@ def render(store: Store, filters: Filters) -> None:
             take.shown(deviations.hypothesis_table(store, family), "hypotheses")
     else:
         _again(store)
+
+
+READ = ("manifest.json", "plan.json", "experiment.yaml", "items.parquet")
+"""The files of a run that its hashes are computed of."""
+
+
+def _as_read(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """What tells one state of these files from another."""
+    there = [(name, (folder / name).stat()) for name in READ if (folder / name).exists()]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in there)
+
+
+@lru_cache(maxsize=16)
+def _checks(folder: Path, at: tuple[tuple[str, int, int], ...]) -> tuple[Check, ...]:
+    """Every frozen hash computed again, once for each state of the files."""
+    del at  # only a part of the key
+    return tuple(audit(Run(folder)))
 
 
 def _family(store: Store, filters: Filters) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from promptlab.explorer import load, plain, take
 from promptlab.explorer.filters import GOTO, NAMES, OF_A_RUN, Filters, moved
 from promptlab.explorer.load import kept_fresh, unreadable
 from promptlab.nouns import Manifest, PromptlabError, RunProblem, UsageProblem, counted, did_you_mean, readable
+from promptlab.record.store import Run
 from promptlab.reporting import written
 from promptlab.reporting.build import failed_words
 from promptlab.reporting.formats import neutral, section
@@ -104,6 +105,7 @@ background: var(--panel); color: var(--soft); border: 1px solid var(--line)}} .b
 .verdict {{border: 1px solid var(--line); border-radius: 6px; padding: 12px 16px; line-height: 1.45; overflow-wrap: anywhere}}
 .verdict .first {{font-size: 1.33rem; line-height: 1.3}} .verdict .soft, .soft {{color: var(--soft)}}
 .chip {{border-radius: 4px; padding: 0 8px; font-weight: 600; white-space: nowrap}} .number {{font-variant-numeric: tabular-nums}}
+.lines {{white-space: pre-line; overflow-wrap: anywhere}}
 .box {{border: 1px solid var(--line); border-radius: 6px; padding: 8px 12px; max-height: 300px; overflow: auto; white-space: pre-wrap;
 overflow-wrap: anywhere; line-height: 1.45;
 unicode-bidi: plaintext}} .box:focus-visible {{outline: 2px solid var(--accent)}} {diff}</style>"""
@@ -187,10 +189,19 @@ def _worth(run: Any, alone: bool) -> set[str]:  # noqa: ANN401
     holds = {"results", "design", "plan"} | (set() if alone else {"runs"})
     try:
         if run is not None and run.manifest.counts.done:
-            holds |= {"answers", "cost"} | ({"tasks"} if len(run.plan.tasks) > 1 or run.plan.looped else set())
-    except (PromptlabError, AttributeError, TypeError):
+            plan = (run.folder / "plan.json").stat()
+            holds |= {"answers", "cost"} | ({"tasks"} if _has_tasks(run.folder, (plan.st_mtime_ns, plan.st_size, plan.st_ino)) else set())
+    except (PromptlabError, AttributeError, TypeError, OSError):
         return holds  # the page says what is wrong with the run
     return holds
+
+
+@lru_cache(maxsize=64)
+def _has_tasks(folder: Path, at: tuple[int, ...]) -> bool:
+    """Whether a run has tasks to compare, or loops: asked by every page, and a long plan takes a tenth of a second to read."""
+    del at  # when the plan was written: only a part of the key
+    plan = Run(folder).plan
+    return len(plan.tasks) > 1 or bool(plan.looped)
 
 
 def _page(key: str, name: str | None, found: Mapping[str, Path], filters: Filters, strip: Any) -> None:  # noqa: ANN401 (a container)

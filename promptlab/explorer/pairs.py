@@ -134,11 +134,7 @@ def _listed(filters: Filters, a: Side, b: Side, pairs: pd.DataFrame) -> Listed:
     number = filters.page_number("n", n_pages, drops=("item", "items"))
     page = every.iloc[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
     rows = []
-    wholes = [
-        {(str(row["task"]), str(row["item"])): row for task, part in page.groupby("task", sort=False)
-         for row in reversed(records(side.whole(str(task), part["item"].tolist())))}
-        for side in (a, b)
-    ]  # fmt: skip
+    wholes = [side.firsts(page["task"].astype(str).tolist(), page["item"].astype(str).tolist()) for side in (a, b)]
     for one in records(page):
         key = (str(one["task"]), str(one["item"]))
         of_a, of_b = (whole[key] for whole in wholes)

@@ -55,10 +55,9 @@ def render(store: Store, filters: Filters) -> None:
     if any(c.diff is not None for c in cells):
         take.drawing(charts.matrix(cells, "Difference in points in each task", store.simulated), "tasks")
     with st.expander("Each cell in a sentence"):
-        for c in cells:
-            if c.task in tasks:
-                plain.line(f"{words.verdict(c)}  {words.treated(c)}: {c.sentence}")
-    picked = next((c for c in cells if c.treatment == filters.get("arm") and c.task == filters.get("of")), None)
+        plain.lines(f"{words.verdict(c)}  {words.treated(c)}: {c.sentence}" for c in cells if c.task in tasks)
+    arm, of = filters.get("arm"), filters.get("of")
+    picked = next((c for c in cells if (c.treatment, c.task) == (arm, of)), None)
     if picked is not None:
         against = NONE_ARM if control in ("none", "single") or not picked.control_arms else picked.control_arms[0]
         drawer.open_pair(Side(store, model, setting, picked.treatment), Side(store, model, setting, against), filters)

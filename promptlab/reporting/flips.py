@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,17 @@ from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Setting
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.pair import PairReport
-from promptlab.reporting.prepared import RIGHT, Store
+from promptlab.reporting.prepared import RIGHT, Store, records
 from promptlab.stats import Inference, Pairs, infer, prompt_names
 
 KINDS = ("a", "b", "both", "neither")
 KEYS = ["suite", "task", "item"]
+FIRSTS = (
+    "SELECT t.task, t.item, t.base_prompt, t.replicate, t.answer, i.input, i.targets FROM trials t "
+    "JOIN (SELECT unnest(?::VARCHAR[]) AS task, unnest(?::VARCHAR[]) AS item) asked ON t.task = asked.task AND t.item = asked.item "
+    "LEFT JOIN items i ON i.suite = t.suite AND i.task = t.task AND i.item = t.item "
+    "WHERE t.model = ? AND t.setting = ? AND t.arm = ? AND (? IS NULL OR t.base_prompt = ?) ORDER BY t.order"
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,12 @@ class Side:
         rows = self.store.whole(self.model, self.setting, task, (self.arm,), items)
         rows = rows if self.prompt is None else rows[rows["base_prompt"] == self.prompt]
         return rows.sort_values(["base_prompt", "replicate"], kind="stable")
+
+    def firsts(self, tasks: Sequence[str], items: Sequence[str]) -> dict[tuple[str, str], dict[str, Any]]:
+        """By task and item, which come in pairs: input, accepted answers and answer of the first base prompt and repeat."""
+        rows = self.store.query(FIRSTS, [list(tasks), list(items), self.model, self.setting.id, self.arm, self.prompt, self.prompt])
+        rows = rows.sort_values(["base_prompt", "replicate"], kind="stable").drop_duplicates(["task", "item"])
+        return {(str(row["task"]), str(row["item"])): row for row in records(rows)}
 
 
 def names(store: Store) -> dict[str, str]:
@@ -108,12 +121,20 @@ def paired(a: Side, b: Side, task: str | None) -> pd.DataFrame:
 def difference(pairs: pd.DataFrame) -> Inference:
     """A minus B, averaged over the tasks, by the core that gives the verdicts."""
     found = []
-    for task, rows in pairs.groupby("task", sort=False):
-        clusters = rows["cluster"].where(rows["cluster"].notna(), rows["item"]).to_numpy()
-        grouped = clusters if len(set(clusters)) < len(clusters) else None
-        s, b = (rows[name].to_numpy(dtype=np.float64) for name in ("mean_a", "mean_b"))
-        found.append(Pairs(task=str(task), s=s, b=b, clusters=grouped, n_planned=len(rows)))
+    clusters = pairs["cluster"].where(pairs["cluster"].notna(), pairs["item"]).to_numpy()
+    s, b = (pairs[name].to_numpy(dtype=np.float64) for name in ("mean_a", "mean_b"))
+    for task, here in _of_tasks(pairs):
+        own = clusters[here]
+        grouped = own if len(set(own)) < len(own) else None
+        found.append(Pairs(task=task, s=s[here], b=b[here], clusters=grouped, n_planned=len(here)))
     return infer(found)
+
+
+def _of_tasks(pairs: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
+    """Each task and the places of its rows, in the order in which tasks come."""
+    codes, names = pd.factorize(pairs["task"])
+    for i, name in enumerate(names):
+        yield str(name), np.flatnonzero(codes == i)
 
 
 def count_only(a: Side, b: Side, task: str | None) -> int:
@@ -153,12 +174,13 @@ def by_task(a: Side, b: Side) -> pd.DataFrame:
     """One row for each task that both have: items, mean scores in percent, the difference in points, flips; the largest loss first."""
     pairs = paired(a, b, None)
     rows = []
-    for task, group in pairs.groupby("task", sort=False):
-        mean_a, mean_b = float(group["mean_a"].mean()), float(group["mean_b"].mean())
+    means, kinds = [pairs[name].to_numpy(dtype=np.float64) for name in ("mean_a", "mean_b")], pairs["kind"].to_numpy()
+    for task, here in _of_tasks(pairs):
+        (mean_a, mean_b), kind = (float(mean[here].mean()) for mean in means), kinds[here]
         rows.append(
             {
-                "task": str(task), "items": len(group), "A": 100 * mean_a, "B": 100 * mean_b, "points": 100 * (mean_a - mean_b),
-                "only A right": int((group["kind"] == "a").sum()), "only B right": int((group["kind"] == "b").sum()),
+                "task": task, "items": len(here), "A": 100 * mean_a, "B": 100 * mean_b, "points": 100 * (mean_a - mean_b),
+                "only A right": int((kind == "a").sum()), "only B right": int((kind == "b").sum()),
             }
         )  # fmt: skip
     columns = ["task", "items", "A", "B", "points", "only A right", "only B right"]

@@ -7,70 +7,31 @@ Only frames are put in English: denials, alternatives, doubts, corrections and c
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-from promptlab.scoring.answers.frames_east import CHINESE, JAPANESE, KOREAN
-from promptlab.scoring.answers.frames_europe import ENGLISH, FRENCH, GERMAN, SPANISH
+from promptlab.scoring.answers.frames import english, french, german, spanish
+from promptlab.scoring.answers.frames.east import CHINESE, JAPANESE, KOREAN
 from promptlab.scoring.answers.text import western, words
 from promptlab.scoring.compiled import regex
 
 LONGEST = 1_500
 """Characters of the longest reply whose frames are put in English."""
-_FRAMES = {
-    "en": ENGLISH,
-    "de": GERMAN,
-    "fr": FRENCH,
-    "es": SPANISH,
-    "zh": CHINESE,
-    "ja": JAPANESE,
-    "ko": KOREAN,
+_FRAMES = {"de": german.FRAMES, "fr": french.FRAMES, "es": spanish.FRAMES, "zh": CHINESE, "ja": JAPANESE, "ko": KOREAN}
+_IN_ENGLISH = tuple((words(needs), (regex(frame, re.I), instead, bool(judges))) for needs, frame, instead, *judges in english.FRAMES)
+_COMPILED = {
+    language: tuple((regex(frame, re.I), instead, bool(judges)) for frame, instead, *judges in frames)
+    for language, frames in _FRAMES.items()
 }
-_COMPILED = {language: tuple((regex(frame[0], re.I), frame[1], len(frame) > 2) for frame in frames) for language, frames in _FRAMES.items()}
-_GERMAN_WORDS = words(
-    "nein nichts nicht oder sondern statt anstatt anstelle weder entweder eher keine keinen keinem keinesfalls keineswegs niemals mitnichten "
-    "ob blick tatsächlich wirklichkeit vielleicht teils könnte könnten kann richtig korrekt bezweifle alles abhängt hängt zuerst "
-    "zunächst anfangs ursprünglich dachte "
-    "erste erster erstes ersten zweite zweiter zweites zweiten letztere moment halt entscheide wähle tippe fällt nehme klar "
-    "eindeutig vermutlich wahrscheinlich wohl meiner ehesten beantworten antworten"
+_MARKS = tuple(
+    (language, words(own.WORDS), (words(own.WORDS) - words(own.SHARED)) | words(own.COMMON))
+    for language, own in (("de", german), ("fr", french), ("es", spanish))
 )
-_FRENCH_WORDS = words(
-    "pas ou non ne n premier seconde deuxième dernière nullement aucun soit peut pourrait plutôt lieu d abord première car je "
-    "j mon cela ça il probablement clairement avis"
-)
-_SPANISH_WORDS = words(
-    "no o u ni segunda segundo ningún ninguna ningún nada sino pero porque ya tanto depende quizá quizás tal más bien lugar "
-    "vez primero primera "
-    "falso incorrecto erróneo podría puede queda elijo me quedo inclino escojo selecciono opto trata probablemente claramente "
-    "opinión sin duda diría absoluto"
-)
-_MARKS = (
-    (
-        "de",
-        _GERMAN_WORDS,
-        (_GERMAN_WORDS - words("ob halt alles moment hängt"))
-        | words("ist die der das es ich und aber antwort von auf ob ein eine einen sind wird mit für dieser diese dieses dem den zu"),
-    ),
-    (
-        "fr",
-        _FRENCH_WORDS,
-        (_FRENCH_WORDS - words("non ne n soit lieu abord d c j première premier"))
-        | words("est les la le une mais c j réponse il ce cet cette en que qui à et de des du sont plus elle rien"),
-    ),
-    (
-        "es",
-        _SPANISH_WORDS,
-        (_SPANISH_WORDS - words("no u ya me tal vez sin"))
-        | words("es el los las la una respuesta y de del en que se esta este por son con"),
-    ),
-)
+"""For each language of Europe the words of its frames, and those by which it is known."""
 _KANA, _HANGUL, _HAN = regex("[\u3040-\u30ff]"), regex("[\uac00-\ud7af]"), regex("[\u4e00-\u9fff]")
 
 
-_ENGLISH_WORDS = words(
-    "also equally may might could glance sight surface superficially circumstances account case rather means question say sound look seem read"
-)
-_IN_ENGLISH = words(
-    "the is are and or but not of to than answer my would because that this rather so only both it its an could be from with"
-)
+_ENGLISH_WORDS = frozenset[str]().union(*(needs for needs, _ in _IN_ENGLISH))
+_ENGLISH = words("the is are and or but not of to than answer my would because that this rather so only both it its an could be from with")
 
 
 _FRAMED = _ENGLISH_WORDS.union(*(framed for _, framed, _ in _MARKS))
@@ -87,7 +48,7 @@ def _language(text: str) -> str:
         return ""
     found = [(len(said & own), language) for language, framed, own in _MARKS if not framed.isdisjoint(said) and not own.isdisjoint(said)]
     most, language = max(found, default=(0, ""))
-    if most > len(said & _IN_ENGLISH):
+    if most > len(said & _ENGLISH):
         return language
     return "" if _ENGLISH_WORDS.isdisjoint(said) else "en"
 
@@ -97,10 +58,27 @@ def in_english(text: str, judges: bool = True) -> str:
 
     Without `judges` what says that something is right or wrong stays: where the options are right and wrong it is the answer.
     """
-    if len(text) > LONGEST or not (language := _language(text)):
-        return text
+    told = _told(text, judges) if len(text) <= LONGEST else None
+    return text if told is None else told
+
+
+_PLACES = {word: tuple(n for n, (needs, _) in enumerate(_IN_ENGLISH) if word in needs) for word in _ENGLISH_WORDS}
+"""For each word of English frames the places of the frames that need it or another one."""
+
+
+def _needed(said: frozenset[str]) -> list[tuple[re.Pattern[str], str, bool]]:
+    """The English frames that have one of the words that they need, in order."""
+    return [_IN_ENGLISH[n][1] for n in sorted({n for word in said & _ENGLISH_WORDS for n in _PLACES[word]})]
+
+
+@lru_cache(maxsize=4096)
+def _told(text: str, judges: bool) -> str | None:
+    """The text with its frames in English; None where it has none."""
+    if not (language := _language(text)):
+        return None
     told = text
-    for pattern, instead, judging in _COMPILED[language]:
+    frames = _COMPILED.get(language) or _needed(words(text))
+    for pattern, instead, judging in frames:
         if judges or not judging:
             told = pattern.sub(instead, told)
-    return " ".join(told.split(" ")) if told != text else text
+    return " ".join(told.split(" ")) if told != text else None

@@ -9,7 +9,9 @@ from promptlab.scoring.compiled import regex
 
 _NOT = (
     r"(?:\b(?:not|never|neither|nor|hardly|scarcely|barely|anything but|far from|by no means|in no way|no way|no longer|instead of"
-    r"|rather than|unlike|except|nothing|nicht|kaum|(?:nur|bloß) scheinbar|only (?:apparently|seemingly|superficially)|s[oó]lo (?:aparentemente|en apariencia)|(?<!ein )wenig|(?<!un )(?:peu|poco)|kein\w{0,2}|n'est pas|pas"
+    r"|rather than|unlike|except|nothing|nicht|kaum|(?:nur|bloß) scheinbar|only (?:apparently|seemingly"
+    r"|superficially)|s[oó]lo (?:aparentemente|en apariencia)|(?<!ein )wenig|(?<!un )(?:peu|poco)"
+    r"|kein\w{0,2}|n'est pas|pas"
     r"|weder|ni|no (?:es|son|hay)|non è|não é|ne sont pas|(?<!no )(?<!without )doubt(?:ful)?"
     r"|disagree|deny|unlikely|refuse"
     r"|hesitate to|fails? to|wrong to|incorrect to|mistake to|impossible)\b(?![\"'])|n't\b|cannot\b|不是|不|並非|并非)"
@@ -75,7 +77,8 @@ _LABELLED = regex(
 
 
 CUES = words(
-    "scheinbar apparently seemingly superficially aparentemente apariencia kaum wenig peu poco not t cannot nor never neither hardly scarcely barely but far means way no less than nicht kein keine keinen keiner pas "
+    "scheinbar apparently seemingly superficially aparentemente apariencia kaum wenig peu poco not t cannot nor never neither "
+    "hardly scarcely barely but far means way no less than nicht kein keine keinen keiner pas "
     "doubt doubtful disagree deny unlikely refuse hesitate fail fails wrong incorrect incorrecto mistake mistaken error false "
     "impossible instead rather unlike except nothing too out excluded falsch faux weder ni close nope nein non agree"
 )

@@ -78,7 +78,13 @@ def _is_edge(item: Any) -> bool:  # noqa: ANN401 (of Python's parser)
     return bool(item == (_constants.AT, _constants.AT_BOUNDARY))
 
 
+_MARK = "\ue000"
+"""From this letter on, letters are marks that a rule puts into a text before it is searched: what they stand for is not known."""
+
+
 def _of_literal(literal: str, begins: bool, ends: bool) -> set[str] | None:
+    if max(literal) >= _MARK:
+        return None
     if not literal.isascii():
         return set() if _FOLDED.isdisjoint(literal) else None
     part = spaced(literal)[1:-1]
@@ -96,11 +102,15 @@ def _of_one(kind: Any, value: Any, begins: bool, ends: bool) -> set[str] | None:
         found = [_of_sequence(one, begins, ends) for one in value[1]]
         return None if None in found else {part for one in found for part in one or ()}
     foreign = kind is _constants.IN and all(
-        (of is _constants.LITERAL and what > 127) or (of is _constants.RANGE and what[0] > 127) for of, what in value
+        (of is _constants.LITERAL and 127 < what < ord(_MARK)) or (of is _constants.RANGE and 127 < what[0] <= what[1] < ord(_MARK))
+        for of, what in value
     )
     return set() if foreign else None
 
 
+_COMMON = frozenset(str.split("a an and are as de der die en es est i is ist it la le of or que that the this to was"))
+
+
 def _worth(parts: set[str]) -> int:
-    """The length of the shortest part; nothing at all is best, for then no text of ASCII matches."""
-    return min(map(len, parts), default=1000)
+    """The length of the shortest part, 1 where that is a word of most texts; nothing at all is best: no text of ASCII matches then."""
+    return min((1 if part[-1] == " " and part.strip() in _COMMON else len(part) for part in parts), default=1000)

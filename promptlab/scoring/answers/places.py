@@ -6,6 +6,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from promptlab.scoring.answers import conclusions as said
@@ -102,6 +103,8 @@ class Reply:
 
     readings: list[tuple[str, str]] | None = None
     """The texts that its places hold, where all were made."""
+    number: tuple[Decimal | None, str, str] | None = None
+    """The number that it says, where it was looked for: the value, the rule that found it, and the text with its numbers in digits."""
 
     def __init__(self, answer: str) -> None:
         text = answer.strip(" ")

@@ -59,7 +59,7 @@ _CONTRACTED = (
 )
 """What each of them holds, the pattern, and the words in full."""
 CJK = "\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af"
-_SCRIPTS = regex(rf"(?<=[A-Za-z)])(?=[{CJK}])|(?<=[{CJK}])(?=[A-Za-z(])|(?<=[{CJK}],)(?=\d)")
+_SCRIPTS = regex(rf"(?<=[A-Za-z)])(?=[{CJK}])|(?<=[{CJK}])(?=[A-Za-z(])|(?<=[{CJK}][,:])(?=\d)")
 """Where Latin letters touch letters of East Asia: no word continues there."""
 CACHED = 16_384
 """Texts that are kept in compared form: those of the items of a task, and the last replies."""

@@ -90,6 +90,8 @@ _NEXT_ITEM = regex(r"\n *(?:input|question) *:")
 _LIST_GOES_ON = regex(
     rf"{_CLOSE}\??{_CLOSE}(?:,|/|&|\bor\b|\band\b)(?:{_GAP}\b(?:or|and|maybe|perhaps|possibly|also|either|even)\b){{0,3}}{_GAP}{_LISTED}"
 )
+_LIST_REACH = 200
+"""More characters than there are between two options of a list; a mention is no ASCII."""
 _LIST = regex(_LISTED + _LIST_GOES_ON.pattern)
 _LIST_CAME_BEFORE = regex(rf"{_LISTED}{_CLOSE}(?:/|&|\bor\b|\band\b){_GAP}$")
 _TURNED_DOWN = (
@@ -332,7 +334,9 @@ class _Choices:
 
     def _taken(self, text: str, match: re.Match[str]) -> list[int]:
         """The option of a match, or all that the text names when the match only opens a list."""
-        return self._tokens(text, _LISTED) if _LIST_GOES_ON.match(text, match.end("option")) else [self._at(match["option"])]
+        end = match.end("option")
+        listed = not text[end : end + _LIST_REACH].isascii() and _LIST_GOES_ON.match(text, end) is not None
+        return self._tokens(text, _LISTED) if listed else [self._at(match["option"])]
 
     def _leading_label(self, text: str) -> int | None:
         """A label that opens the reply, unless it is the first of several."""

@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.denials import denies, denying
+from promptlab.scoring.answers.denials import denies, denying, may_deny
+from promptlab.scoring.answers.held import may_hold
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import fold, full, key, words
 from promptlab.scoring.compiled import regex
@@ -45,7 +46,8 @@ _C, _E = "(?P<c>[\ue000\ue001])", "[\ue000\ue001]"
 _TOLD = regex(
     rf"\b(?:because of|due to|owing to|wegen|aufgrund(?: von)?|à cause de|en raison de|debido a|a causa de"
     rf"|por culpa de) \W*(?:la |the )?{_C}[^.]{{1,60}}?{_E}"
-    rf"|^\W*(?:because|since|weil|da|parce que|comme|puisque|como|porque|ya que|dado que) [^.\ue000\ue001]{{1,100}}?(?P<c9>{_E})[^.]{{1,100}}?{_E}"
+    rf"|^\W*(?:because|since|weil|da|parce que|comme|puisque|como|porque|ya que|dado que) [^.\ue000\ue001]{{1,100}}?(?P<c9>{_E})"
+    rf"[^.]{{1,100}}?{_E}"
     rf"|(?:(?:因为|由于) ?(?P<c1>{_E})[^。.]{{0,20}}?{_E})|(?P<c2>{_E})[^。.\ue000\ue001]{{0,8}}(?:导致"
     rf"|引起|造成|引发|使得|促使)[^。.\ue000\ue001]{{0,4}}{_E}"
     rf"|{_E} ?[はがは是은는이가] ?(?P<c3>{_E}) ?[的の의] ?(?:结果|結果|后果|影響|결과)"
@@ -59,6 +61,7 @@ _TOLD = regex(
     re.I,
 )
 """Causes that a sentence tells where no word between the two does: "because of A, B happened", "AがBを引き起こした"."""
+_may_tell = may_hold(_TOLD)
 _EITHER = regex("[\ue000\ue001] ?(?:or|and|/|&|oder|ou|o|y) ?(?:sentence )?(?:[12]\\b|[\ue000\ue001])")
 _RELATED = regex(
     r"\W*([\ue000\ue001])[\s,;]{1,3}(?:(?P<because>because|since|due to|as a result of)"
@@ -127,23 +130,26 @@ def _loosely(sentence: str) -> str:
     return r"\b" + r"\W+".join(map(re.escape, named)) + r"\b(?:\.(?=[\"')]|\s*(?:→|[-=]>|\()))?"
 
 
+def _marked(place: str, mentions: re.Pattern[str]) -> str:
+    """A place with each mention of a sentence as one private character."""
+    return mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), place)
+
+
 def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tuple[int | None, str]:
     text = full((reply.corrected or reply.head).casefold())
     if not _NOT_THE_OTHER_CUES.isdisjoint(words(text)):
-        marked = mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), text)
+        marked = _marked(text, mentions)
         if (without := _NOT_THE_OTHER.sub("", marked)) != marked and re.search("[\ue000\ue001]", without):
             reply = located(without.replace("\ue000", "sentence 1").replace("\ue001", "sentence 2"))
             text = reply.head
-    if (told := _TOLD.search(mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), text))) is not None and not denying(
-        told[0]
-    ):
+    if _may_tell(text) and (told := _TOLD.search(_marked(text, mentions))) is not None and not denying(told[0]):
         return ord(next(one for one in told.groups() if one)) - 0xE000, "role"
     if (chosen := by_role(text, mentions, _CAUSES)) is not None:
         return chosen, "role"
     concluded = [text] if reply.corrected else [full(reply.concluded.text.casefold())] if reply.concluded is not None else []
     states = full((reply.states or "").casefold())
     for place in dict.fromkeys((*concluded, states, full(reply.unremarked.casefold()), full(reply.text.casefold()))):
-        marked = mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), place)
+        marked = _marked(place, mentions)
         if _EITHER.search(marked):
             return None, ""
         named = set(re.findall("[\ue000\ue001]", marked))
@@ -157,8 +163,9 @@ def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tu
             return int(place.strip(" .()#")) - 1, "whole"
         if not named and (told := _BARE_NUMBER.match(place)) is not None and not any(c.isdigit() for c in place[told.end() :]):
             return int(told[1]) - 1, "number"
-        if len(named) == 1 and denies(marked) and _DENIED_ONE.fullmatch(marked) is not None:
+        denied = len(named) == 1 and may_deny(place) and denies(marked)
+        if denied and _DENIED_ONE.fullmatch(marked) is not None:
             return 1 - (ord(named.pop()) - 0xE000), "the other one"
-        if len(named) == 1 and not denies(marked):
+        if len(named) == 1 and not denied:
             return ord(named.pop()) - 0xE000, "conclusion" if concluded and place == concluded[0] else "whole"
     return None, ""

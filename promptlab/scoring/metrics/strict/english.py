@@ -8,14 +8,18 @@ from functools import lru_cache
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.abroad import in_english
 from promptlab.scoring.answers.places import Reply, located
-from promptlab.scoring.answers.text import CACHED, fold, key
+from promptlab.scoring.answers.text import CACHED, fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict.notations import arabic
 
 _ASKS = regex(r"(?:is|are|was|were|does|do|did|can|could|would|should|which|what|who) [^.!?\n]*\?", re.I)
 """A reply that is a question and nothing else."""
 _UNSURE = regex(
-    r"whether [^.!?;\n]{1,120} (?:is|remains) (?:really |still )?(?:anyone's guess|anybody's guess|open|debatable|a matter of \w+|unclear|uncertain|not clear"
+    r"\W*[^?\n]{1,30}\? ?\W*[^?\n]{1,30}\? ?(?:it(?:'s| is) |that(?:'s| is) )?(?:(?:hard|difficult"
+    r"|impossible|tough) to (?:say|tell|decide)|schwer zu sagen"
+    r"|difficile à dire|difícil de decir|很难说|说不好|難しい|말하기 어렵)[^.\n]*\W*$|"
+    r"whether [^.!?;\n]{1,120} (?:is|remains) (?:really |still )?(?:anyone's guess|anybody's guess"
+    r"|open|debatable|a matter of \w+|unclear|uncertain|not clear"
     r"|ambiguous|(?:hard|difficult|impossible) to (?:say|tell|know))\W*$|"
     r"(?:it(?:'s| is) )?(?:really |still |rather )?(?:(?:i(?:'m| am) )?(?:not (?:really |quite "
     r"|entirely )?(?:sure|clear|certain)|unsure|unclear|uncertain)|(?:hard|difficult|impossible) to"
@@ -25,6 +29,7 @@ _UNSURE = regex(
     re.I,
 )
 """A reply that only says that it does not know."""
+_DOUBTS = words("whether if which between")
 IN_ENGLISH = ("cause", "choice", "label", "larger", "letter", "level", "number", "rhyme", "word")
 """Kinds whose answers are options, names or numbers, so that the words around them may be put in English."""
 
@@ -60,4 +65,5 @@ def settles_nothing(text: str, options: tuple[str, ...] | None) -> str:
     """Why a reply settles on nothing: it only asks, where it is to choose among `options`, or does not know; '' where it may settle."""
     if options is not None and text.endswith("?") and _ASKS.fullmatch(text) is not None and not _asking(options):
         return "question"
-    return "unsure" if _UNSURE.match(text) is not None else ""
+    may_doubt = text.count("?") > 1 or not text.isascii() or not _DOUBTS.isdisjoint(words(text))
+    return "unsure" if may_doubt and _UNSURE.match(text) is not None else ""

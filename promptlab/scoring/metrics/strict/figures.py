@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from promptlab.scoring.answers.denials import CUES, DENIED_AFTER, denied_before
-from promptlab.scoring.answers.text import CACHED, words
+from promptlab.scoring.answers.text import words
 from promptlab.scoring.compiled import regex
 
 _CURRENCY = r"[$€£¥₹]"
@@ -83,7 +83,7 @@ _BARS = CUES | words(
 """In a text of ASCII without one of these words and of "<", ">" and "-" no number is denied, compared with or negative."""
 
 
-@lru_cache(maxsize=CACHED)
+@lru_cache(maxsize=2048)
 def figures(text: str) -> tuple[Figure, ...]:
     """The numbers of a text in digits."""
     found: list[Figure] = []

@@ -12,7 +12,7 @@ from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.remarks import EXPLANATION, sentences
-from promptlab.scoring.answers.text import CACHED, fold, key
+from promptlab.scoring.answers.text import CACHED, fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
 from promptlab.scoring.metrics.strict.figures import DOTTED, OR, VERB, Figure, figures, leads, unlabelled
@@ -59,6 +59,15 @@ _ASIDE = regex(
     r"|its|their)\s(?![^.]*\b(?:makes?|gives?|brings?)\b)|\s[—–]\s)",
     re.I,
 )
+_ASIDES = words("since because as weil denn car parce porque")
+
+
+def _aside(text: str) -> re.Match[str] | None:
+    """Where a text begins to explain."""
+    may = "(" in text or "," in text or "-" in text or not text.isascii() or not _ASIDES.isdisjoint(words(text))
+    return _ASIDE.search(text) if may else None
+
+
 _AFTER = regex(r"(?:After|Having|Although|Nach|Nachdem|Après|Tras|Aunque)\s[^,.;]*\d[^,.;]*,\s+(?=[^\d,.;]{3,}\d)")
 """A clause that comes before what the sentence says: "After having begun in 1939, it ended in 1945"."""
 _IN_TOTAL = regex(r"^(?:\s[\w-]+){0,2}\s(?:in total|altogether|in all|overall|en tout|insgesamt|en total)\b", re.I)
@@ -75,7 +84,7 @@ def _things(found: Sequence[Figure], text: str) -> Sequence[Figure]:
 
 def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
     text = unlabelled(text)
-    if (aside := _ASIDE.search(text)) is not None and aside.start() and figures(text[: aside.start()]):
+    if (aside := _aside(text)) is not None and aside.start() and figures(text[: aside.start()]):
         settled, value = _of_sentence(text[: aside.start()], alone=False)
         if settled and value is not None:
             return True, value
@@ -176,8 +185,10 @@ def number(reply: Reply, item: Item) -> Scored:
 
 def numbered(reply: Reply) -> tuple[Decimal | None, str, str]:
     """The number that a reply says, the rule that found it, and the text with its numbers in digits."""
-    plain = reply.text if _PLAIN.fullmatch(reply.text) else undated(arabic(reply.text.replace(" bzw. ", " oder ")))
-    return *_number(reply if plain == reply.text else located(plain)), plain
+    if reply.number is None:
+        plain = reply.text if _PLAIN.fullmatch(reply.text) else undated(arabic(reply.text.replace(" bzw. ", " oder ")))
+        reply.number = *_number(reply if plain == reply.text else located(plain)), plain
+    return reply.number
 
 
 @lru_cache(maxsize=CACHED)
@@ -262,7 +273,7 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
     if (checked := _checked(stated)) is not None:
         return checked, "equation"
     for part in reversed(stated):
-        if (aside := _ASIDE.search(part)) is not None and aside.start() and figures(part[: aside.start()]):
+        if (aside := _aside(part)) is not None and aside.start() and figures(part[: aside.start()]):
             settled, value = _of_sentence(part[: aside.start()], alone=False)
             if settled and value is not None:
                 return value, "statement"

@@ -120,14 +120,16 @@ _SARCASM = Roles(
         re.I,
     ),
     regex(
-        r"\b(?:sincere\w*|genuine\w*|literal\w*|serious\w*|earnest\w*|straightforward|factual|plain|non-sarcastic|honest\w*"
+        r"\b(?:sincere\w*|genuine\w*|literal\w*|serious\w*|premier degré|earnest\w*|straightforward|factual|plain|non-sarcastic|honest\w*"
         r"|true statement|(?:without|no) (?:any )?(?:sarcas|iron)\w*|ernst\w*|aufrichtig\w*|ehrlich\w*|wörtlich|sincères?|sérieu\w+"
         r"|littérale?|sincer[oa]s?|seri[oa]s?|literale?)\b|❌|\bno\W*$"
         r"|[认認]真|真[诚誠心]|[严嚴][肃肅]|字面|誠実|本気|真面目|文字通り|진심|진지|문자 그대로",
         re.I,
     ),
     regex(
-        r"\bmore (?:sarcastic|ironic)\b|\b(?:sarkast|iron)ischer als\b|\b(?:plus|más|più|mais) (?:sarc|ir[oó]n)\w+ (?:que?|di|do)\b", re.I
+        r"\bmore (?:sarcastic|ironic)\b|\b(?:sarkast|iron)ischer(?: \w+)? als\b|\b(?:plus|más|più|mais) (?:sarc"
+        r"|ir[oó]n)\w+ (?:que?|di|do)\b",
+        re.I,
     ),
     regex(r"\bless (?:sarcastic|ironic)\b|\b(?:moins|menos|meno|weniger) (?:sarc|sark|ir[oó]n)\w+ (?:que?|di|do|als)\b", re.I),
 )

@@ -9,67 +9,8 @@ from promptlab.scoring.answers.denials import CUES, DENIED_AFTER, DENIES, may_de
 from promptlab.scoring.answers.held import may_hold
 from promptlab.scoring.answers.text import fold, key, western, words
 from promptlab.scoring.compiled import regex
+from promptlab.scoring.metrics.strict.vocabulary import OTHER_WORDS
 
-_YES = (
-    r"yep|yeah|yup|yea|affirmative|(?:absolutely|definitely|certainly|of course)(?! (?:not|(?:an? )?[\"']?(?:no|yes))\b)",
-    r"y|true|ja|oui|sí|sì|si|sim|是的?|对|肯定的?|はい|ええ|네|예",
-)
-_NO = (
-    r"nope|nah|(?:definitely|certainly|absolutely|of course) not(?! (?:an? )?[\"']?(?:yes|no|true|false)\b)|not at all",
-    r"n|false|nein|non|não|nao|negative|いいえ|아니요|아니오|不是?|否定的?|否|没有",
-)
-_WORDS: dict[str, tuple[str, str]] = {
-    "yes": _YES,
-    "no": _NO,
-    "true": (_YES[0], rf"{_YES[1]}|yes|t|wahr|richtig|vrai|verdadero|verdadeiro|vero|cierto|certo|真|正确|正しい|참"),
-    "false": (rf"untrue|{_NO[0]}", rf"{_NO[1]}|no|f|falsch|faux|falso|假|错误|不正确|間違い|偽|거짓"),
-    "positive": (
-        r"positiv\w{0,2}|positifs?|positives|positiv[oa]s?|正面的?|正向|积极的?|積極的?|肯定的な?|ポジティブ"
-        r"|긍정(?:적인)?적?",
-        r"pos|肯定",
-    ),
-    "negative": (
-        r"negativ\w{0,2}|négatifs?|négatives?|negatif|negativ[oa]s?|负面的?|負面的?|负向|消极的?|消極的?|否定的な?|ネガティブ|부정적?",
-        r"neg|否定",
-    ),
-    "neutral": (r"neutrale[rsmn]?|neutres?|neutr[oa]s?|中立的?|中性|ニュートラル|중립적?", ""),
-    "correct": (
-        r"right(?= (?:explanation|reason|answer)| *$)|richtige?|korrekte?|zutreffend|correcte?s?|exacte?|juste|correct[oa]s?|acertad[oa]"
-        r"|正确的?|正確|正しい|正しく|맞는|맞습니다|맞아요|맞다|맞음|맞(?=지)|옳은|옳습니다|옳아요|옳다"
-        r"|옳음|옳(?=지)|올바른|올바릅니다|올바르(?=지)",
-        r"yes|true|对|對",
-    ),
-    "incorrect": (
-        r"wrong|falsche?|inkorrekte?|unrichtig|unzutreffend|incorrecte?s?|inexacte?|fausse|faux|erronée?"
-        r"|incorrect[oa]s?|erróne[oa]|fals[oa]"
-        r"|错误的?|錯誤|错的|間違いで?|間違って|誤りで?|不正解|틀린|틀렸|틀림|틀리|잘못된|잘못되|옳지 않|맞지 않|올바르지 않",
-        r"no|false",
-    ),
-    "entailment": (r"entails|entailed|entail|蕴含|蕴涵|含意|함의", "folgerung|implication|implicación"),
-    "contradiction": (
-        r"contradicts?|contradicted|contradictory|widerspruch|widersprüchlich|contradictoires?|contradicción"
-        r"|contradictori[oa]s?|矛盾的?|모순",
-        "",
-    ),
-    "nonentailment": (r"non[ -]?entailment|does not follow|doesn't follow", ""),
-    "valid": ("gültige?[rsn]?|schlüssig|stichhaltig|valides?|valable|valido|válid[oa]s?|有效的?|有効|妥当|유효|타당", "yes|true"),
-    "invalid": (
-        "ungültige?[rsn]?|unschlüssig|invalides?|invalido|inválid[oa]s?|无效的?|無效|無効|무효|부당",
-        "no|false",
-    ),
-    "plausible": (
-        "plausib(?:el|le[rsn]?)|glaubwürdig|plausibles|vraisemblable|crédible|verosímil|creíble|plausibile|plausível|合理的?|可信|说得通"
-        "|もっともらしい|もっともらし(?=く)|ありえる|あり得る|現実的|그럴듯|그럴 듯|타당|개연성이 있",
-        "yes|true",
-    ),
-    "implausible": (
-        "unplausib(?:el|le[rsn]?)|implausibel|unglaubwürdig|invraisemblable|inverosímil|improbable"
-        "|implausível|不合理|不可信|说不通|非現実的"
-        "|ありえない|あり得ない|ありえません|あり得ません|말이 안 되|말이 안 됩|터무니없|비현실적",
-        "no|false",
-    ),
-}
-"""Other words of an option: those that are clear anywhere, and those that count alone, in front or as a conclusion."""
 _NO_NOUN = regex(
     r"(?<!by )\bno (?=(?:\w+ )?(?:way|idea|answers?|information|mistakes?|comment|one|doubts?|question|worries|problem|need|matter|reason"
     r"|ifs|wonder|more|longer"
@@ -82,7 +23,10 @@ _CLUES = words(
     "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
     "negativo negativa pos neg falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
     "from out negative does doesn sim nao vero verdadeiro certo valido invalido plausibile valide "
-    "second runner backup widerspruch neutrale neutraler neutrales neutre neutres neutro neutra neutros neutras folgerung implication korrekt korrekte "
+    "overall whole balance mostly largely predominantly mainly insgesamt alles globalement ensemble majoritairement general conjunto "
+    "mayormente mayoritariamente second runner backup too stretch overstatement exaggeration widerspruch neutrale neutraler "
+    "neutrales neutre neutres neutro neutra neutros neutras folgerung implication "
+    "korrekt korrekte "
     "inkorrekt "
     "inkorrekte unrichtig richtige falsche zutreffend unzutreffend correcte correctes correcto correcta correctos correctas incorrecte "
     "incorrecto incorrecta exacte exactes exacto juste fausse acertado acertada inexacte erronea positive positives positifs positivos "
@@ -135,7 +79,7 @@ _ARTICLE_A = regex(
 
 
 _ONLY_IF = (
-    r"\b(?:would|could|might) (?:only )?be (?=[\"'(]?[\w-]+[\"')]? (?:only )?(?:if|when|were)\b)"
+    r"(?:\b(?:would|could|might)|'d) (?:only )?be (?=[\"'(]?[\w-]+[\"')]? (?:only )?(?:if|when|were)\b)"
     r"|\b(?:wäre|würde|serait|sería|sarebbe|seria)\b(?: (?:nur|erst|dann|solo|sólo|so|só|soltanto))?(?=\s+[\"'(]?[\w-]+[\"')]?,?"
     r" (?:(?:nur|dann|solo|sólo|só|soltanto|seulement|uniquement)[ ,]+)?(?:que si|wenn|falls|si|se)\b)"
 )
@@ -148,7 +92,7 @@ class _Words:
     def __init__(self, options: tuple[str, ...]) -> None:
         self.options = options
         self.keys = keys = [key(option).replace(" ", "") for option in options]
-        named = [(option, _WORDS[name]) for option, name in zip(options, keys, strict=True) if name in _WORDS]
+        named = [(option, OTHER_WORDS[name]) for option, name in zip(options, keys, strict=True) if name in OTHER_WORDS]
         self.eastern = _eastern(named, keys)
         synonyms = [(option, _pattern(clear, keys)) for option, (clear, _) in named]
         synonyms += [(option, _in_words(option)) for option in options]
@@ -171,7 +115,8 @@ class _Words:
             rf"|\b(?:an?|any) [\"']?{one}[\"']?(?: \w+)? would\b(?! be (?:my|the|correct|right|appropriate|best|fitting))"
             rf"|{one}(?:{after}|[\"')]* would (?:only )?(?:hold|follow|apply|require|need)\b"
             rf"|[\"')]* (?:would be|is|comes|comes in) (?:my |a |the )?(?:close |distant )?(?:second|next best|runner-up|backup)\b"
-            rf"|[\"')]* would be (?:wrong|odd|strange|unusual|incorrect|unlikely)\b)",
+            rf"|[\"')]* would be (?:too \w+|a stretch|an overstatement|an exaggeration|going too far|wrong"
+            rf"|odd|strange|unusual|incorrect|unlikely)\b)",
             re.I,
         )
         self.truths = None if self.yes_no or "true" in keys else regex(rf"[\"']?(?P<one>{one})[\"']?{_TRUTHS.pattern}", re.I)
@@ -180,6 +125,18 @@ class _Words:
             rf"(?P<option>{one})[\"']?\s?[:=(]\s?{share.format('share')}|{share.format('percent')}\s?% (?P<other>{one})", re.I
         )
         self.among = regex(rf"^\W*(?:among|of|out of|between|from)\b[^.\n]*,\s+(?=(?:the |an? )?{one}[^,.\n]*\W*$)", re.I)
+        self.mostly = regex(
+            rf"(?:\b(?:overall|on (?:the whole|balance)|mostly|largely|predominantly|mainly|all in all|überwiegend"
+            rf"|insgesamt|größtenteils|im großen und ganzen"
+            rf"|alles in allem|globalement|dans l'ensemble|majoritairement|en general|en conjunto|mayormente"
+            rf"|mayoritariamente|en líneas generales)\b"
+            rf"|总体(?:上|而言|来说|来看)?|整体(?:上|而言|来说|来看)?|大体上|全体(?:的に|として)(?:は|見ると"
+            rf"|みると)?|概ね|おおむね|전반적으로|대체로|전체적으로)[:,、]?"
+            rf" ?(?:(?:it's|it is|this is|is|i'd say|the \w+ is|ist (?:es|sie|die \w+|das)|an?|eine?|c'est"
+            rf"|est|es|la \w+ (?:est|es)|die \w+ ist|是|为|偏向?|은|는) ?){{0,3}}"
+            rf" ?[\"'(]*({one})(?! (?:and|und|et|y) )",
+            re.I,
+        )
         self.named = regex(one, re.I)
         self.low = tuple(option.lower() for option in options)
 
@@ -252,6 +209,8 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
         text = _NO_NOUN.sub("without ", text)
         text = text if "✅" in text else text.rstrip(" ❌✗✘")
         text = _yes_or_no(text, known)
+    if "correct" in known.keys and _CORRECT_THING.search(text):
+        text = _CORRECT_THING.sub("the ", text)
     if _AMONG.match(text):
         text = known.among.sub("", text, count=1)
     if known.truths is not None and (":" in text or "=" in text) and _TRUTHS.search(text):
@@ -262,6 +221,12 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
         text = pattern.sub(lambda match: f" {options_of[(match.lastindex or 1) - 1]} ", text).replace("  ", " ").strip()
     for option, pattern, may_name in known.synonyms:
         text = (pattern.sub(f" {option}{end}", text) if may_name(text) else text).replace("  ", " ").strip()
+    if (
+        (not text.isascii() or not _MOSTLY.isdisjoint(words(text)))
+        and (mostly := known.mostly.findall(text))
+        and len({one.casefold() for one in mostly}) == 1
+    ):
+        return str(mostly[0])
     if _SHARE.search(text) and (most := _largest(text, known)) is not None:
         return most
     if not _may_turn_down(text, known.low):
@@ -317,10 +282,23 @@ def _yes_or_no(text: str, known: _Words) -> str:
     return fold(text)
 
 
+_CORRECT_THING = regex(
+    r"\bthe (?:in)?correct (?=(?:object|referent|antecedent|person|word|pronoun|interpretation|noun"
+    r"|subject|meaning|reference|sentence)\b)",
+    re.I,
+)
+"""What a reply calls correct that is not the reasoning."""
+_MOSTLY = words(
+    "overall whole balance mostly largely predominantly mainly all insgesamt alles im globalement ensemble majoritairement general "
+    "conjunto "
+    "mayormente mayoritariamente"
+)
 _AMONG = regex(r"\W*(?:among|of|out of|between|from)\b", re.I)
 _SHARES = regex("[:=(%]")
 _SHARE = regex(r"[:=(]\s?\d|\d\s?% ")
-_TURNS_DOWN = CUES | words("second next runner backup than over less would could might no so serait sarebbe seria")
+_TURNS_DOWN = CUES | words(
+    "too stretch overstatement exaggeration second next runner backup than over less would could might no so serait sarebbe seria"
+)
 
 
 def _may_turn_down(text: str, options: tuple[str, ...]) -> bool:

@@ -23,17 +23,15 @@ SCORES_KEPT = 65_536
 """Scores of a kind that are kept."""
 
 _FILLER = regex(
-    r"^(?:sure|okay|ok|certainly|of course|absolutely|let me think|let's see"
-    r"|let's think step by step|here (?:is|are) [^\n]{0,80}|here's [^\n]{0,80})"
-    r"[\s!.,:]*$",
+    r"^(?:sure|okay|ok|certainly|of course|absolutely|let me think|let's see|let's think step by step"
+    r"|here (?:is|are) [^\n]{0,80}|here's [^\n]{0,80})[\s!.,:]*$",
     re.I,
 )
 PREFIX = regex(r"^[^\W\d][\w '\-]{0,40}\s?:\s+")
 SAYS = regex(
     r"^(?P<head>.{1,200}?)(?:'s|\s(?:is|are|was|would be|should be|becomes|means|spells?|makes?|gives?"
     r"|(?:unscrambles?|rearranges?|(?:can be )?(?:unscrambled|rearranged)) (?:to|into|as)(?: (?:spell|form|make|give))?"
-    r"|translates (?:to|as)|se dit|se dice"
-    r"|se traduit par|se traduce (?:como|por)|significa|signifie|veut dire|bedeutet|ist"
+    r"|translates (?:to|as)|se dit|se dice|se traduit par|se traduce (?:como|por)|significa|signifie|veut dire|bedeutet|ist"
     r"|sind|lautet|heißt(?: auf \w+)?|est|sont|(?:happened|occurred|took place|began|started|ended|was|is) (?:on|in)"
     r"|es|son|=|->|=>|→))[\s:]+(?P<tail>.+)$",
     re.S,
@@ -114,6 +112,8 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
     A reply that only denies says nothing, unless it chooses among options; where the input opens it, the rest is read as well.
     """
 
+    framed, numbers = kind.__name__ in IN_ENGLISH, kind.__name__ == "number"
+
     def fresh(answer: str, item: Item, asked: _Asked) -> Scored:
         if not answer.strip():
             return Scored(0.0, None)
@@ -124,20 +124,15 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             return Scored(0.0, None, "echo")
         if ":" in reply.text and ("\n" in reply.text or reply.text.count(":") > 1):
             reply = own_item(reply, item.input)
-        if kind.__name__ in IN_ENGLISH:
-            reply = put_in_english(reply, item, kind.__name__ == "number")
+        if framed:
+            reply = put_in_english(reply, item, numbers)
             if rule := settles_nothing(reply.text, item.choices if chooses else None):
                 return Scored(0.0, None, rule)
         scored = kind(reply, item)
         if not scored.score and (rest := behind(reply.text, asked.folded, asked.opening) or (" " in reply.text and repeated(reply.text))):
             scored = kind(located(rest), item)
-        if (
-            scored.score
-            and not chooses
-            and scored.rule != "members"
-            and (said not in asked.keys or _MARKS.search(reply.text))
-            and reply.denied
-        ):
+        told = said not in asked.keys or _MARKS.search(reply.text) is not None
+        if scored.score and told and not chooses and scored.rule != "members" and reply.denied:
             return scored if _denying(item.targets) else Scored(0.0, None, "denied")
         if scored.extracted or (scored.extracted is None and not scored.score):
             return scored

@@ -14,14 +14,17 @@ _FIRST = 0xE000
 _ONE = "[\ue000-\ue00f]"
 _CLAUSES = regex(
     r"[;\n。]|[.!?](?=\s|$)|,(?! (?:which|who|is|was|being)\b)|、"
-    r"|\b(?:while|whereas|and|but|though|although|because|since|compared (?:to|with)|y|und|et)\b|(?<=[고며])\s|(?<=지만)\s| e "
+    r"|\b(?:while|whereas|and|but|though|although|because|since|alors que|tandis que|mientras(?: que)?"
+    r"|während|wohingegen|compared (?:to|with)|y|und|et)\b|(?<=[고며])\s|(?<=므로)\s|(?<=\S) (?=(?:원인|결과)[은는] )|(?<=지만)\s"
+    r"| e "
     r"|(?<=\S) (?=(?:結果|原因|大き|小さ|较|較|결과|원인)\S{0,3}:)"
     r"|(?<=[✅❌✔✗✘])(?=\s*\S)",
     re.I,
 )
 _DENIED_AFTER = regex("ではな|ではあり|じゃな|くな[いか]|くありま|지 않|[이가은는] 아니|아닙|아닌")
 _BOTH = regex(
-    f"\\b(?:of|between|from|entre|zwischen|de|von) (?:an? |the |l[ea] |el |une? |d(?:er|em|ie|as) |eine[rm]? )?{_ONE},? ?(?:and|or|et|ou|y|o|und|oder|,)"
+    f"\\b(?:of|between|from|entre|zwischen|de|von) (?:an? |the |l[ea] |el |une? |d(?:er|em|ie|as) "
+    f"|eine[rm]? )?{_ONE},? ?(?:and|or|et|ou|y|o|und|oder|,)"
     f" (?:an? |the |l[ea] |el |une? |d(?:er|em|ie|as) |eine[rm]? )?{_ONE}",
     re.I,
 )
@@ -56,10 +59,11 @@ class Roles:
     other: re.Pattern[str]
     first: re.Pattern[str]
     second: re.Pattern[str]
-    may_tell: Callable[[str], bool] = field(init=False)
+    each: tuple[tuple[Callable[[str], bool], re.Pattern[str]], ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "may_tell", may_hold(self.asked, self.other, self.first, self.second))
+        found = ((may_hold(pattern), pattern) for pattern in (self.asked, self.other, self.first, self.second))
+        object.__setattr__(self, "each", tuple(found))
 
 
 def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
@@ -67,9 +71,7 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
 
     `mentions` has one group `o0`, `o1` ... for each of two options.
     """
-    if len(text) > 2000 or not roles.may_tell(text):
-        return None
-    if not any(pattern.search(text) for pattern in (roles.asked, roles.other, roles.first, roles.second)):
+    if len(text) > 2000 or not any(may_tell(text) and pattern.search(text) for may_tell, pattern in roles.each):
         return None
     marked = mentions.sub(lambda match: chr(_FIRST + int(str(match.lastgroup)[1:])), text)
     if _ORDER.search(marked) and len(order := list(dict.fromkeys(re.findall(_ONE, marked)))) == 2:
@@ -101,7 +103,10 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
     return 1 - bad.pop() if not good and len(bad) == 1 else None
 
 
-_THAN = regex("(?:(?<!相)比\\W*(?P<than>[\ue000\ue001])|(?P<than_>[\ue000\ue001])\\W*(?:より|보다|ほど|만큼))(?P<rest>[^。,.!\n]*)")
+_THAN = regex(
+    "(?:(?:(?<!相)比|(?<=没)有|(?<=不)[如及])\\W*(?P<than>[\ue000\ue001])|(?P<than_>[\ue000\ue001])\\W*(?:より"
+    "|보다|ほど|만큼))(?P<rest>[^。,.!\n]*)"
+)
 _BIG, _LITTLE, _NOT = regex("大|重|高|[크큽큰큼]|무[거겁]"), regex("[小轻軽矮低]|작|가[벼볍]"), regex("不|没|ない|ません|않|덜 ")
 """Comparisons of East Asia, where the relation follows both names: "A比B大", "AはBより大きい", "A가 B보다 크다"."""
 NEVER = regex("(?!)")
@@ -109,7 +114,7 @@ NEVER = regex("(?!)")
 
 def compared(place: str, mentions: re.Pattern[str], more: re.Pattern[str] = _BIG, less: re.Pattern[str] = _LITTLE) -> int | None:
     """Which of two names a text in Chinese, Japanese or Korean calls the larger one; None where it compares nothing."""
-    if not any(map(place.__contains__, ("比", "より", "보다", "ほど", "만큼"))):
+    if not any(map(place.__contains__, ("比", "没有", "不如", "不及", "より", "보다", "ほど", "만큼"))):
         return None
     marked = mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), place)
     if (told := _THAN.search(marked)) is None:

@@ -8,7 +8,7 @@ from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.denials import DENIES, may_deny
 from promptlab.scoring.answers.places import Reply
-from promptlab.scoring.answers.text import full, key
+from promptlab.scoring.answers.text import full, key, words
 from promptlab.scoring.compiled import regex
 
 _SAME = regex(
@@ -33,7 +33,25 @@ _ELSEWHERE = regex(
 """What may be the same or differ besides the meaning."""
 _NOT_SAME = regex(rf"(?:{DENIES}|\bno|\bdo(?:es)? not|\bnot)\s+(?:\w+ ){{0,3}}(?:{_SAME.pattern})")
 _NOT_DIFFERENT = regex(rf"{DENIES}\s+(?:\w+ )?(?:{_DIFFERENT.pattern})")
-_TRUTH = {"yes": True, "true": True, "t": True, "y": True, "no": False, "false": False, "f": False, "n": False}
+_TRUTH = {
+    **dict.fromkeys(("ja", "oui", "sí", "はい", "ええ", "네", "예", "是", "是的", "对"), True),
+    **dict.fromkeys(("nein", "non", "いいえ", "아니요", "아니오", "否", "不"), False),
+    "yes": True,
+    "true": True,
+    "t": True,
+    "y": True,
+    "no": False,
+    "false": False,
+    "f": False,
+    "n": False,
+}
+
+
+_TELLS = words(
+    "bedeutungsunterschied change changes changed else means mean unterscheiden unterscheidet unterschied anderes andere "
+    "distincts "
+    "cambia cambian diferencia selben"
+)
 
 
 def sense(reply: Reply, item: Item) -> Scored:
@@ -50,8 +68,33 @@ def sense(reply: Reply, item: Item) -> Scored:
 _PUNCTUATION = regex(r"(?:[^\w':]|_)+")
 
 
+_CHANGES = regex(
+    r"\b(?:(?:meanings?|senses?|it) (?:does not |do not |doesn't |don't )?change[sd]?|(?:means|mean) something (?:else"
+    r"|different)|unterscheid\w+|\w*unterschied\w*"
+    r"|ändert sich|etwas anderes|eine andere|diff[éè]r\w+|sens (?:ne )?change|change (?:pas|d'une)|distincts?|cambian?|diferencias?)\b"
+    r"|区别|变化|差[别異异]|違い|変わ|차이|다르지"
+)
+_SAME_ABROAD = regex(r"\b(?:im|in) selben sinn\w*\b")
+_NOT_ABROAD = regex(r"\b(?:not|no|nicht|keine[nr]?|pas|don't|doesn't)\b|没有|不|无|ない|ません|없|않")
+_LEADING = regex(r"^(?:no (?=the|el|la|it|they)|nein |non |いいえ|아니[요오] ?|不 )")
+"""A no that answers the question before the sentence says why."""
+_NOT_SAME_EAST = regex(r"(?:同じ|같은|동일한)[^。.]{0,8}(?:ではな|ではあり|じゃな|아니|아닙|아닌)")
+
+
+def _told(read: str) -> bool | None:
+    """Whether a text says that a sense changes or does not; None where it says neither."""
+    if _SAME_ABROAD.search(read) is not None:
+        return _NOT_ABROAD.search(read) is None
+    if _NOT_SAME_EAST.search(read) is not None:
+        return False
+    return None if _CHANGES.search(read) is None else _NOT_ABROAD.search(_LEADING.sub("", read)) is not None
+
+
 def _same(read: str) -> bool | None:
     """What a text says about two senses: the same, not, or None where it says both or nothing. A leading yes or no counts."""
+    changes = _told(read) if not read.isascii() or not _TELLS.isdisjoint(words(read)) else None
+    if changes is False or (changes and _SAME.search(read) is None):
+        return changes
     if (told := re.search(r"\b(same|different)[\w ]{0,20}: ?(true|yes|false|no)\b", read)) is not None:
         return (told[1] == "same") == _TRUTH[told[2]]
     read = _ELSEWHERE.sub(" ", read)

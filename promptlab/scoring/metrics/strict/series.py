@@ -41,7 +41,13 @@ def _are_letters(target: str) -> bool:
 _ONE_LETTER = regex(r"(?<!\w)[A-Za-z](?!\w)")
 
 
-_JOINS = frozenset({"and", "then", "sorted", "first", "next", "last", "lastly", "finally", "followed", "by"})
+_JOINS = frozenset(
+    str.split(
+        "puis ensuite enfin d'abord et dann danach zuerst schließlich zuletzt und luego después finalmente primero por último y "
+        "然后 接着 最后 首先 再"
+        " 次に 最後に まず そして 그다음 마지막으로 먼저 그리고"
+    )
+) | frozenset({"and", "then", "sorted", "first", "next", "last", "lastly", "finally", "followed", "by"})
 
 
 def sequence(reply: Reply, item: Item) -> Scored:
@@ -140,7 +146,10 @@ def _named(targets: tuple[str, ...]) -> tuple[set[str], ...]:
     return tuple({key(part) for part in target.split(",")} for target in targets)
 
 
-_MARKED = r"(?:\s(?:is|are)\b)?\W{0,4}(?:\([^()]*\)\W*)?(?:(?P<yes>yes|true|✅|✓|✔|(?:an? )?animal)|no|false|❌|✗|✘|not)(?!\w)"
+_MARKED = (
+    r"(?:\s(?:is|are)\b)?\W{0,4}(?:\([^()]*\)\W*)?(?:(?P<yes>yes|true|ja|oui|sí|si|是|はい|예|네|tier|✅|✓|✔|(?:an? )?animal)"
+    r"|no|nein|non|否|不是|いいえ|아니요|아니오|false|❌|✗|✘|not)(?!\w)"
+)
 _OUT = regex(
     r"\b(?:not (?:an? )?\w+|non[- ]?\w+|objects?|others?|other \w+|things|isn't|aren't|is not|are not|except|excluding|exclude"
     r"|without|remaining|keine?|nicht|neither|weder|ni|né|nem"
@@ -160,7 +169,8 @@ _PARTS = regex(
 
 
 _LEFT_OUT = regex(
-    r"^(?:excluding|except(?: for)?|apart from|leaving out|removing|besides|aside from)\b[^.\n]*?, (?=we"
+    r"^除了?[^,。]*, ?(?:其[余他它](?:的)?(?:都是|均为|均是|是)?)?|^(?:excluding|except(?: for)?"
+    r"|apart from|leaving out|removing|besides|aside from)\b[^.\n]*?, (?=we"
     r"|the|i|you|there|it)"
 )
 

@@ -1,0 +1,99 @@
+"""Frames of replies in English."""
+
+from __future__ import annotations
+
+from promptlab.scoring.answers.frames.common import BUT, JUDGES, X
+
+FRAMES = (
+    (
+        "others",
+        rf"\b(?:some|many)(?: people| readers)? (?:would|might|may|could|will) (?:say|argue|think|call it"
+        rf"|read it as)(?: that it is)? {X},?"
+        r" (?:and |while |whereas |but )?others(?: (?:would|might|may|could))?(?: (?:say|argue|think|call it))? ",
+        r"either \1 or ",
+    ),
+    (
+        "while although though",
+        rf"\b(?:while|although|though) (?:some|many|one|people|you)(?: people| readers)? (?:might|may"
+        rf"|would|could) (?:say|argue|think|claim)"
+        rf"(?: that it is)? {X}, i(?:'d| would) (?:say|argue|go with|call it) ",
+        BUT,
+    ),
+    (
+        "considered thought tempted toyed",
+        rf"\bi (?:considered|thought about|was tempted by|toyed with|also considered) {X}, but ",
+        BUT,
+    ),
+    (
+        "some many one people you",
+        rf"\b(?:some|many|one|people|you)(?: people| readers)? (?:might|may|would|could) (?:say|argue"
+        rf"|think|claim|argue for|make a case for)"
+        rf"(?: that it is| for)? {X}, (?:but|yet) (?:(?:i'd|i|would|on|balance|overall|in the end|ultimately|say|argue|think|it's|it|is"
+        r"|the answer is),? )+",
+        BUT,
+    ),
+    (
+        "although though while whilst",
+        rf"\b(?:although|though|even though|while|whilst) {X} (?:seems|looks|may seem|might seem|appears"
+        rf"|sounds|is) (?:tempting|attractive"
+        r"|possible|appealing|likely|plausible|right|correct|reasonable)(?: at first)?, (?:the (?:correct |right )?answer is )?",
+        BUT,
+    ),
+    (
+        "ruling excluding eliminating setting discarding",
+        rf"\b(?:ruling out|excluding|eliminating|setting aside|discarding) {X},? (?:(?:we|you|one|i|that) )?(?:are |am |is )?"
+        r"(?:left with|leaves|arrive at|get) ",
+        BUT,
+    ),
+    ("no", rf"^no, (?:it(?:'s| is) )?not {X}[.;] (?:it(?:'s| is)|rather,?|but) ", BUT),
+    (
+        "apply hold count follow",
+        rf"(?:[;,.]| -) {X} would (?:only )?(?:apply|hold|count|follow) (?:only )?(?:if|in|under|when)\b[^.;]*",
+        "",
+    ),
+    (
+        "also equally well might may",
+        rf"\b(?:could|may|might|can) (?:well |just as well |also )?be {X},? (?:but|and|or|yet|though) (?:(?:it"
+        r"|that|also|equally|just|as|well|easily|could|might|may|can|be|perhaps|maybe) )+",
+        r"could be \1 or ",
+    ),
+    (
+        "may might could",
+        rf"\b(?:it|this) (may|might|could) be {X},? (?:it|this) \1 (?:also |equally |just as well )?be\b",
+        r"could be \2 or",
+    ),
+    (
+        "glance sight surface superficially",
+        rf"\b(?:at first (?:glance|sight)|on the surface|superficially),? (?:(?:it|this|one|that) (?:seems"
+        rf"|looks|appears|sounds)(?: like| to be)? )?{X}, (?:but|yet) (?:(?:actually|really|in fact"
+        r"|in reality|it's|it|is|the answer|,) ?)+",
+        BUT,
+    ),
+    (
+        "cannot can",
+        r"\b(?:one|you|we) (?:cannot|can't|can not) (?:really )?say (?:that )?(?:it|this|the \w+) is\b",
+        "it is not",
+    ),
+    (
+        "nothing",
+        r"\bnothing (?:(?:about|in|at|with) (?:this|that|it|the \w+)(?: \w+)?|here) (?:is|seems|looks|sounds|strikes me as) (?:at all )?",
+        "it is not ",
+    ),
+    (
+        "not hardly no far nope",
+        rf"^{X}\? (?:not (?:at all|really|in the slightest|remotely|a chance)|hardly|no way|far from it"
+        rf"|nope|of course not|certainly not)\W*$",
+        r"it is not \1",
+    ),
+    ("means", r"\bby no means\b", "not"),
+    (
+        "sound look seem read come",
+        rf"\b(?:might|may|could|does) (?:at first )?(?:sound|look|seem|read|come across) (?:like |as )?(?:an? )?{X}[;,.] (?:but |yet )?"
+        r"(?:it(?:'s| is)|that(?:'s| is))(?:n't| not)(?: (?:one|it|the case))?\b",
+        r"is not \1",
+    ),
+    ("question", r"\b(?:is|are) out of the question\b", "is wrong", JUDGES),
+    ("circumstances account case", r"\b(?:under no circumstances|on no account|in no case)\b", "not"),
+    ("rather", rf"(?:^|(?<=[\s\"'(]))rather {X} than\b", r"\1 rather than"),
+)
+"""Each frame after the words of which a reply needs one."""

@@ -1,0 +1,137 @@
+"""Frames of replies in French."""
+
+from __future__ import annotations
+
+from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, NOUN, SECOND, X
+
+_STATEMENT = r"(?:phrase|énoncé|option|affirmation|proposition|réponse|remarque)\b"
+FRAMES = (
+    (
+        rf"{X} ne (?:convient|correspond|va|colle) pas ?[;,.] (?:mais )?(?:je dirais|on dirait|il faut dire"
+        rf"|mieux vaut|il faudrait dire|on dit|plutôt)(?: plutôt)?\b",
+        BUT,
+    ),
+    (rf"^{X} ?\? (?:pas du tout|absolument pas|certainement pas|en aucun cas|pas vraiment|loin de là)\W*$", r"it is not \1"),
+    (r"\brien (?:ici |dans \w+ \w+ )?n'est ", "it is not "),
+    (
+        rf"\b(?:certains|d'aucuns|beaucoup)(?: \w+)? (?:diraient|diront|disent|pensent|pencheraient pour)(?: que c'est)? {X},? (?:et "
+        rf"|mais )?d'autres ",
+        r"either \1 or ",
+    ),
+    (
+        rf"\b(?:certains|d'aucuns|beaucoup) (?:diraient|pourraient dire|diront|pensent)(?: que c'est)? {X}, mais "
+        r"(?:je dirais (?:que c'est )?|pour moi,? (?:c'est )?|c'est |la (?:bonne )?réponse est |je pense que c'est )+",
+        BUT,
+    ),
+    (rf"\bj'ai (?:aussi )?(?:envisagé|considéré|hésité avec|pensé à) {X}, mais ", BUT),
+    (rf"\bbien que {X} soit \w+, (?:la (?:bonne )?réponse est |c'est )?", BUT),
+    (
+        rf"\bon pourrait (?:plaider|argumenter|opter|pencher) pour {X}, mais (?:au final,? |finalement,? "
+        rf"|en fin de compte,? |c'est |la réponse est )+",
+        BUT,
+    ),
+    (rf"\bsi (?:l')?on (?:exclut|écarte|élimine) {X}, (?:il )?(?:ne )?reste(?: que)? (?:donc )?", BUT),
+    (rf"\bnon, (?:ce n'est )?pas {X}[.;] c'est ", BUT),
+    (rf"\bn'est pas {X}[.;] (?:c'est|elle est|il s'agit de) ", r"is not \1, but "),
+    (rf"(?:[;,.]| -) {X} ne (?:s'appliquerait|vaudrait|serait \w+|conviendrait) que [^.;]*", ""),
+    (
+        rf"\bles deux (?:réponses )?(?:sont|restent) (?:possibles|envisageables|plausibles|valables) ?: {X} et ",
+        r"both \1 and ",
+    ),
+    (
+        r"\bon ne (?:peut|saurait) pas (?:dire|affirmer) (?:que (?:ce soit|c'est|(?:la|le|l'|cette|cet"
+        r"|ce) ?[\w-]+ (?:soit|est))|qu'(?:il|elle) (?:soit"
+        r"|est)|qu'il s'agi(?:sse|t) d(?:e|'une?))\s?",
+        "it is not ",
+    ),
+    (
+        r"\bje ne (?:pense|crois) pas (?:que (?:ce soit|c'est|la réponse soit|(?:la|le|l'|cette|cet"
+        r"|ce) ?[\w-]+ (?:soit|est))|qu'(?:il|elle) (?:soit|est)"
+        r"|qu'il s'agisse d(?:e|'une?))\s?",
+        "it is not ",
+    ),
+    (r"\b(?:je doute|il est (?:faux|inexact)) que (?:ce soit|la réponse soit|(?:la|le|l'|cette|cet|ce) ?[\w-]+ soit)\s?", "it is not "),
+    (r"\b(?:il )?ne s'agit (?:certainement |donc )?(?:pas|nullement) (?:de |d'une? )", "it is not "),
+    (
+        r"\bn'est (?:certainement |absolument |donc |vraiment |malheureusement )?(?:pas|nullement|en aucun cas|aucunement"
+        r"|guère)(?: (?:du tout|vraiment|forcément))? (?:la (?:bonne )?réponse|correcte?|juste|exacte?)\b",
+        "is wrong",
+        JUDGES,
+    ),
+    (
+        r"\b(?:ce |cela |ça )?n'est (?:certainement |absolument |donc |vraiment |sûrement )?(?:pas|nullement"
+        r"|en aucun cas|aucunement|guère)(?: (?:du tout|vraiment|forcément))?\b"
+        rf" ?{NOUN}",
+        "it is not ",
+    ),
+    (r"\bne (?:peut|saurait) (?:donc )?pas être\b", "cannot be"),
+    (r"\bn'a (?:absolument |vraiment )?rien (?:de |d')", "it is not "),
+    (r"\bje ne dirais (?:certainement )?pas\b", "it is not"),
+    (r"\b(?:en aucun cas|certainement pas|sûrement pas|surtout pas|absolument pas|pas du tout|aucunement|nullement)\b", "not"),
+    (r"\b(?:ne (?:convient|colle|tient|marche|correspond) pas|n'a (?:pas de|aucun) sens|n'a pas lieu d'être)\b", "makes no sense"),
+    (r"\bne (?:fait|font|donne|donnent|semble|paraît|vaut|valent) (?:pas|guère)\b", "it is not"),
+    (rf"\bn'est {X} qu'en apparence\b", r"is not \1"),
+    (r"\bn'est pas\b", "is not"),
+    (
+        rf"\b(?:impossible de|on ne peut pas|difficile de|il est (?:impossible|difficile) de) (?:dire"
+        rf"|savoir|déterminer|trancher)(?: (?:si (?:c'est|il s'agit de)|entre))? {X}\s(?:ou|et)\b",
+        r"I do not know whether it is \1 or",
+    ),
+    (
+        r"\b(?:je ne sais pas|je ne suis pas sûre?|on ne sait pas|j'ignore|il n'est pas clair|pas clair) s(?:i "
+        r"|')(?:c'est |il s'agit de )?",
+        "I do not know whether it is ",
+    ),
+    (r"\bcela dépend\b|\bça dépend\b|\btout dépend\b|\bselon (?:la |le |l')?[\w']+,", "it depends,"),
+    (rf"\bpeut-être {X}, peut-être\b", r"maybe \1, maybe"),
+    (rf"\bà la fois {X} et\b|\baussi bien {X} que\b|\btant {X} que\b", r"both \1\2\3 and"),
+    (rf"\b(?:peut|pourrait)(?: bien)? être {X},? (?:mais (?:aussi|également)|comme) (?:bien )?", r"could be \1 or "),
+    (rf"\bsoit {X},? (?:soit|ou(?: bien)?)\b", r"either \1 or"),
+    (r"\bou (?:bien|encore|alors)\b", "or"),
+    (rf"\bni {X},? ni\b", r"neither \1 nor"),
+    (rf"\bplutôt {X} que\b", r"\1 rather than"),
+    (r"\bplutôt (?:que|qu')", "rather than "),
+    (r"\bau lieu (?:de|d')\b", "instead of"),
+    (
+        rf"\b(?:j'(?:ai|avais) (?:d'abord|initialement) (?:pensé|cru|dit|écrit|trouvé)|(?:d'abord|au début),? (?:j'ai"
+        rf"|j'avais|je) (?:pens\w+|cru|dit|écrit))"
+        rf"(?: à| que c'était| que)? {X},? mais (?:en (?:fait|réalité),? |finalement,? |la (?:bonne )?réponse est "
+        rf"|c'est |c'était )+",
+        r"It is not \1, but ",
+    ),
+    (
+        rf"\bon pourrait (?:croire|penser|dire)(?: à| que c'est)? {X},? mais (?:en (?:fait|réalité),? "
+        rf"|c'est |la (?:bonne )?réponse est )+",
+        r"It is not \1, but ",
+    ),
+    (rf"\bà première vue,? (?:c'est )?{X},? mais (?:en (?:fait|réalité),? |c'est |la (?:bonne )?réponse est )+", r"It is not \1, but "),
+    (rf"(?:^|(?<=[\s\"']))(?:pas|non)(?: pas)? {X},? mais(?: plutôt| bien)?\b", r"not \1, but"),
+    (r"(?<=, )(?:et )?(?:non|pas) (?=\S)", "not "),
+    (r"\bet (?:non|pas) (?=\S)", "and not "),
+    (r"(?:^|(?<=[\s.-]{2}))(?:attendez?|attends|pardon|erreur),? (?:non|en fait)\b[:,]?", "wait, no:"),
+    (r"\bcar\b", "because"),
+    (
+        r"\b(?:je (?:choisis|choisirais|retiens|sélectionne|prends)|j'opte pour|j'opterais pour|mon choix se porte sur"
+        r"|je penche pour|je vote pour)\b",
+        "I choose",
+    ),
+    (
+        r"^(?:très )?(?:probablement|clairement|sans doute|évidemment|manifestement|à mon avis|selon moi"
+        r"|vraisemblablement|certainement|assurément)[,:]? ",
+        "Clearly ",
+    ),
+    (r"^(?:il s'agit (?:bien |donc |plutôt )?(?:de |d'une? )|je dirais (?:que c'est |que )?|on a (?:donc )?)(?!pas\b)", "It is "),
+    (r"\b(?:répondr\w+|répond|répondre) (?:par )?(?:l'affirmative|la négative) ?: ", "answer: "),
+    (r"\bou\b", "or"),
+    (rf"\b(?:l[ae] )?premi(?:er|ère) {_STATEMENT}", FIRST),
+    (rf"\b(?:l[ae] )?(?:second|seconde|deuxième|dernière) {_STATEMENT}|\bla (?:seconde|deuxième)(?=\s?[.,;]|$)", SECOND),
+)
+WORDS = (
+    "certains aucuns beaucoup envisagé considéré bien plaider si exclut deux pas ou non ne n premier seconde deuxième dernière "
+    "nullement aucun soit peut pourrait plutôt lieu d abord première car je j mon cela ça il probablement clairement avis"
+)
+"""Each frame has one of these words."""
+SHARED = "non ne n soit lieu abord d c j première premier bien si deux"
+"""Those that other languages have as well."""
+COMMON = "est les la le une mais c j réponse il ce cet cette en que qui à et de des du sont plus elle rien"
+"""Other words by which the language is known."""
