@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,6 +106,16 @@ def test_a_key_that_occurs_twice_is_refused(end: str, tmp_path: Path) -> None:
         counts([path])
     path.write_text(path.read_text().replace('"score": 0, ', '"note": {"a": ": "}, '))
     assert counts([path]) == WANT
+
+
+def test_an_archive_with_two_files_of_one_name_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.eval"
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for text_ in ("{}", "[]"):
+            archive.writestr("header.json", text_)
+    with pytest.raises(FileProblems, match="holds 1 files? of a name that another one has"):
+        counts([path])
 
 
 @pytest.mark.parametrize("head", [["item", "arm", "score", "ARM"], ["ARM", "item", "arm", "score"]])

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.importers.values import refusal
+from promptlab.nouns import counted
 from promptlab.sources.encodings import WINDOW, as_utf8
 from promptlab.sources.foreign import SMALL, json_value, unique
 from promptlab.sources.tables import SIZE_LIMIT, content_of
@@ -216,6 +217,10 @@ class Archive:
             self.entries = {info.filename: info for info in self._zip.infolist() if not info.is_dir()}
         except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, struct.error) as error:
             raise refusal(file.path, f"not a readable zip archive: {error}") from None
+        if len(self.entries) < (n := sum(not info.is_dir() for info in self._zip.infolist())):
+            raise refusal(
+                file.path, f"the archive holds {counted(n - len(self.entries), 'file')} of a name that another one has; pack it again"
+            )
         if len(self.entries) > MOST_ENTRIES:
             raise refusal(file.path, f"the archive holds {len(self.entries):,} files; at most {MOST_ENTRIES:,} are read")
         unpacked = sum(info.file_size for info in self._zip.infolist())

@@ -43,7 +43,7 @@ SHEET = re.compile(rb"<(?:\w+:)?sheet[\s/>]")
 MOST_STYLES, MOST_SHEETS, DEEPEST_XML = 200_000, 1_000, 100
 """Tags of any other part, sheets that it names, and the levels of tags."""
 KEY = re.compile(r'"[ \t\r\n]*:')
-"""What follows every key in JSON, and may stand in a text."""
+"""The end of a key in JSON, which a text may hold as well."""
 LONG_NUMBER = re.compile(r"[0-9]{16}")
 """What orjson may read as a fraction."""
 
