@@ -114,7 +114,7 @@ def test_an_archive_with_two_files_of_one_name_is_refused(tmp_path: Path) -> Non
         warnings.simplefilter("ignore")
         for text_ in ("{}", "[]"):
             archive.writestr("header.json", text_)
-    with pytest.raises(FileProblems, match="holds 1 files? of a name that another one has"):
+    with pytest.raises(FileProblems, match="holds 1 file of a name that another one has"):
         counts([path])
 
 
