@@ -80,6 +80,23 @@ def test_a_sheet_with_a_time_that_is_none_is_refused_and_so_is_one_that_contradi
             read(*odd)
 
 
+def test_a_folder_that_vanishes_while_it_is_rated_is_told_and_no_traceback(own: Run) -> None:
+    from streamlit.testing.v1 import AppTest
+
+    def page(folder: str) -> None:
+        from pathlib import Path
+
+        from promptlab.explorer import rating
+
+        rating.show(Path(folder), rater="r1", items=3)
+
+    shown = AppTest.from_function(page, kwargs={"folder": str(own.folder)}, default_timeout=60).run()
+    own.folder.rename(own.folder.with_name("elsewhere"))
+    shown = next(button for button in shown.button if button.label in ("3", "Tie")).click().run()
+    assert not shown.exception
+    assert "cannot be written" in " ".join(str(one.value) for one in (*shown.error, *shown.warning, *shown.text, *shown.markdown))
+
+
 def test_many_ratings_are_one_chain_however_they_are_added(own: Run) -> None:
     unit = units(own, 3)[0]
     value = "A" if unit.is_pair else 3

@@ -105,13 +105,13 @@ def _named(files: Mapping[str, bytes]) -> dict[str, list[Any]]:
 
 
 def _append(folder: Path, path: Path, ratings: Sequence[Rating]) -> None:
-    path.parent.mkdir(exist_ok=True)
     rows = [{**{k: v for k, v in asdict(rating).items() if k != "more"}, **rating.more} for rating in ratings]
     is_new = not path.exists()
     before = _lines(folder, path)
     theirs = {other.stem: _lines(folder, other) for other in sorted(path.parent.glob("*.jsonl")) if other != path}
     rows[0] |= {OTHERS: _named(theirs)} if theirs else {}
     try:
+        path.parent.mkdir(exist_ok=True)
         number = opened_to_write(path, os.O_APPEND, 0o600)
     except OSError as error:
         raise RunProblem(f"{path}: cannot be written: {error.strerror or error}") from None
