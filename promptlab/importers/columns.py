@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from promptlab.importers.cells import cell_text
@@ -55,24 +56,25 @@ def chosen_columns(
         found[what] = column
     if shaped_as is not None:
         found = {what: column for what, column in shaped_as.items() if column not in found.values()} | found
-    by_name = {column.strip().lower(): column for column in reversed(table.columns)}
-    several = {name: alike for name in by_name if len(alike := [c for c in table.columns if c.strip().lower() == name]) > 1}
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for column in table.columns:
+        by_name[column.strip().lower()].append(column)
     guesses = []
     for what, names in {**obvious, **FURTHER}.items():
         if shaped_as and what in ("item", "answer", "prompt"):
             continue
         taken = {column for other, column in found.items() if what in obvious or other != "item"}
-        name = next((n for n in names if n in by_name and by_name[n] not in taken), None)
+        name = next((n for n in names if n in by_name and by_name[n][0] not in taken), None)
         if what not in found and name is not None:
-            if name in several and _differ(table, several[name]):
+            if _differ(table, by_name[name]):
                 flag = f"choose one with --{what.replace('_', '-')}, or " if what in obvious else ""
-                called = f"{table.path.name} could be the {what.replace('_', ' ')} ({listed(several[name])})"
+                called = f"{table.path.name} could be the {what.replace('_', ' ')} ({listed(by_name[name])})"
                 raise UsageProblem(f"several columns of {called}; {flag}rename the others")
-            found[what] = by_name[name]
-            guesses += [f"{what} is the column {by_name[name]!r}"] if what in obvious else []
+            found[what] = by_name[name][0]
+            guesses += [f"{what} is the column {by_name[name][0]!r}"] if what in obvious else []
     return found, guesses
 
 
 def _differ(table: Table, columns: Sequence[str]) -> bool:
     """Whether columns hold different values in some row."""
-    return any(len({cell_text(row.values.get(name)) for name in columns}) > 1 for row in table.rows)
+    return len(columns) > 1 and any(len({cell_text(row.values.get(name)) for name in columns}) > 1 for row in table.rows)
