@@ -136,6 +136,8 @@ _SARCASM = Roles(
 _LETTERED = regex(
     r"(?:\b(?:statement|option|sentence|choice) )?(?:\((?:(?P<o0>a)|(?P<o1>b))\)|(?<!\w)(?:(?P<p0>a)|(?P<p1>b))\)|\b(?:(?P<q0>a)"
     r"|(?P<q1>b))(?= ?[:=]|$))"
+    r"|(?:选项|選項|選択肢|선택지|보기|陈述|语句|\b(?:aussage|äußerung|satz|énoncé|phrase|affirmation|opción|frase|oración)) ?"
+    r"(?:(?P<u0>a)|(?P<u1>b))(?![a-z])"
     r"|\b(?:statement|option|sentence|choice) (?:(?P<s0>a)|(?P<s1>b))\b|(?<!\w)(?:(?P<t1>b)(?= is))"
     r"|\bthe (?:(?P<r0>first|former)|(?P<r1>second|latter))(?: one| statement| option| sentence)?\b",
     re.I | re.M,

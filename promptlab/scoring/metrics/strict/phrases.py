@@ -260,6 +260,8 @@ def _bare(text: str) -> list[str]:
     if text.isalnum():
         return [text]
     forms = [text]
+    if not text.isascii() and (plain := _COPULA.sub("", text)) != text:
+        forms.append(plain.strip(replies.OUTSIDE))
     if (text[:1] in "tpsljmdcaTPSLJMDCA" or text[-6:].lower() in ("indeed", "obably")) and (plain := _ADVERB.sub("", text)) != text:
         forms.append(plain.strip(replies.OUTSIDE))
     without = text.strip(replies.OUTSIDE).rstrip(".!")

@@ -274,12 +274,25 @@ def _yes_or_no(text: str, known: _Words) -> str:
         return text
     truths = "true" in known.keys
     for pattern, n in ((_YES_ABROAD, 0), (_NO_ABROAD, 1), *(((_TRUE_ABROAD, 0), (_FALSE_ABROAD, 1)) if truths else ())):
+        text = _CALLED_WRONG.sub(r'not "\g<one>"', text) if pattern is _TRUE_ABROAD else text
         name = next(
             (option for option, one in zip(known.options, known.keys, strict=True) if one in (("yes", "true"), ("no", "false"))[n]), None
         )
         if name is not None:
             text = pattern.sub(name, _SAID_NO.sub(name, text) if n and "不" in text else text).replace(f"'{name}'", f'"{name}"')
-    return fold(text)
+    return fold(text if truths else _CALLED_WRONG.sub(r'not "\g<one>"', text))
+
+
+_CALLED_WRONG = regex(
+    r"(?<![A-Za-z])(?P<quote>[\"']?)(?P<one>yes|no|true|false)(?P=quote)(?![A-Za-z])\s?(?:(?:and )?makes (?:no|without) sense"
+    r"|(?:(?:ist|wäre|est|serait|would be|(?:(?<=[\"\'] )|(?<=s ))(?:es|sería|resultaría)|是|も?[はが]|[은는이가])"
+    r"(?: ?(?:hier|ici|aquí|ja|aber|also|donc|claramente|clairement|eindeutig|klar|una?e?|ein|eine|ein klarer|明らかに|显然))*\s?"
+    r"(?:falsch|unpassend|unzutreffend|nicht (?:richtig|korrekt)|fehler|faux|fausse|erreur|error|err[oó]ne[oa]|equivocad[oa]"
+    r"|incorrect[oae]?|wrong|不?错(?:误)?的?|錯|不对|不正确|間違い|不正解|誤り|正しく(?:ない|ありません)|違[うい]|틀[렸린림]\w*|오답\w*|잘못\w*"
+    r"|맞지 않\w*)))(?:です|だ|답입니다| 답\w*)?",
+    re.I,
+)
+"""A yes or no that is called wrong, in another language."""
 
 
 _CORRECT_THING = regex(

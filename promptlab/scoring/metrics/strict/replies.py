@@ -56,7 +56,7 @@ _EXPLAINS = regex(
     r"|antonym|synonym|plural)"
     r"|the (?:one|letter|word|animal)|hope"
     r"|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht"
-    r"|pas|et non|y no)\b"
+    r"|pas|et non|y no|while|whereas|während|wohingegen|tandis que|alors que|mientras que)\b"
     r"|,\s(?:i\.e\.|e\.g\.|that is|for example|for instance|such as)\s|\?\s+[yY]es\b|\s(?:because|since|rather than|instead of"
     r"|and not|as opposed to|as it|as they|weil"
     r"|parce que|porque)\s)"
@@ -66,7 +66,8 @@ _EXPLAINS = regex(
 _REASONS = words("because since rather instead and as weil parce porque")
 _ASIDE = regex(
     r"[(;?]|-\s|,\s(?:because|since|as|i|the|of|definitely|for|hope|obviously|naturally|though|probably|clearly|certainly"
-    r"|final|which|meaning|and|but|not|rather|so|nicht|pas|et|y|e\.g|that|such)\b",
+    r"|final|which|meaning|and|but|not|rather|so|nicht|pas|et|y|e\.g|that|such|while|whereas"
+    r"|während|wohingegen|tandis|alors|mientras)\b",
     re.I,
 )
 
