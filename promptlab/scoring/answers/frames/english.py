@@ -87,7 +87,8 @@ FRAMES = (
     ),
     (
         "nothing",
-        r"\bnothing (?:here|(?:about|in) (?:it|(?:this|that|the)(?: \w+)?)) (?:makes|renders) (?:it|(?:this|that|the)(?: \w+)?) (?!sense\b)",
+        r"\bnothing (?:here|(?:about|in) (?:it|(?:this|that|the)(?: \w+)?)) (?:makes|renders) (?:it|(?:this|that"
+        r"|the)(?: \w+)?) (?!sense\b)",
         "it is not ",
     ),
     ("despite spite notwithstanding", r"^(?:despite|in spite of|notwithstanding) [^,.;!?\n]{1,80}, (?=\S)", ""),

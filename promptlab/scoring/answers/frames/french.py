@@ -13,12 +13,14 @@ FRAMES = (
     ),
     (rf"^{X} ?\? (?:pas du tout|absolument pas|certainement pas|en aucun cas|pas vraiment|loin de là)(?:\W*$|[.!](?= ))", r"it is not \1."),
     (
-        rf"\b(?:au premier abord|de prime abord|à première vue),? {X}, (?:mais )?(?:(?:elle|il|cel[au]i?|(?:l[ea] |l'|cette |cet |ce )[\w-]+) )?"
+        rf"\b(?:au premier abord|de prime abord|à première vue),? {X}, (?:mais )?(?:(?:elle|il|cel[au]i?|(?:l[ea] |l'"
+        rf"|cette |cet |ce )[\w-]+) )?"
         r"(?:s'avère|est|se révèle) (?:(?:en (?:fait|réalité)|finalement|être|plutôt) )*",
         BUT,
     ),
     (
-        rf"\b(?:semble|paraît|a l'air|peut sembler|peut paraître) {X},? mais (?:(?:il|elle|cela|ça) )?(?:ne l'est pas|(?:ce )?n'est pas le cas)\b",
+        rf"\b(?:semble|paraît|a l'air|peut sembler|peut paraître) {X},? mais (?:(?:il|elle|cela|ça) )?(?:ne l'est pas"
+        rf"|(?:ce )?n'est pas le cas)\b",
         r"is not \1",
     ),
     (
@@ -151,7 +153,8 @@ FRAMES = (
     (rf"\b(?:l[ae] )?(?:second|seconde|deuxième|dernière) {_STATEMENT}|\bla (?:seconde|deuxième)(?=\s?[.,;]|$)", SECOND),
 )
 WORDS = (
-    "malgré dépit même quoique quoiqu rien abord mais certains aucuns beaucoup envisagé considéré bien plaider si exclut deux pas ou non ne n premier seconde deuxième dernière "
+    "malgré dépit même quoique quoiqu rien abord mais certains aucuns beaucoup envisagé considéré bien plaider si "
+    "exclut deux pas ou non ne n premier seconde deuxième dernière "
     "nullement aucun soit peut pourrait plutôt lieu d abord première car je j mon cela ça il probablement clairement avis"
 )
 """Each frame has one of these words."""

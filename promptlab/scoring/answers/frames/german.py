@@ -35,7 +35,8 @@ FRAMES = (
     (r",? (?:obwohl|obgleich|wenngleich|auch wenn|selbst wenn) [^,.;!?\n]*(?=[.;!?\n]|$)", ""),
     (r", (?:denn|weil|da) (?!ist\b|sind\b|haben\b)", ", because "),
     (
-        r"\b(?:ist|wirkt|klingt|gibt es|sehe ich|finde ich) (?:(?:hier|daran|an \w+ \w+|gar|absolut|überhaupt) )*nichts (?!als\b|ander|zu\b|mehr\b)",
+        r"\b(?:ist|wirkt|klingt|gibt es|sehe ich|finde ich) (?:(?:hier|daran|an \w+ \w+|gar|absolut"
+        r"|überhaupt) )*nichts (?!als\b|ander|zu\b|mehr\b)",
         "is not ",
     ),
     (r"\b(?:nichts|gar nichts) (?:an|in|daran|hieran|hier)\b[^.,;]{0,30} (?:ist|wirkt|klingt) ", "it is not "),
@@ -163,7 +164,8 @@ FRAMES = (
     (rf"\b(?:d(?:ie|er|as|em|en) )?(?:zweite|letztere)[rns]? {_STATEMENT}", SECOND),
 )
 WORDS = (
-    "trotz denn weil da auch selbst wirkt scheint klingt erscheint sieht manche einige viele habe obwohl obgleich schließt wenn scheidet würde wäre möglich nein nichts nicht oder sondern statt anstatt "
+    "trotz denn weil da auch selbst wirkt scheint klingt erscheint sieht manche einige viele habe obwohl obgleich "
+    "schließt wenn scheidet würde wäre möglich nein nichts nicht oder sondern statt anstatt "
     "anstelle weder entweder eher keine keinen keinem keinesfalls keineswegs niemals mitnichten ob blick tatsächlich wirklichkeit "
     "vielleicht teils könnte könnten kann richtig korrekt bezweifle alles abhängt hängt zuerst zunächst anfangs ursprünglich dachte "
     "erste erster erstes ersten zweite zweiter zweites zweiten letztere moment halt entscheide wähle tippe fällt nehme klar "

@@ -24,6 +24,7 @@ FRAMES = (
     (r"^(?:a pesar de|pese a|aunque|si bien) [^,.;!?\n]{1,100}, ", ""),
     (r",? (?:a pesar de|pese a|aunque|si bien) (?!todo\b|también\b)[^,.;!?\n]*(?=[.;!?\n]|$)", ""),
     (r"\bno (?:hay|tiene|veo|contiene) nada (?:de )?(?!más|que\b|mejor)", "it is not "),
+    (r"(?:^|(?<=[.,;] ))nada (?:de )?(?!más|que\b|mejor|menos)(?=\w)", "not "),
     (r"\bno (?=(?:válid|plausible|positiv|negativ|verosímil|creíble|correct|concluyente)\w*)", "not "),
     (r"\bnada (?:de esto|en \w+ \w+|aquí) (?:es|parece|resulta) ", "it is not "),
     (
@@ -111,7 +112,8 @@ FRAMES = (
     (rf"\b(?:la|el) segund[ao] {_STATEMENT}|\bla segunda(?=\s?[.,;]|$)", SECOND),
 )
 WORDS = (
-    "pesar pese suena parecer parecería da dan parece resulta suma dudo algunos muchos unos consideré pensé aunque descartamos excluimos solo sólo ambas ambos "
+    "pesar pese suena parecer parecería da dan parece resulta suma dudo algunos muchos unos consideré pensé aunque "
+    "descartamos excluimos solo sólo ambas ambos "
     "no o u ni segunda segundo ningún ninguna "
     "nada sino pero porque ya tanto depende quizá quizás tal más bien lugar vez primero primera falso incorrecto erróneo podría "
     "puede queda elijo me quedo inclino escojo selecciono opto trata probablemente claramente opinión sin duda diría absoluto"

@@ -108,7 +108,7 @@ class _Words:
             rf"(?:{DENIES}|\bthan|\bover|\bless|{_ONLY_IF}"
             rf"|\b(?:there(?: is|'s)|it's|is|have|has"
             rf"|an?) no "
-            rf"|, (?:no|non|nicht|pas) "
+            rf"|, (?:no|non|nicht|pas) {'' if self.yes_no else '|(?<=[a-z] )(?:no|non|nicht|pas) '}"
             rf"|^no (?=entail|contrad)|^\W*(?:non|nicht|pas|não) |\band so (?:is|are|was) )"
             rf"\s*[\"'(*]*{one}[\"')*]*(?:(?:, (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
             rf",? n?or (?:an? |the )?[\"'(*]*{one}[\"')*]*)?"

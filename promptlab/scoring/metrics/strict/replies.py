@@ -52,11 +52,10 @@ def may_say(text: str) -> bool:
 ARTICLE = regex(r"^(?:es (?=\w+ \w))?(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|du|to|es)(?:\s+|(?<='))", re.I)
 _EXPLAINS = regex(
     r"(?=[\s(;,?])(?:\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course"
-    r"|definitely|for sure|the (?:opposite"
-    r"|antonym|synonym|plural)"
-    r"|the (?:one|letter|word|animal)|hope"
-    r"|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht"
-    r"|pas|et non|y no|while|whereas|während|wohingegen|tandis que|alors que|mientras que)\b"
+    r"|definitely|for sure|the (?:opposite|antonym|synonym|plural)"
+    r"|the (?:one|letter|word|animal)|hope|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht"
+    r"|pas|et non|y no|while|whereas|während|wohingegen|tandis que|alors que|mientras que|que (?:suena|rima)|qui rime|das sich reimt"
+    r"|was sich reimt)\b"
     r"|,\s(?:i\.e\.|e\.g\.|that is|for example|for instance|such as)\s|\?\s+[yY]es\b|\s(?:because|since|rather than|instead of"
     r"|and not|as opposed to|as it|as they|weil"
     r"|parce que|porque)\s)"
@@ -67,7 +66,7 @@ _REASONS = words("because since rather instead and as weil parce porque")
 _ASIDE = regex(
     r"[(;?]|-\s|,\s(?:because|since|as|i|the|of|definitely|for|hope|obviously|naturally|though|probably|clearly|certainly"
     r"|final|which|meaning|and|but|not|rather|so|nicht|pas|et|y|e\.g|that|such|while|whereas"
-    r"|während|wohingegen|tandis|alors|mientras)\b",
+    r"|während|wohingegen|tandis|alors|mientras|que|qui|das|was)\b",
     re.I,
 )
 

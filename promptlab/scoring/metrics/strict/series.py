@@ -152,13 +152,15 @@ _MARKED = (
 )
 _OUT = regex(
     r"\b(?:not (?:an? )?\w+|non[- ]?\w+|objects?|others?|other \w+|things|isn't|aren't|is not|are not|except|excluding|exclude"
-    r"|without|remaining|keine?|nicht|neither|weder|ni|né|nem"
+    r"|without|remaining|(?:pas|non|no) \w+|keine?|nicht|neither|weder|ni|né|nem"
     r"|ne sont pas|n'en sont pas|ne le sont pas|no son|no lo son|não são|non sono|gegenständ\w+"
     r"|dinge|objekte|sachen|objets|choses|objetos|cosas)\b|不是|不属于|不算|物品|物体|(?<!動)物です"
     r"|사물|물건|非|以外|ではな|ではあり|아니|아닌|아닙"
 )
 _PARTS = regex(
-    r"(?:[.;](?=\s|$)|。|,? \b(?:whereas|while|but)\b|\()|[,;]? (?:und )?(?=(?:die|alle) (?:anderen|übrigen|restlichen)\b|der rest\b)"
+    r"(?:[.;](?=\s|$)|。|,? \b(?:whereas|while|but|während|mientras que|tandis que|alors que)\b|\()"
+    r"|, (?:and |und |et |y )?(?=(?:not|pas|non|no) \w)|,? (?:and|et|y) (?=(?:not|pas|non|no) \w)"
+    r"|, (?=[^,.;]{1,60} nicht(?:[.!]|$))|[,;]? (?:und )?(?=(?:die|alle) (?:anderen|übrigen|restlichen)\b|der rest\b)"
     r"|[,;]? (?:et |mais )?(?=(?:tous )?les autres\b|le reste\b)|[,;]? (?:y |pero )?(?=(?:todos )?l[oa]s (?:demás|otr[oa]s)\b|el resto\b)"
     r"|[,;]? (?:and )?(?=(?:all )?(?:of )?the (?:others?|rest|remaining)\b)|,? (?=(?:so|thus|therefore"
     r"|which leaves|leaving|also|donc|il reste|así que|por lo (?:tanto|que)|quedan)\b)|, (?=bei\b)"
