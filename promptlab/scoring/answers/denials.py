@@ -67,7 +67,9 @@ _OPENS = regex(
     re.I,
 )
 _CLOSES = regex(
-    rf"^(?:(?![.!?;]\s)[^\n]){{1,300}}?(?:{DENIED_AFTER}|[\"')]? (?:is|are|was|were)(?:n't| not) (?:the|a|an|in) [^\n]{{1,40}})\W*$", re.I
+    rf"^(?:(?![.!?;]\s|,\s(?:and|und|et|y|while)\s|[,、][^\W\d])[^\n]){{1,300}}?"
+    rf"(?:{DENIED_AFTER}|[\"')]? (?:is|are|was|were)(?:n't| not) (?:the|a|an|in) [^\n]{{1,40}})\W*$",
+    re.I,
 )
 _LABELLED = regex(
     r"^\W*(?:wrong|incorrect|false|not [\w ]{1,20}|non[ -]\w{1,20}|un\w{3,12}|original|input)(?: answer"

@@ -33,6 +33,7 @@ FRAMES = (
         r",? (?:malgré(?! tout| ça| cela)|en dépit d(?:e|es|u)|bien qu(?:e|')|même s(?:i|')|quoiqu(?:e|')) ?[^,.;!?\n]*(?=[.;!?\n]|$)",
         "",
     ),
+    (r"\bsans (?:aucune?|le moindre|la moindre|(?:aucune? )?éléments?|rien de) (?:[\w-]+ )?(?=[\w-]+\s*(?:[.,;!]|$))", "not "),
     (r"\brien (?:ici )?(?:d'|de )(?!autre|plus|mieux|tel)", "not "),
     (
         r"\bnon[ -](?=(?:valide|valable|plausible|vraisemblable|crédible|correcte?|exacte?|positi|négati|concluant|sarcastique)\w*)",
@@ -153,7 +154,7 @@ FRAMES = (
     (rf"\b(?:l[ae] )?(?:second|seconde|deuxième|dernière) {_STATEMENT}|\bla (?:seconde|deuxième)(?=\s?[.,;]|$)", SECOND),
 )
 WORDS = (
-    "malgré dépit même quoique quoiqu rien abord mais certains aucuns beaucoup envisagé considéré bien plaider si "
+    "sans malgré dépit même quoique quoiqu rien abord mais certains aucuns beaucoup envisagé considéré bien plaider si "
     "exclut deux pas ou non ne n premier seconde deuxième dernière "
     "nullement aucun soit peut pourrait plutôt lieu d abord première car je j mon cela ça il probablement clairement avis"
 )

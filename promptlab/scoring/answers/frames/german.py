@@ -33,6 +33,7 @@ FRAMES = (
     (r"\btrotz (?:[\w-]+ ){0,4}?(?-i:[A-ZÄÖÜ])[\w-]+,? ?", ""),
     (r"^(?:obwohl|obgleich|wenngleich|auch wenn|selbst wenn) [^,.;!?\n]{1,100}, (?:so )?", ""),
     (r",? (?:obwohl|obgleich|wenngleich|auch wenn|selbst wenn) [^,.;!?\n]*(?=[.;!?\n]|$)", ""),
+    (r"\bohne (?:(?:jegliche|jede|irgend|ein)\w* )?(?=[\w-]+e[nrs]? )", "not "),
     (r", (?:denn|weil|da) (?!ist\b|sind\b|haben\b)", ", because "),
     (
         r"\b(?:ist|wirkt|klingt|gibt es|sehe ich|finde ich) (?:(?:hier|daran|an \w+ \w+|gar|absolut"
@@ -164,7 +165,8 @@ FRAMES = (
     (rf"\b(?:d(?:ie|er|as|em|en) )?(?:zweite|letztere)[rns]? {_STATEMENT}", SECOND),
 )
 WORDS = (
-    "trotz denn weil da auch selbst wirkt scheint klingt erscheint sieht manche einige viele habe obwohl obgleich "
+    "ohne wobei genauerem genauerer näherer bedenke überlege trotz denn weil da auch selbst wirkt scheint klingt erscheint "
+    "sieht manche einige viele habe obwohl obgleich "
     "schließt wenn scheidet würde wäre möglich nein nichts nicht oder sondern statt anstatt "
     "anstelle weder entweder eher keine keinen keinem keinesfalls keineswegs niemals mitnichten ob blick tatsächlich wirklichkeit "
     "vielleicht teils könnte könnten kann richtig korrekt bezweifle alles abhängt hängt zuerst zunächst anfangs ursprünglich dachte "
@@ -172,7 +174,10 @@ WORDS = (
     "eindeutig vermutlich wahrscheinlich wohl meiner ehesten beantworten antworten"
 )
 """Each frame has one of these words."""
-SHARED = "da ob halt alles moment hängt habe"
+SHARED = "ob halt alles moment hängt habe"
 """Those that other languages have as well."""
-COMMON = "ist die der das es ich und aber antwort von auf ob ein eine einen sind wird mit für dieser diese dieses dem den zu"
+COMMON = (
+    "etwas anderes bedeutet ist die der das es ich und aber antwort von auf ob ein eine einen sind wird mit für dieser "
+    "diese dieses dem den zu"
+)
 """Other words by which the language is known."""

@@ -23,6 +23,7 @@ FRAMES = (
     ),
     (r"^(?:a pesar de|pese a|aunque|si bien) [^,.;!?\n]{1,100}, ", ""),
     (r",? (?:a pesar de|pese a|aunque|si bien) (?!todo\b|también\b)[^,.;!?\n]*(?=[.;!?\n]|$)", ""),
+    (r"\bsin (?:ningún|ninguna|nada(?: de)?|elementos?|aspectos?|rasgos?) (?:[\w-]+ )?(?=[\w-]+\s*(?:[.,;!]|$))", "not "),
     (r"\bno (?:hay|tiene|veo|contiene) nada (?:de )?(?!más|que\b|mejor)", "it is not "),
     (r"(?:^|(?<=[.,;] ))nada (?:de )?(?!más|que\b|mejor|menos)(?=\w)", "not "),
     (r"\bno (?=(?:válid|plausible|positiv|negativ|verosímil|creíble|correct|concluyente)\w*)", "not "),
@@ -112,7 +113,8 @@ FRAMES = (
     (rf"\b(?:la|el) segund[ao] {_STATEMENT}|\bla segunda(?=\s?[.,;]|$)", SECOND),
 )
 WORDS = (
-    "pesar pese suena parecer parecería da dan parece resulta suma dudo algunos muchos unos consideré pensé aunque "
+    "ningún ninguna encaja cuadra sentido pesar pese suena parecer parecería da dan parece resulta suma dudo algunos "
+    "muchos unos consideré pensé aunque "
     "descartamos excluimos solo sólo ambas ambos "
     "no o u ni segunda segundo ningún ninguna "
     "nada sino pero porque ya tanto depende quizá quizás tal más bien lugar vez primero primera falso incorrecto erróneo podría "

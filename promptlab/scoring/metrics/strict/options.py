@@ -38,12 +38,15 @@ def _places(reply: Reply, options: tuple[str, ...]) -> Iterator[tuple[str, str]]
     if reply.wrapper:
         yield reply.text, reply.wrapper
     if reply.concluded is not None:
-        yield reply.concluded.text, "conclusion"
+        yield _BEFORE_ASIDE.sub(r"\1", reply.concluded.text), "conclusion"
     if reply.unremarked != reply.text:
         remarks = f" {key(reply.text.replace(reply.unremarked, ' '))} "
         if reply.unremarked and not any(remarks.startswith(f" {key(option)} ") for option in options):
             yield reply.unremarked, "without remarks"
     yield reply.whole, "whole"
+
+
+_BEFORE_ASIDE = regex(r"^(\(?[a-e]\)) \((?!or\b)[^\n]*$", re.I)
 
 
 def label(reply: Reply, item: Item) -> Scored:

@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.denials import denied_before, denying
+from promptlab.scoring.answers.denials import DENIED_AFTER, denied_before, denying
 from promptlab.scoring.answers.places import Reply
 from promptlab.scoring.answers.text import fold, key, words
 from promptlab.scoring.compiled import regex
@@ -228,6 +228,12 @@ def _only_other(reading: str, asked: str) -> str | None:
     return others[0] if len(others) == 1 and len(others) < len(values) else None
 
 
+_DENIED_AFTER = regex(
+    rf"{DENIED_AFTER}|[\"']?,? (?:makes? (?:no|without|little) sense|means? something (?:else|different)"
+    r"|(?:does|do|did)(?:n't| not) (?:fit|work|apply|make sense)|(?:bedeutet|heißt) etwas anderes|veut dire autre chose"
+    r"|significa otra cosa)\b",
+    re.I,
+)
 _FITS = regex(
     r"(?P<said>[^.;,:\n]{1,40}?)[\"']? ?(?:(?:fits|works|suits|sounds)(?: (?:it|better|best|well|here|perfectly|most)){0,3}"
     r"|(?:is|would be) (?:the |a )?(?:better|best)(?: (?:fit|choice|option))?|(?:passt|wäre|ist) (?:hier )?(?:besser|am besten)"
@@ -253,9 +259,16 @@ def _told(reading: str, asked: str) -> Iterator[str]:
     if not _IS.isdisjoint(words(reading)) and (last := _SAYS_LAST.match(reading)) is not None:
         yield last["tail"].strip(" \"'.!")
     if '"' in reading or "'" in reading:
-        quoted = {text for text in replies.QUOTED.findall(reading) if key(text) != asked}
+        quoted = {
+            one[1] for one in replies.QUOTED.finditer(reading) if key(one[1]) != asked and _DENIED_AFTER.match(reading, one.end()) is None
+        }
         if len(quoted) == 1:
             yield quoted.pop()
+    if not reading.isascii() and replies.NOT_EASTERN.search(reading) is None:
+        known = key(asked).split()
+        named = [text for text in replies.EASTERN.sub(" ", reading).split() if key(text) and key(text) not in known]
+        if len(named) == 1:
+            yield named[0].strip(f"{replies.OUTSIDE}。.,;:、")
     if (bare := replies.unnumbered(reading, most=1)) != reading:
         yield bare.strip()
     if reading[:1] in "oOaA" and (many := _MANY.fullmatch(reading)) is not None:
