@@ -20,7 +20,7 @@ from conftest import ROOT
 from promptlab import api
 from promptlab.nouns import RunProblem
 from promptlab.nouns.errors import FileProblems
-from promptlab.planning.audit import DIFFERS
+from promptlab.planning.audit import DIFFERS, UNKNOWN
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Evidence, Run
 from promptlab.reporting import audited
@@ -257,6 +257,12 @@ def test_commands_refuse_and_force_says_why(honest: Path, tmp_path: Path) -> Non
         forced = runs.run(*command, "--force")
         assert "FAILS ITS AUDIT" in forced.stdout.upper(), command
     assert runs.run("audit", str(folder)).returncode == 1
+
+
+def test_what_is_sent_again_in_vain_says_why() -> None:
+    asked = audited.Asked(0, 0, 0, 0, None, "3 others brought no score, the last: request: HTTP 307: the address redirects to x")
+    assert (asked.row.says, "HTTP 307" in asked.row.found) == (UNKNOWN, True)
+    assert "p =" not in asked._replace(n_aa=5, same_aa=5).row.found
 
 
 def test_a_report_says_whose_word_the_times_are() -> None:

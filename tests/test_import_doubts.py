@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pandas as pd
 import pytest
 
 from promptlab.importers import Options, bring, explain
-from promptlab.nouns.errors import PromptlabError
+from promptlab.nouns.errors import FileProblems, PromptlabError, UsageProblem
 from promptlab.record.store import Run
 from test_import_doors import Writer, counts
 
@@ -71,6 +73,76 @@ def test_items_that_ask_the_same_are_a_cluster_and_items_that_all_do_are_not(tmp
     assert items(lambda i: f"What is {i // 2}?") == {f"What is {i}?" for i in range(4)}
     assert items(lambda i: f"What is {i}?") == {None}
     assert items(lambda _: "What?") == {None}
+
+
+@pytest.mark.parametrize("other", ["Q0", "q0\u200b", "q\u00ad0", "q0\ufe0f"])
+def test_ids_that_only_look_alike_are_refused_in_two_arms_and_a_cluster_in_one(other: str, tmp_path: Path) -> None:
+    rows = long()
+    apart = [[other if row[:2] == ["q0", "cot"] else row[0], *row[1:]] for row in rows]
+    with pytest.raises(FileProblems, match="look alike and are written in two ways"):
+        counts([text(tmp_path, apart)])
+    twice = [*rows, *([other, *row[1:]] for row in rows if row[0] == "q0")]
+    trials = Run(bring([text(tmp_path, twice)], tmp_path / "run", Options()).folder).trials()
+    assert trials.groupby("item")["cluster"].first().dropna().to_dict() == {"q0": "q0", other: "q0"}
+
+
+def test_one_form_of_unicode_is_one_item(tmp_path: Path) -> None:
+    composed, apart = "\u00e9", "e\u0301"
+    rows: list[Row] = [
+        [f"{apart if arm == 'cot' else composed}{i}", arm, of[i]] for arm, of in (("none", NONE), ("cot", COT)) for i in range(8)
+    ]
+    with pytest.raises(FileProblems, match=r"'\\xe90' of the arm 'none' and 'e\\u03010'"):
+        counts([text(tmp_path, [["item", "arm", "score"], *rows])])
+
+
+@pytest.mark.parametrize("end", [".json", ".jsonl"])
+def test_a_key_that_occurs_twice_is_refused(end: str, tmp_path: Path) -> None:
+    rows = [
+        f'{{"item": "q{i}", "arm": "{arm}", "score": 0, "score": {of[i]}}}' for arm, of in (("none", NONE), ("cot", COT)) for i in range(8)
+    ]
+    path = tmp_path / f"a{end}"
+    path.write_text("\n".join(rows) if end == ".jsonl" else f"[{','.join(rows)}]")
+    with pytest.raises(FileProblems, match="the key 'score' occurs twice in one object"):
+        counts([path])
+    path.write_text(path.read_text().replace('"score": 0, ', '"note": {"a": ": "}, '))
+    assert counts([path]) == WANT
+
+
+def test_an_archive_with_two_files_of_one_name_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.eval"
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for text_ in ("{}", "[]"):
+            archive.writestr("header.json", text_)
+    with pytest.raises(FileProblems, match="holds 1 file of a name that another one has"):
+        counts([path])
+
+
+@pytest.mark.parametrize("head", [["item", "arm", "score", "ARM"], ["ARM", "item", "arm", "score"]])
+def test_columns_whose_names_differ_in_case_are_asked_about(head: list[str], tmp_path: Path) -> None:
+    other = {"none": "cot", "cot": "none"}
+    rows = [dict(zip(["item", "arm", "score", "ARM"], [*row, other[str(row[1])]], strict=True)) for row in long()[1:]]
+    path = text(tmp_path, [head, *([row[name] for name in head] for row in rows)])
+    with pytest.raises(UsageProblem, match=r"could be the arm \(.*\); choose one with --arm"):
+        counts([path])
+    assert counts([path], Options(columns={"arm": "arm"})) == WANT
+
+
+def test_an_item_is_in_one_cluster_whichever_arm_names_it(tmp_path: Path) -> None:
+    def clusters(of: Callable[[int, str], str]) -> set[Any]:
+        rows = [[*row, of(int(str(row[0])[1:]), str(row[1]))] for row in long()[1:]]
+        path = text(tmp_path, [["item", "arm", "score", "cluster"], *rows])
+        return set(Run(bring([path], tmp_path / path.stem, Options()).folder).trials()["cluster"])
+
+    assert clusters(lambda i, arm: f"c{i // 2}" if arm == "cot" else "") == {f"c{i}" for i in range(4)}
+    with pytest.raises(FileProblems, match="an item is in one cluster"):
+        clusters(lambda i, arm: f"{arm}{i}")
+
+
+@pytest.mark.parametrize(("score", "told"), [("0_1", "'0_1' is no number"), ("1.0000000001", "between 0 and 1.0000000001")])
+def test_a_score_is_a_number_as_people_write_it_and_told_in_full(score: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(FileProblems, match=told):
+        counts([text(tmp_path, long(lambda right: score if right else "0"))])
 
 
 @pytest.mark.parametrize("make", [text, sheet])

@@ -290,6 +290,21 @@ def served(folder: Path, server: servers.Server, items: int, ms: int = 0) -> Pat
     return file_of(folder, metric, items=items, models=runs.served(server.url, f"essay-{ms}", f", {PRICE}"))
 
 
+@pytest.mark.parametrize("kind", ["rubric", "pairwise"])
+def test_a_run_whose_judge_redirects_has_a_report_and_says_so(
+    kind: str, tmp_path: Path, server: servers.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    judge = f"{{model: openai/moved-307, name: judge, api_base: '{server.url}', {PRICE}}}"
+    done, run = sweep(resolve(file_of(tmp_path, f"  {kind}:\n    judges: {judge}\n", items=6)), tmp_path, "runs")
+    assert any("redirects to" in why for why in done.progress.stopped.values())
+    trials = run.trials()
+    assert trials.loc[trials["role"] == "stimulus", "score"].isna().all()
+    report = build(run)
+    assert {c.verdict for c in report.comparisons if c.scope != "aa"} <= {"refused", None}
+    assert "Judged differences and length" not in [title for title, *_ in report.by_judge]
+
+
 @pytest.mark.long
 def test_300_pairs_in_both_orders_survive_a_kill_and_nothing_is_paid_twice(tmp_path: Path, server: servers.Server) -> None:
     path = served(tmp_path, server, 150, ms=5)  # a sentence and a placebo; the repeat of the baseline says the same

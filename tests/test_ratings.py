@@ -65,6 +65,57 @@ def own(run: Run, tmp_path: Path) -> Run:
     return Run(Path(shutil.copytree(run.folder, tmp_path / run.id, ignore=shutil.ignore_patterns("ratings"))))
 
 
+@pytest.mark.parametrize("ms", ["x", True, -1, 10**30, 1.5, float("nan")])
+def test_a_sheet_with_a_time_that_is_none_is_refused_and_so_is_one_that_contradicts_itself(own: Run, ms: Any) -> None:
+    unit = units(own, 3)[0]
+    value = "A" if unit.is_pair else 3
+    said = {"unit": unit.token("r1"), "digest": unit.digest, "values": dict.fromkeys(unit.judging.rubrics, value), "ms": 1000}
+
+    def read(*rows: dict[str, Any]) -> list[Rating]:
+        return from_sheet(Path("a.json"), json.dumps({"rater": "r1", "ratings": rows}), own)
+
+    assert len(read(said)) == 1
+    for odd in ([{**said, "ms": ms}], [{**said, "at": [1]}], [said, said]):
+        with pytest.raises(FileProblems):
+            read(*odd)
+
+
+def test_a_folder_that_vanishes_while_it_is_rated_is_told_and_no_traceback(own: Run) -> None:
+    from streamlit.testing.v1 import AppTest
+
+    def page(folder: str) -> None:
+        from pathlib import Path
+
+        from promptlab.explorer import rating
+
+        rating.show(Path(folder), rater="r1", items=3)
+
+    shown = AppTest.from_function(page, kwargs={"folder": str(own.folder)}, default_timeout=60).run()
+    own.folder.rename(own.folder.with_name("elsewhere"))
+    shown = next(button for button in shown.button if button.label in ("3", "Tie")).click().run()
+    assert not shown.exception
+    assert "cannot be written" in " ".join(str(one.value) for one in (*shown.error, *shown.warning, *shown.text, *shown.markdown))
+
+
+def test_many_ratings_are_one_chain_however_they_are_added(own: Run) -> None:
+    unit = units(own, 3)[0]
+    value = "A" if unit.is_pair else 3
+    of = [unit.rating(rater, dict.fromkeys(unit.judging.rubrics, value)) for rater in ("r1", "r1", "r2", "r1")]
+    add(own.folder, *of)
+    for one in of:
+        add(own.folder, one)
+    assert unlike(own.folder) == []
+    assert [len(lines_of(own.folder, rater).read_bytes().splitlines()) for rater in ("r1", "r2")] == [6, 2]
+    assert {one.rater for one in ratings_of(own.folder)} == {"r1", "r2"}
+
+
+def test_a_table_of_ratings_has_each_column_once() -> None:
+    with pytest.raises(FileProblems, match="two columns have one name: value"):
+        from_csv(Path("a.csv"), "rater,trial_a,value,value\nr1,x,1,5\n")
+    [one] = from_csv(Path("a.csv"), f"rater,trial_a,value,ms\nr1,x,1,{'9' * 5000}\n")
+    assert one.ms is None
+
+
 def test_a_sample_is_random_the_same_for_all_and_a_larger_one_adds_to_it(run: Run) -> None:
     few, many = units(run, 10), units(run, 30)
     assert many[: len(few)] == few

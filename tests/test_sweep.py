@@ -37,6 +37,14 @@ def settled(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.drop(columns=list(CIRCUMSTANCE_COLUMNS))
 
 
+def test_only_a_record_that_a_sweep_made_itself_is_not_made_again_to_check_it(tmp_path: Path) -> None:
+    study, runs, cache = resolve(experiment(tmp_path, items=8)), tmp_path / "runs", tmp_path / "cache"
+    ways = [(runs, "use", True), (runs, "use", False), (tmp_path / "other", "use", True), (tmp_path / "replayed", "replay", False)]
+    for folder, use, is_own in ways:
+        done = run_sweep(study, folder, cache, Execution(cache=use), lambda progress: None)  # type: ignore[arg-type]
+        assert (done.state, done.is_own) == ("complete", is_own)
+
+
 def test_a_sweep_records_everything_and_again_asks_nothing(tmp_path: Path, server: Server) -> None:
     path = experiment(tmp_path, models=served(server.url, more=", price: {input_usd_per_mtok: 1, output_usd_per_mtok: 2}"))
     done, found = sweep(path, tmp_path / "runs", tmp_path / "cache")

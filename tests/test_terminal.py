@@ -21,9 +21,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("terminal")
     with (folder / "a.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        rows.writerow(["item", "arm", "model", "task", "score", "answer", "prompt", "target"])
+        rows.writerow(["item", "arm", "model", "task", "score", "answer", "prompt", "target", "model_version"])
         for n in range(30):
-            rows.writerows([f"{n} {ODD}", arm, f"m {ODD}", f"t {ODD}", int(n % 2 or arm != "none"), ODD, ODD, ODD] for arm in ("none", ODD))
+            rows.writerows(
+                [f"{n} {ODD}", arm, f"m {ODD}", f"t {ODD}", int(n % 2 or arm != "none"), ODD, ODD, ODD, f"v{n % 2} {ODD}"]
+                for arm in ("none", ODD)
+            )
     brought = json.loads(runs.run("import", str(folder / "a.csv"), "--runs", str(folder / "runs"), "--json").stdout)
     return Path(brought["folder"]).rename(folder / "runs" / "e\x1b[31mvil\x1b]0;t\x07-[red]-00000001")
 
@@ -33,11 +36,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         "ls runs --runs {runs}",
         "report {run} --tasks",
+        "report {run} --format json",
         "report {run} --page cost",
         "scores {run}",
         "runs verify {run}",
         "runs repair {run}",
         "audit {run}",
+        "audit {run} --json",
         "compare {run} {run}",
     ],
 )
@@ -46,6 +51,10 @@ def test_a_hostile_run_prints_text(command: str, run: Path) -> None:
     assert "Traceback" not in done.stderr
     assert not OBEYED.search(done.stdout + done.stderr)
     assert done.stdout + done.stderr
+    if "json" in command:
+        assert json.loads(done.stdout)
+    if "--tasks" in command:
+        assert "was served by 2 versions (v0 x\\x1b[31m" in done.stdout
     if "verify" in command:
         assert "[red]" in done.stdout, "a title is no markup"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from promptlab.cli import completing
-from promptlab.nouns import UsageProblem, inert, run_named
+from promptlab.nouns import UsageProblem, inert, inert_json, run_named
 
 if TYPE_CHECKING:
     from promptlab.reporting.table import Table
@@ -92,7 +92,7 @@ WIDTH_OFF_TERMINAL = 132
 
 def print_json(value: object) -> None:
     """One JSON document on stdout and nothing else."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(inert_json(json.dumps(value, indent=2, ensure_ascii=False, default=str)) + "\n")
 
 
 def exit_json(value: object) -> NoReturn:
@@ -161,7 +161,7 @@ def print_lines(
     ranks = [0 if cut is not None else i for i in range(len(heads))]
     lines = fitted(heads, cells, width, ranks=ranks, right=[i in right for i in range(len(heads))], styles=[""] * len(cells))
     if title:
-        console.print(Text(title, style="bold"))
+        console.print(Text(inert(title), style="bold"))
     print_fitted(Console(width=width), lines)
 
 

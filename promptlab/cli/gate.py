@@ -10,7 +10,7 @@ import typer
 
 from promptlab.cli import completing
 from promptlab.cli.common import AllowCode, Concurrency, Runs, run_folder, say, source
-from promptlab.nouns import EXIT_GATE, EXIT_INCOMPLETE, EXIT_OK, known_secrets, redact
+from promptlab.nouns import EXIT_GATE, EXIT_INCOMPLETE, EXIT_OK, inert_json, known_secrets, redact
 
 
 def gate(
@@ -45,7 +45,7 @@ def gate(
     folder = _folder(run, runs, concurrency, max_cost, allow_code, quiet=as_json)
     found = gates.gate(Run(folder), arm, margin=margin, max_cost_increase=max_cost_increase)
     for one in found:
-        say(json.dumps(one.plain(), ensure_ascii=False) if as_json else f"{'SIMULATED ' if one.simulated else ''}{one.words}")
+        say(inert_json(json.dumps(one.plain(), ensure_ascii=False)) if as_json else f"{'SIMULATED ' if one.simulated else ''}{one.words}")
     if summary is not None:
         summary.parent.mkdir(parents=True, exist_ok=True)
         with summary.open("a", encoding="utf-8", errors="replace") as file:

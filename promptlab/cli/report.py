@@ -321,8 +321,8 @@ def after_sweep(done: Sweep, write_html: bool) -> None:
 
     folder = done.folder
     run, now = Run(folder), stamp(folder)
-    built = reports.build(run, just_made=done.is_new)
-    built = replace(built, failed=tuple(failures(run, built.trials, just_made=done.is_new)))
+    built = reports.build(run, just_made=done.is_own)
+    built = replace(built, failed=tuple(failures(run, built.trials, just_made=done.is_own)))
     keep_results(run.id, built.comparisons)
     reports.to_text(built)
     if write_html:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from promptlab.nouns import AA_ARM, NONE_ARM, OWN_PROMPT, Demo, Item, Model, Setting, Stimulus, Task
 from promptlab.nouns.arm import Arm, Placement, Program, Strategy, Trial
+from promptlab.nouns.item import as_read
 
 PlaceboKind = Literal["neutral", "shuffled", "whitespace"]
 NEAREST = 3
@@ -210,7 +211,7 @@ def screened(tasks: Sequence[Task], confirm: float) -> list[tuple[Task, int]]:
         return mark
 
     places = [(number, item) for number, task in enumerate(tasks) for item in task.items]
-    asked = [f"input {' '.join(item.input.casefold().split())}" for _, item in places]
+    asked = [f"input {as_read(item.input)}" for _, item in places]
     for (number, item), mark in zip(places, asked, strict=True):
         task = tasks[number]
         if item.cluster:

@@ -14,6 +14,7 @@ import streamlit as st
 
 from promptlab import __version__
 from promptlab.explorer import frame, plain
+from promptlab.nouns import RunProblem
 from promptlab.record.ratings import Rating, add, ratings_of
 from promptlab.record.store import Run
 from promptlab.reporting.rating import Unit, left, minutes_left, schedule, units
@@ -21,6 +22,8 @@ from promptlab.scoring.judged import CHOICES
 
 KEYS: Mapping[Any, str] = {"A": "a", "tie": "t", "B": "b"}
 """Which key says it; the page shows the key next to the words."""
+UNSAVED = "unsaved"
+"""The key of a session's state that holds why the last rating was not saved."""
 WHOLE = sys.maxsize
 """Whoever rates an answer reads all of it."""
 WORDS: Mapping[Any, str] = {"A": "A is better", "tie": "Tie", "B": "B is better"}
@@ -29,7 +32,20 @@ WORDS: Mapping[Any, str] = {"A": "A is better", "tie": "Tie", "B": "B is better"
 def show(run: Path, *, rater: str, items: int, arms: Sequence[str] = (), model: str | None = None, mask: bool = False) -> None:
     """The whole screen: the next unit of this rater, until none is left."""
     frame.dress()
-    order = _order(str(run), rater, items, tuple(arms), model, mask)
+    try:
+        _page(run, rater, _order(str(run), rater, items, tuple(arms), model, mask))
+    except RunProblem as error:
+        _tell("The ratings of this run cannot be read.", error)
+    if told := st.session_state.pop(UNSAVED, None):
+        _tell("The last rating was not saved.", told)
+
+
+def _tell(what: str, error: RunProblem) -> None:
+    st.error(what)
+    plain.line(error)
+
+
+def _page(run: Path, rater: str, order: Sequence[Unit]) -> None:
     done = ratings_of(run, rater)
     todo = left(order, done)
     st.progress((len(order) - len(todo)) / max(1, len(order)))
@@ -91,7 +107,15 @@ def _keep(unit: Unit, run: Path, rater: str, values: Mapping[str, Any]) -> None:
     if (state := st.session_state.pop(unit.token(rater), None)) is None:
         return
     ms = round(1000 * (time.monotonic() - state["since"]))
-    add(run, unit.rating(rater, values, ms=ms, at=datetime.now(UTC).isoformat(timespec="seconds"), version=__version__))
+    _add(run, unit.rating(rater, values, ms=ms, at=datetime.now(UTC).isoformat(timespec="seconds"), version=__version__))
+
+
+def _add(run: Path, rating: Rating) -> None:
+    """Save a rating; the page tells where that cannot be done, such as in a folder that is gone, and shows the answer again."""
+    try:
+        add(run, rating)
+    except RunProblem as error:
+        st.session_state[UNSAVED] = error
 
 
 def _undo(run: Path, last: Sequence[Rating], begun: dict[str, Any]) -> None:
@@ -100,4 +124,4 @@ def _undo(run: Path, last: Sequence[Rating], begun: dict[str, Any]) -> None:
         begun.popitem()
     else:
         for one in last:
-            add(run, Rating(one.rater, one.unit, one.kind, {}, undone=True))
+            _add(run, Rating(one.rater, one.unit, one.kind, {}, undone=True))

@@ -64,7 +64,7 @@ def _score_in(value: str) -> float | str | None:
     if found := MARKED.fullmatch(word):
         return _score_in(found[1])
     with contextlib.suppress(ValueError):
-        if (score := number(float(word))) is not None:
+        if "_" not in word and (score := number(float(word))) is not None:
             return score
     return _no_score(value)
 
@@ -113,7 +113,7 @@ def plain(value: object) -> Any:  # noqa: ANN401
     value = cell(value)
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
-            return float(value)
+            return value if "_" in value else float(value)
     return value
 
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from promptlab.importers.cells import cell_text
+from promptlab.importers.columns import chosen_columns
 from promptlab.importers.doubts import without_totals
 from promptlab.importers.files import File
 from promptlab.importers.results import Options, Reading, Result, Source, listed
-from promptlab.importers.tabular import chosen_columns, each_row, read_rows
+from promptlab.importers.tabular import each_row, read_rows
 from promptlab.importers.values import name_of, refusal, task_name, whole
 from promptlab.nouns import NONE_ARM, UsageProblem
 from promptlab.sources.tables import Row, Table

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.importers.values import refusal
+from promptlab.nouns import counted
 from promptlab.sources.encodings import WINDOW, as_utf8
-from promptlab.sources.foreign import SMALL, json_value
+from promptlab.sources.foreign import SMALL, json_value, unique
 from promptlab.sources.tables import SIZE_LIMIT, content_of
 
 UNPACKED_LIMIT = 2**30
@@ -95,7 +96,7 @@ def parsed(path: Path, content: bytes, place: str = "", line: int | None = None,
     """The value of JSON text that came as `n_packed` bytes; FileProblems says why it is not one."""
     inside = f"{place}: " if place else ""
     try:
-        return json_value(content.decode("utf-8-sig"), n_packed)
+        return json_value(content.decode("utf-8-sig"), n_packed, once=True)
     except UnicodeDecodeError:
         raise refusal(path, f"{inside}not UTF-8 text", line) from None
     except json.JSONDecodeError as error:
@@ -136,7 +137,7 @@ class Stream:
         self._at = 0
         self._lines = 1
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._read = json.JSONDecoder().raw_decode
+        self._read = json.JSONDecoder(object_pairs_hook=unique).raw_decode
 
     def peek(self) -> str:
         """The next character that is no space; empty at the end."""
@@ -216,6 +217,10 @@ class Archive:
             self.entries = {info.filename: info for info in self._zip.infolist() if not info.is_dir()}
         except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, struct.error) as error:
             raise refusal(file.path, f"not a readable zip archive: {error}") from None
+        if len(self.entries) < (n := sum(not info.is_dir() for info in self._zip.infolist())):
+            raise refusal(
+                file.path, f"the archive holds {counted(n - len(self.entries), 'file')} of a name that another one has; pack it again"
+            )
         if len(self.entries) > MOST_ENTRIES:
             raise refusal(file.path, f"the archive holds {len(self.entries):,} files; at most {MOST_ENTRIES:,} are read")
         unpacked = sum(info.file_size for info in self._zip.infolist())

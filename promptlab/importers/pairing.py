@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +13,14 @@ from promptlab.importers.files import File
 from promptlab.importers.identity import asked_again, by_content
 from promptlab.importers.results import Options, Reading, Result, listed
 from promptlab.importers.values import less_may_be_better, refusal
-from promptlab.nouns import AA_ARM, NONE_ARM, Item, PlannedArm, Role, UsageProblem, did_you_mean, together
+from promptlab.nouns import AA_ARM, NONE_ARM, Item, PlannedArm, Role, UsageProblem, as_read, did_you_mean, together
 
 BASELINES = ("none", "baseline", "original", "control", "default")
 PER_DRAW = ("seed",)
 """Parameters that may differ between two answers which are compared."""
 PROMPTS_COMPARED = 5
+SPELLED_OUT = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+"""Characters that names hold as `inert` writes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ def pair(reading: Reading, options: Options, files: Sequence[File], flags: froze
     _unique(results, path, flags)
     _same_items(results, path)
     notes += _same_settings(results, options.force, path)
+    _alike(results, baseline, path)
     left_out, more = _overlap(results, baseline, path, flags, options.all_asked)
     notes += more
     if left_out:
@@ -61,7 +65,7 @@ def pair(reading: Reading, options: Options, files: Sequence[File], flags: froze
     written: dict[str, list[str]] = defaultdict(list)
     for arm in arms:
         name = str(arm.imported_as)
-        written["".join(name.casefold().split())].append(name)
+        written["".join(as_read(SPELLED_OUT.sub("", name)).split())].append(name)
     notes += [f"{listed(names)} are several arms; write them alike if they are one" for names in written.values() if len(names) > 1]
     for r in results:
         r.arm = NONE_ARM if r.arm == baseline else r.arm
@@ -157,13 +161,14 @@ def _scale(results: Sequence[Result], reading: Reading, options: Options, path: 
         rated = min(known) >= 1 and max(known) <= 10 and all(score.is_integer() for score in known)
         low_end = 1.0 if rated else min(0.0, *known)
         remedy = (
-            f"--scale LOW,HIGH maps another scale, such as --scale {low_end:g},{max(known):g} if those are its ends"
+            f"--scale LOW,HIGH maps another scale, such as --scale {_written(low_end)},{_written(max(known))} if those are its ends"
             if options.scale is None
             else "give the ends of the scale itself, not of what was observed"
         )
         raise refusal(
             path,
-            f"scores lie between {min(known):g} and {max(known):g} ({worst.where}: {worst.score:g}), outside {low:g} to {high:g}; {remedy}",
+            f"scores lie between {_written(min(known))} and {_written(max(known))} ({worst.where}: {_written(worst.score or 0)}), outside "
+            f"{low:g} to {high:g}; {remedy}",
         )
     for r in results:
         if r.score is None:
@@ -172,6 +177,11 @@ def _scale(results: Sequence[Result], reading: Reading, options: Options, path: 
             share = (r.score - low) / (high - low)
             r.score = 1 - share if less_is_better else share
     return notes
+
+
+def _written(score: float) -> str:
+    """A score in as many digits as tell it from others."""
+    return f"{score:g}" if float(f"{score:g}") == score else repr(score)
 
 
 def _direction(reading: Reading, options: Options) -> tuple[bool, list[str]]:
@@ -210,9 +220,18 @@ def _unique(results: Iterable[Result], path: Path, flags: frozenset[str]) -> Non
 
 
 def _same_items(results: Iterable[Result], path: Path) -> None:
-    """One item id must be one item in every arm."""
+    """One item id must be one item, in one cluster, in every arm."""
     seen: dict[tuple[str, str], Result] = {}
+    clusters: dict[tuple[str, str], Result] = {}
     for r in results:
+        if r.cluster:
+            of = clusters.setdefault((r.task, r.item), r)
+            if of.cluster != r.cluster:
+                raise refusal(
+                    path,
+                    f"the item {r.item!r} is in the cluster {of.cluster!r} ({of.where}) and in {r.cluster!r} ({r.where}); an item is "
+                    "in one cluster, the same in every arm",
+                )
         if r.targets:
             first = seen.setdefault((r.task, r.item), r)
             if first.targets != r.targets:
@@ -222,6 +241,24 @@ def _same_items(results: Iterable[Result], path: Path) -> None:
                     f"{listed(r.targets, 3)} in the arm {r.arm!r}, so one id means two items and nothing can be paired by it; "
                     "give items ids of their own",
                 )
+
+
+def _alike(results: Iterable[Result], baseline: str, path: Path) -> None:
+    """Refuse ids that look alike and are two, one in the baseline and the other in an arm: answers to such an item would be left out."""
+    of: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for r in results:
+        of[r.model, r.task][r.arm].add(r.item)
+    for (model, task), arms in of.items():
+        base = arms.get(baseline, set())
+        for arm, items in arms.items():
+            alone = {as_read(item): item for item in base - items}
+            for item in sorted(items - base):
+                if (other := alone.get(as_read(item))) is not None:
+                    raise refusal(
+                        path,
+                        f"model {model!r}, task {task!r}: the item {other!a} of the arm {baseline!r} and {item!a} of {arm!r} look alike "
+                        "and are written in two ways, so they would not be paired; write the ids of items alike in every arm",
+                    )
 
 
 def _same_settings(results: Iterable[Result], force: bool, path: Path) -> list[str]:
@@ -314,7 +351,9 @@ def _items(results: Iterable[Result]) -> dict[str, tuple[Item, ...]]:
     """The items of each task; the baseline's prompt names an item. Those that ask the same are a cluster, unless all do: then ids tell."""
     found: dict[str, dict[str, Item]] = defaultdict(dict)
     for r in sorted(results, key=lambda r: r.arm != NONE_ARM):
-        found[r.task].setdefault(r.item, Item(r.item, r.input, r.targets, r.choices, r.cluster))
+        item = found[r.task].setdefault(r.item, Item(r.item, r.input, r.targets, r.choices, r.cluster))
+        if r.cluster and not item.cluster:
+            found[r.task][r.item] = replace(item, cluster=r.cluster)
     alone = {task for task, items in found.items() if len({item.input for item in items.values()}) == 1}
     return {task: tuple(items.values()) if task in alone else together(items.values()) for task, items in found.items()}
 

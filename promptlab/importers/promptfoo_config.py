@@ -125,7 +125,7 @@ class _Conversion:
 
     def _parsed(self, path: Path) -> Any:  # noqa: ANN401
         try:
-            return json_value(self._text(path)) if path.suffix.lower() == ".json" else yaml_value(self._text(path))
+            return json_value(self._text(path), once=True) if path.suffix.lower() == ".json" else yaml_value(self._text(path))
         except ValueError as error:
             raise refusal(path, f"cannot be read: {error}") from None
 
@@ -252,7 +252,7 @@ class _Conversion:
                 continue
             try:
                 if path.suffix.lower() == ".jsonl":
-                    yield from (mapping(json_value(line)) for line in self._text(path).splitlines() if line.strip())
+                    yield from (mapping(json_value(line, once=True)) for line in self._text(path).splitlines() if line.strip())
                     continue
                 for row in look(path).rows:
                     for key in row:

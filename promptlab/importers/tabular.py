@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from promptlab.importers.cells import as_messages, cell, cell_text, plain, read_score, repeat_of, targets_of
+from promptlab.importers.columns import OBVIOUS, chosen_columns
 from promptlab.importers.doubts import doubtful, without_totals
 from promptlab.importers.files import File, parsed
 from promptlab.importers.results import Options, Reading, Result, Source, arm_names_for, files_named, listed, quoted
@@ -17,38 +18,6 @@ from promptlab.nouns import FileProblems, Outcome, Problem, UsageProblem, did_yo
 from promptlab.sources.tables import READERS, Row, Table, read_sheet
 
 T = TypeVar("T")
-OBVIOUS: Mapping[str, tuple[str, ...]] = {
-    "item": (
-        "item", "item_id", "itemid", "doc_id", "question_id", "sample_id", "example_id", "case_id", "test_id", "id", "qid", "case",
-        "ticket", "question",
-    ),
-    "arm": (
-        "arm", "condition", "variant", "stimulus", "treatment", "prompt_variant", "prompt_name", "prompt_id", "prompt_version",
-        "wording", "group",
-    ),
-    "score": (
-        "score", "correct", "is_correct", "accuracy", "acc", "exact_match", "passed", "right", "rating", "grade", "verdict", "result",
-    ),
-    "model": ("model", "model_name", "model_id"),
-    "task": ("task", "task_name", "dataset", "benchmark"),
-    "repeat": ("repeat", "replicate", "repetition", "epoch", "rep"),
-    "answer": ("answer", "output", "response", "completion", "prediction"),
-    "prompt": ("prompt", "prompt_text", "messages"),
-    "base_prompt": ("base_prompt",),
-    "cluster": ("cluster", "cluster_id"),
-    "outcome": ("outcome", "status"),
-}  # fmt: skip
-FURTHER: Mapping[str, tuple[str, ...]] = {
-    "input": ("input", "question"),
-    "target": ("target", "targets", "expected", "reference"),
-    "cost_usd": ("cost_usd", "cost"),
-    "input_tokens": ("input_tokens", "prompt_tokens"),
-    "output_tokens": ("output_tokens", "completion_tokens"),
-    "latency_s": ("latency_s",),
-    "version": ("model_version",),
-    "error": ("error", "error_message"),
-    "simulated": ("simulated", "metadata_simulated"),
-}
 SAMPLING = ("temperature", "top_p", "max_tokens")
 NEEDED = {
     "item": "without item ids no answer of one arm can be paired with the answer of another",
@@ -127,32 +96,9 @@ def read_rows(file: File, sheet: str | None = None) -> Table:
         raise refusal(file.path, f"cannot be read as a table: {error}") from None
     if not table.rows:
         raise refusal(file.path, "the table has no rows")
+    if all(row.problem for row in table.rows):
+        raise refusal(file.path, f"no row can be read, the first for this reason: {table.rows[0].problem}", table.rows[0].line)
     return table
-
-
-def chosen_columns(
-    table: Table, given: Mapping[str, str], obvious: Mapping[str, Sequence[str]], shaped_as: Mapping[str, str] | None = None
-) -> tuple[dict[str, str], list[str]]:
-    """Which column holds what: as the user says, else as the tool's shape says, else by obvious names; and what was guessed, in words."""
-    found: dict[str, str] = {}
-    for what, column in given.items():
-        if column not in table.columns:
-            near = did_you_mean(column, table.columns)
-            raise UsageProblem(f"--{what.replace('_', '-')} {column}: {table.path.name} has no column {column!r}; {near}".rstrip("; "))
-        found[what] = column
-    if shaped_as is not None:
-        found = {what: column for what, column in shaped_as.items() if column not in found.values()} | found
-    by_name = {column.strip().lower(): column for column in reversed(table.columns)}
-    guesses = []
-    for what, names in {**obvious, **FURTHER}.items():
-        if shaped_as and what in ("item", "answer", "prompt"):
-            continue
-        taken = {column for other, column in found.items() if what in obvious or other != "item"}
-        name = next((n for n in names if n in by_name and by_name[n] not in taken), None)
-        if what not in found and name is not None:
-            found[what] = by_name[name]
-            guesses += [f"{what} is the column {by_name[name]!r}"] if what in obvious else []
-    return found, guesses
 
 
 def _arms(found: Shaped, columns: Mapping[str, str], file: File, options: Options, *, alone: bool) -> tuple[str, list[dict[str, str]]]:

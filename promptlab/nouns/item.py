@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -12,6 +13,10 @@ from promptlab.nouns.setting import Fixed
 from promptlab.nouns.words import Benchmark, Suite
 
 NO_COLUMNS: Mapping[str, Any] = Fixed()
+UNDRAWN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
+    "\U000e0000-\U000e0fff]"
+)
 INSERTED = "messages"
 """The role of a placeholder in a whole prompt for the messages of a column."""
 
@@ -31,12 +36,19 @@ class Item:
     """What whole prompts take from the row: a text by the name of its column, or a tuple of messages."""
 
 
+def as_read(text: str) -> str:
+    """What a reader sees in a text: without case, further spaces and characters that are not drawn, and in one form of Unicode."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", UNDRAWN.sub("", unicodedata.normalize("NFC", text)).casefold())
+    return " ".join(text.casefold().split())
+
+
 def together(items: Iterable[Item]) -> tuple[Item, ...]:
-    """The items, those that ask the same (up to case and space) in one cluster where they have none of their own."""
+    """The items, those that ask the same (`as_read`) in one cluster where they have none of their own."""
     found = tuple(items)
     alike: dict[str, list[Item]] = {}
     for item in found:
-        alike.setdefault(" ".join(item.input.casefold().split()) or item.id, []).append(item)
+        alike.setdefault(as_read(item.input) or item.id, []).append(item)
     if len(alike) == len(found):
         return found
     names = {

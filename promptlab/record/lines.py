@@ -17,11 +17,15 @@ CHAINED = "chained"
 """The key of a line that holds the hash of the line and of all before it."""
 
 
-def chained(before: bytes, row: Mapping[str, Any]) -> bytes:
-    """A row as the next line of a file that holds `before`; a line that a power cut left half is ended first."""
+def chained(before: bytes, *rows: Mapping[str, Any]) -> bytes:
+    """Rows as the next lines of a file that holds `before`; a line that a power cut left half is ended first."""
     cut = b"\n" if before and not before.endswith(b"\n") else b""
-    link = digest([hashlib.sha256(before + cut).hexdigest(), json.loads(json.dumps(row))])
-    return cut + (json.dumps({**row, CHAINED: link}, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+    so_far, lines = hashlib.sha256(before + cut), [cut]
+    for row in rows:
+        link = digest([so_far.hexdigest(), json.loads(json.dumps(row))])
+        lines.append((json.dumps({**row, CHAINED: link}, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
+        so_far.update(lines[-1])
+    return b"".join(lines)
 
 
 UNCHAINED = "was not written by promptlab"

@@ -10,8 +10,10 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ LIMIT = 2**26
 OTHERS = "others"
 """The key of a line that holds the length and the hash of each other rater's file at that time, so that none goes without a trace."""
 RATER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+DIGITS = 15
+"""Of a number of milliseconds."""
 COLUMNS = ("rater", "unit", "kind", "rubric", "value", "ms", "trial_a", "trial_b", "digest", "at")
 """Of a CSV: one row for each rubric of a rating; of a pair the rubric is empty and the value A, B or tie. An empty value: cannot judge."""
 
@@ -69,8 +73,8 @@ def add(folder: Path, *ratings: Rating) -> None:
 
     While a sweep holds the folder the manifest stays as it is, until the next rating.
     """
-    for rating in ratings:
-        _append(folder, rating)
+    for rater, of_rater in groupby(ratings, key=lambda rating: rating.rater):
+        _append(folder, file_of(folder, rater), list(of_rater))
     with contextlib.suppress(RunProblem):
         manifest_in(folder)  # a folder without one gets no lock either
         lock = locked(folder)
@@ -100,23 +104,21 @@ def _named(files: Mapping[str, bytes]) -> dict[str, list[Any]]:
     return {name: [len(lines), hashlib.sha256(lines).hexdigest()] for name, lines in files.items()}
 
 
-def _append(folder: Path, rating: Rating) -> None:
-    path = file_of(folder, rating.rater)
-    path.parent.mkdir(exist_ok=True)
-    row = {**{k: v for k, v in asdict(rating).items() if k != "more"}, **rating.more}
+def _append(folder: Path, path: Path, ratings: Sequence[Rating]) -> None:
+    rows = [{**{k: v for k, v in asdict(rating).items() if k != "more"}, **rating.more} for rating in ratings]
     is_new = not path.exists()
     before = _lines(folder, path)
     theirs = {other.stem: _lines(folder, other) for other in sorted(path.parent.glob("*.jsonl")) if other != path}
-    row |= {OTHERS: _named(theirs)} if theirs else {}
+    rows[0] |= {OTHERS: _named(theirs)} if theirs else {}
     try:
+        path.parent.mkdir(exist_ok=True)
         number = opened_to_write(path, os.O_APPEND, 0o600)
     except OSError as error:
         raise RunProblem(f"{path}: cannot be written: {error.strerror or error}") from None
-    try:
-        os.write(number, chained(before, row))
+    with open(number, "ab") as file:
+        file.write(chained(before, *rows))
+        file.flush()
         os.fsync(number)
-    finally:
-        os.close(number)
     if is_new:
         directory = os.open(path.parent, os.O_RDONLY)
         try:
@@ -200,6 +202,8 @@ def from_csv(path: Path, text: str) -> list[Rating]:
     have = set(heads)
     if missing := [name for name in ("rater", "value") if name not in have] + ([] if have & {"unit", "trial_a"} else ["unit or trial_a"]):
         raise FileProblems.one(path, f"has no column {', '.join(missing)}", 1)
+    if twice := [name for name, n in Counter(heads).items() if n > 1 and name in COLUMNS]:
+        raise FileProblems.one(path, f"two columns have one name: {', '.join(twice)}", 1)
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     problems = []
     for number_of_line, cells in lines:
@@ -223,7 +227,7 @@ def from_csv(path: Path, text: str) -> list[Rating]:
         raise FileProblems(problems)
     return [
         Rating(
-            rater, unit, kind, one["values"], ms=int(ms) if (ms := one["row"].get("ms") or "").isdecimal() else None,
+            rater, unit, kind, one["values"], ms=int(ms) if (ms := one["row"].get("ms") or "").isdecimal() and len(ms) <= DIGITS else None,
             trial_a=one["row"].get("trial_a") or "", trial_b=one["row"].get("trial_b") or "", digest=one["row"].get("digest") or "",
             at=one["row"].get("at") or "",
         )

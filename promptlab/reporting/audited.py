@@ -16,7 +16,7 @@ import pandas as pd
 
 from promptlab import __version__
 from promptlab.design.cross import trials as trials_of
-from promptlab.nouns import Completion, PromptlabError, Trial, UsageProblem, counted, first_line, inert
+from promptlab.nouns import Completion, PromptlabError, Trial, TrialRow, UsageProblem, counted, first_line, inert
 from promptlab.planning import rebuilt
 from promptlab.planning.audit import DIFFERS, MATCHES, UNKNOWN, audit
 from promptlab.planning.resolve import resolve
@@ -209,12 +209,17 @@ class Asked(NamedTuple):
     n_aa: int
     same_aa: int
     p: float | None
+    failed: str = ""
+    """How many brought no score, and why."""
 
     @property
     def row(self) -> Checked:
         rate = f"{self.same:,} of {self.n:,} sent again have the recorded score"
-        if self.p is None:
+        rate += f" ({self.failed})" if self.failed else ""
+        if self.p is None and not self.n_aa:
             return Checked("sent again", UNKNOWN, f"{rate}; the run has no repeat of its baseline to compare that with")
+        if self.p is None:
+            return Checked("sent again", UNKNOWN, rate)
         against = f"its own repeat agrees in {self.same_aa:,} of {self.n_aa:,}"
         return Checked("sent again", DIFFERS if self.p < LEVEL else MATCHES, f"{rate}; {against}; p = {self.p:.2g}")
 
@@ -228,28 +233,29 @@ def ask(run: Run, n: int, study: Study, how: Execution, seed: int | None = None)
         raise UsageProblem(f"{run.id}: none of its answers is to a trial of this experiment")
     rng = random.Random(seed) if seed is not None else random.SystemRandom()
     scores = frame.set_index("trial")["score"]
-    again = asyncio.run(_asked(study, rng.sample(known, min(n, len(known))), how))
+    found = asyncio.run(_asked(study, rng.sample(known, min(n, len(known))), how))
+    again = {row.trial: row.score for row in found if row.score is not None}
+    errors = [row.error or row.outcome for row in found if row.score is None]
+    failed = f"{counted(len(errors), 'other')} brought no score, the last: {errors[-1]}" if errors else ""
     same = sum(score == scores[trial] for trial, score in again.items())
     n_aa, same_aa = _repeat(frame)
     p = fewer_agree(same, len(again), same_aa, n_aa) if n_aa and again else None
-    return Asked(len(again), same, n_aa, same_aa, p)
+    return Asked(len(again), same, n_aa, same_aa, p, failed)
 
 
-async def _asked(study: Study, sample: list[Trial], how: Execution) -> Mapping[str, float]:
+async def _asked(study: Study, sample: list[Trial], how: Execution) -> list[TrialRow]:
     engine = engine_of(study, None, Budget(how.max_cost_usd, how.max_tokens), Progress(n_planned=len(sample)), how)
     try:
         engine.effective()
         limit = asyncio.Semaphore(how.concurrency)
 
-        async def one(trial: Trial) -> tuple[str, float | None]:
+        async def one(trial: Trial) -> TrialRow:
             async with limit:
-                row, _ = await engine.run(trial)
-                return row.trial, row.score
+                return (await engine.run(trial))[0]
 
-        found = await asyncio.gather(*map(one, sample))
+        return await asyncio.gather(*map(one, sample))
     finally:
         await engine.gateway.aclose()
-    return {trial: score for trial, score in found if score is not None}
 
 
 def _repeat(frame: pd.DataFrame) -> tuple[int, int]:

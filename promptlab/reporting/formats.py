@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import OF_TEXTS, SCOPES, TrialRow, facts_of, flat, inert
+from promptlab.nouns import OF_TEXTS, SCOPES, TrialRow, facts_of, flat, inert, inert_json
 from promptlab.record import ratings
 from promptlab.record.store import Run
 from promptlab.reporting.arms import arm_tables, decisions
@@ -68,7 +68,7 @@ def to_json(report: Report) -> str:
         "plan": report.plan.plain(),
         "manifest": report.manifest.plain(),
     }
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return inert_json(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def _decision(row: ArmRow, **what: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -112,7 +112,9 @@ def _length(trials: pd.DataFrame, plan: Plan) -> Table:
     lengths = item_tables(mine.assign(score=[math.log(max(1, words_of(str(answer)))) for answer in mine["answer"]]))
     scored = item_tables(mine)
     for task in dict.fromkeys(map(str, mine["task"])):
-        table_ = next(of[task] for of in scored.values() if task in of)
+        table_ = next((of[task] for of in scored.values() if task in of), None)
+        if table_ is None:  # none of its answers was judged
+            continue
         clusters = {} if table_.clusters is None else dict(zip(table_.items, table_.clusters, strict=True))
         for name, contrast in contrasts(plan).items():
             diff, ratio = differences(contrast, task, scored), differences(contrast, task, lengths)

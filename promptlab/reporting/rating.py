@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from promptlab.nouns import AA_ARM, NONE_ARM, FileProblems, Plan, Problem, UsageProblem, digest_of_text, full_name, inert, plain_json
-from promptlab.record.ratings import Rating, ratings_of
+from promptlab.record.ratings import DIGITS, Rating, ratings_of
 from promptlab.record.store import Run
 from promptlab.reporting.people import ATTENTION, WINDOW, attentive, careless, drawn, incumbents, judgings, repeats_of
 from promptlab.reporting.rescore import item_of
@@ -195,7 +195,8 @@ def sheet(order: Sequence[Unit], rater: str, title: str) -> str:
     shown = [
         {
             "unit": unit.token(rater), "question": inert(unit.question), "references": [inert(text) for text in unit.references],
-            "answers": [inert(text) for text in unit.answers], "rubrics": unit.judging.rubrics, "low": unit.judging.low,
+            "answers": [inert(text) for text in unit.answers],
+            "rubrics": {name: inert(words) for name, words in unit.judging.rubrics.items()}, "low": unit.judging.low,
             "high": unit.judging.high, "digest": unit.digest,
         }
         for unit in order
@@ -208,16 +209,25 @@ def sheet(order: Sequence[Unit], rater: str, title: str) -> str:
 def from_sheet(path: Path, text: str, run: Run) -> list[Rating]:
     """The ratings that a sheet saved, whatever sample it showed; FileProblems where it is not one, or of other answers than this run's."""
     try:
-        data = json_value(text)
+        data = json_value(text, once=True)
         rater = data["rater"]
         rows = [(row["unit"] if "kind" not in row else _token(row["unit"], row["kind"], rater), row) for row in data["ratings"]]
         shown = _shown(run, {(token, row["digest"]) for token, row in rows}, lambda unit: unit.token(rater))
         each = [(shown[token, row["digest"]], row) for token, row in rows]
+        if len({token for token, _ in rows}) < len(rows):
+            raise ValueError("it says two things of one answer")
+        if odd := next((row for _, row in rows if not _is_time(row.get("ms")) or not isinstance(row.get("at", ""), str)), None):
+            raise ValueError(f"ms and at are no time: {odd.get('ms')!r}, {odd.get('at')!r}")
         return [unit.rating(rater, row["values"], ms=row.get("ms"), at=row.get("at", "")) for unit, row in each]
     except (ValueError, TypeError, AttributeError) as error:
         raise FileProblems.one(path, f"is no file that a rating sheet saved: {error}") from None
     except KeyError as error:
         raise FileProblems.one(path, f"is no file that a rating sheet of this run saved: it shows no such answers ({error})") from None
+
+
+def _is_time(ms: object) -> bool:
+    """Whether a sheet's milliseconds are a number of them, or left out."""
+    return ms is None or (type(ms) is int and 0 <= ms < 10**DIGITS)
 
 
 def strange(run: Run, ratings: Sequence[Rating]) -> list[Rating]:

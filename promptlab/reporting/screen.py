@@ -58,7 +58,7 @@ def first_screen(report: Report, console: Console) -> None:
     width = max(NARROWEST, console.width)
 
     def say(text: str, style: str = "") -> None:
-        console.print(Text(text, style=style))
+        console.print(Text(inert(text), style=style))
 
     found = summaries(report)
     say(inert(status_words(report, short=True)))
@@ -159,4 +159,4 @@ def fitted(
 def print_fitted(console: Console, lines: Sequence[tuple[str, str]]) -> None:
     """Print lines that fit the console as they are."""
     for line, style in lines:
-        console.print(Text(line, style=style), no_wrap=True, overflow="ignore", crop=False)
+        console.print(Text(inert(line), style=style), no_wrap=True, overflow="ignore", crop=False)

@@ -107,7 +107,7 @@ def _details(report: Judged, console: Console) -> None:
     """Headline, verdicts by control and task, gaps between suites, and the tables of arms."""
     console.print()
     for sentence in headline(report):
-        console.print(Text(sentence))
+        console.print(Text(inert(sentence)))
     n_hidden = 0
     for model in report.models:
         for control in report.controls:
@@ -118,7 +118,7 @@ def _details(report: Judged, console: Console) -> None:
             mark = "SIMULATED " if report.simulated and model in report.manifest.simulated_models else ""
             _say_table(report, console, f"{mark}{model}, against {report.plan.called(control)}", shown + found)
             for line in _reasons(report, shown, [c for c in every if c not in found]):
-                console.print(Text(line))
+                console.print(Text(inert(line)))
     if report.gaps:
         n_hidden += _say_gaps(report, console)
     simulated = "SIMULATED " if report.simulated else ""
@@ -143,7 +143,7 @@ def _say_table(report: Judged, console: Console, title: str, comparisons: Sequen
     for c in comparisons:
         _, treatment, where, _, *rest = cells(report, c)
         rows.append([inert(f"{treatment} (all)" if c.scope == "primary" else treatment), where, *rest])
-    console.print(Text(title, style="bold"))
+    console.print(Text(inert(title), style="bold"))
     right = [column not in ("sentence", "task", "verdict") for column in COLUMNS]
     styles = [VERDICTS[c.verdict].style for c in comparisons]
     print_fitted(console, fitted(COLUMNS, rows, console.width, ranks=[RANKS[name] for name in COLUMNS], right=right, styles=styles))
@@ -173,10 +173,10 @@ def _print(console: Console, found: Found, caption: str = "") -> None:
     last = len(found.head) - 1
     right = [all(any(sign.isdigit() for sign in row[i]) or row[i] == "-" for row in rows) for i in range(len(found.head))]
     ranks = [0 if i in (0, last) or not right[i] else i for i in range(len(found.head))]
-    console.print(Text(found.title, style="bold"))
+    console.print(Text(inert(found.title), style="bold"))
     print_fitted(console, fitted(found.head, rows, console.width, ranks=ranks, right=right, styles=[""] * len(rows)))
     if caption:
-        console.print(Text(caption))
+        console.print(Text(inert(caption)))
 
 
 def _say_gaps(report: Judged, console: Console) -> int:

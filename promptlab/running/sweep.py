@@ -66,8 +66,8 @@ class Sweep:
     folder: Path
     state: State
     progress: Progress
-    is_new: bool = False
-    """Whether nothing of the run was there before: this process wrote all of its record."""
+    is_own: bool = False
+    """Whether this process wrote all of the record, from answers that it got here."""
 
     @property
     def reason(self) -> str:
@@ -214,7 +214,8 @@ class _Session:
             before_usd = manifest.kept_before.unsure_usd
             if (before_usd or progress.budget_reached) and (unsure_usd := before_usd + progress.unsure_usd) >= CENT_OF_A_CENT:
                 progress.notes.append(UNSURE.format(unsure_usd))
-            return Sweep(self._writer.folder, state, progress, self._is_new and not progress.n_recorded_before)
+            is_own = self._is_new and not progress.n_recorded_before and self._how.cache != "replay"  # whose answers are somebody's
+            return Sweep(self._writer.folder, state, progress, is_own)
         except asyncio.CancelledError:
             state = "interrupted"
             raise

@@ -12,7 +12,8 @@ import io
 import json
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,16 +130,28 @@ def make_private(folder: Path, what: str, so: str) -> None:
         folder.chmod(0o700)
 
 
-def json_value(text: bytes | str, n_packed: int | None = None) -> Any:  # noqa: ANN401
-    """The value of JSON text; ValueError where it is not one, or nested too deeply, or much larger than the `n_packed` bytes it came as."""
+def json_value(text: bytes | str, n_packed: int | None = None, *, once: bool = False) -> Any:  # noqa: ANN401
+    """The value of JSON text; ValueError where it is not one, or nested too deeply, or much larger than the `n_packed` bytes it came as.
+
+    With `once` also where an object holds a key twice: programs differ in which of the two they read, and people see the first.
+    """
     if n_packed is not None and isinstance(text, str) and len(text) > SMALL:
         n_values = sum(map(text.count, ",[{"))
         if n_values > max(SMALL, n_packed):
             raise ValueError(f"it holds {n_values:,} values, packed into {n_packed:,} bytes")
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=unique) if once else json.loads(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these keys and values; ValueError where a key occurs twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
+        raise ValueError(f"the key {twice!r} occurs twice in one object; leave one of them out")
+    return found
 
 
 def parquet_table(source: Path | bytes, columns: Collection[str] | None = None, within: Path | None = None) -> pa.Table:

@@ -25,7 +25,7 @@ from xml.parsers import expat
 import orjson
 
 from promptlab.nouns import DataMissing, FileProblems, no_file
-from promptlab.sources.foreign import CHARS, SMALL, json_value, parquet_table, read_bytes
+from promptlab.sources.foreign import CHARS, SMALL, json_value, parquet_table, read_bytes, unique
 
 SIZE_LIMIT = 256 * 2**20
 """Bytes of a file; larger ones are refused unread."""
@@ -42,6 +42,8 @@ OF_CELLS = re.compile(r"xl/(worksheets/|sharedStrings)", re.IGNORECASE)
 SHEET = re.compile(rb"<(?:\w+:)?sheet[\s/>]")
 MOST_STYLES, MOST_SHEETS, DEEPEST_XML = 200_000, 1_000, 100
 """Tags of any other part, sheets that it names, and the levels of tags."""
+KEY = re.compile(r'"[ \t\r\n]*:')
+"""The end of a key in JSON, which a text may hold as well."""
 LONG_NUMBER = re.compile(r"[0-9]{16}")
 """What orjson may read as a fraction."""
 
@@ -189,11 +191,18 @@ def _json_lines(path: Path, content: bytes) -> Table:
 
 
 def _value(text: str) -> Any:  # noqa: ANN401
-    """The value of a text in JSON, as the standard library reads it, in less time where that is the same."""
-    try:
-        return json.loads(text) if LONG_NUMBER.search(text) else orjson.loads(text)
-    except orjson.JSONDecodeError:  # not JSON, or what orjson alone refuses: NaN, half a surrogate pair
-        return json.loads(text)
+    """The value of a text in JSON, as the standard library reads it, in less time where that is the same; no object holds a key twice."""
+    with contextlib.suppress(orjson.JSONDecodeError):  # not JSON, or what orjson alone refuses: NaN, half a surrogate pair
+        value = None if LONG_NUMBER.search(text) else orjson.loads(text)
+        if isinstance(value, dict) and _n_keys(value) == len(KEY.findall(text)):
+            return value
+    return json.loads(text, object_pairs_hook=unique)
+
+
+def _n_keys(value: Any) -> int:  # noqa: ANN401 (the value of JSON text)
+    """How many keys the objects in a value have together."""
+    parts = value.values() if isinstance(value, dict) else value
+    return (len(value) if isinstance(value, dict) else 0) + sum(_n_keys(part) for part in parts if isinstance(part, dict | list))
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401
@@ -203,7 +212,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
 
 def _parsed(path: Path, content: bytes) -> Any:  # noqa: ANN401
     try:
-        return json_value(_decoded(path, content))
+        return json_value(_decoded(path, content), once=True)
     except json.JSONDecodeError as error:
         raise FileProblems.one(path, f"not JSON: {error.msg}; is the file whole?", error.lineno) from None
     except ValueError as error:  # nested too deeply, or a whole number of thousands of digits

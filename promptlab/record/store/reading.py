@@ -5,6 +5,7 @@ Above 400 lines: rows, items, plan and manifest are read in one way, which says 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -73,6 +74,7 @@ class Run:
             names = [p.name for where in dict.fromkeys((folder.parent, runs_folder())) for p in runs_in(where)]
             raise RunProblem(f"{folder}: there is no such run; {did_you_mean(folder.name, names)}".rstrip("; "))
         self.manifest = manifest_in(folder)
+        self._plan: tuple[tuple[int, ...], Plan] | None = None
 
     @property
     def id(self) -> str:
@@ -86,7 +88,13 @@ class Run:
 
     @property
     def plan(self) -> Plan:
-        """Families, margins and counts as frozen before the first call."""
+        """Families, margins and counts as frozen before the first call; read again only where the file is another."""
+        with contextlib.suppress(OSError):
+            stat = (self.folder / "plan.json").stat()
+            at = stat.st_mtime_ns, stat.st_size, stat.st_ino
+            if self._plan is None or self._plan[0] != at:
+                self._plan = at, frozen_plan(self.folder)[0]
+            return self._plan[1]
         return frozen_plan(self.folder)[0]
 
     @property

@@ -91,7 +91,7 @@ _LIST_GOES_ON = regex(
     rf"{_CLOSE}\??{_CLOSE}(?:,|/|&|\bor\b|\band\b)(?:{_GAP}\b(?:or|and|maybe|perhaps|possibly|also|either|even)\b){{0,3}}{_GAP}{_LISTED}"
 )
 _LIST_REACH = 200
-"""More characters than a list goes on for to its next member, which is no ASCII."""
+"""More characters than there are between two options of a list; a mention is no ASCII."""
 _LIST = regex(_LISTED + _LIST_GOES_ON.pattern)
 _LIST_CAME_BEFORE = regex(rf"{_LISTED}{_CLOSE}(?:/|&|\bor\b|\band\b){_GAP}$")
 _TURNED_DOWN = (

@@ -189,7 +189,7 @@ def _of_lines(path: Path, size: int, found: Looked) -> None:
     bad = []
     for line in kept:
         try:
-            value = json_value(line)
+            value = json_value(line, once=True)
         except ValueError as error:
             bad.append(str(error))
             continue
@@ -209,7 +209,7 @@ def _of_json(path: Path, found: Looked) -> None:
     if encoding:
         found.copied.append(f"is {encoding} text")
     try:
-        value = json_value(content)
+        value = json_value(content, once=True)
     except ValueError as error:
         try:
             _of_lines(path, 0, found)

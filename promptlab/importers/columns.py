@@ -1,0 +1,80 @@
+"""Which column of a table holds what: as the user says, as the tool that wrote it does, or by names that are obvious."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from promptlab.importers.cells import cell_text
+from promptlab.importers.results import listed
+from promptlab.nouns import UsageProblem, did_you_mean
+from promptlab.sources.tables import Table
+
+OBVIOUS: Mapping[str, tuple[str, ...]] = {
+    "item": (
+        "item", "item_id", "itemid", "doc_id", "question_id", "sample_id", "example_id", "case_id", "test_id", "id", "qid", "case",
+        "ticket", "question",
+    ),
+    "arm": (
+        "arm", "condition", "variant", "stimulus", "treatment", "prompt_variant", "prompt_name", "prompt_id", "prompt_version",
+        "wording", "group",
+    ),
+    "score": (
+        "score", "correct", "is_correct", "accuracy", "acc", "exact_match", "passed", "right", "rating", "grade", "verdict", "result",
+    ),
+    "model": ("model", "model_name", "model_id"),
+    "task": ("task", "task_name", "dataset", "benchmark"),
+    "repeat": ("repeat", "replicate", "repetition", "epoch", "rep"),
+    "answer": ("answer", "output", "response", "completion", "prediction"),
+    "prompt": ("prompt", "prompt_text", "messages"),
+    "base_prompt": ("base_prompt",),
+    "cluster": ("cluster", "cluster_id"),
+    "outcome": ("outcome", "status"),
+}  # fmt: skip
+FURTHER: Mapping[str, tuple[str, ...]] = {
+    "input": ("input", "question"),
+    "target": ("target", "targets", "expected", "reference"),
+    "cost_usd": ("cost_usd", "cost"),
+    "input_tokens": ("input_tokens", "prompt_tokens"),
+    "output_tokens": ("output_tokens", "completion_tokens"),
+    "latency_s": ("latency_s",),
+    "version": ("model_version",),
+    "error": ("error", "error_message"),
+    "simulated": ("simulated", "metadata_simulated"),
+}
+
+
+def chosen_columns(
+    table: Table, given: Mapping[str, str], obvious: Mapping[str, Sequence[str]], shaped_as: Mapping[str, str] | None = None
+) -> tuple[dict[str, str], list[str]]:
+    """Which column holds what: as the user says, else as the tool's shape says, else by obvious names; and what was guessed, in words."""
+    found: dict[str, str] = {}
+    for what, column in given.items():
+        if column not in table.columns:
+            near = did_you_mean(column, table.columns)
+            raise UsageProblem(f"--{what.replace('_', '-')} {column}: {table.path.name} has no column {column!r}; {near}".rstrip("; "))
+        found[what] = column
+    if shaped_as is not None:
+        found = {what: column for what, column in shaped_as.items() if column not in found.values()} | found
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for column in table.columns:
+        by_name[column.strip().lower()].append(column)
+    guesses = []
+    for what, names in {**obvious, **FURTHER}.items():
+        if shaped_as and what in ("item", "answer", "prompt"):
+            continue
+        taken = {column for other, column in found.items() if what in obvious or other != "item"}
+        name = next((n for n in names if n in by_name and by_name[n][0] not in taken), None)
+        if what not in found and name is not None:
+            if _differ(table, by_name[name]):
+                flag = f"choose one with --{what.replace('_', '-')}, or " if what in obvious else ""
+                called = f"{table.path.name} could be the {what.replace('_', ' ')} ({listed(by_name[name])})"
+                raise UsageProblem(f"several columns of {called}; {flag}rename the others")
+            found[what] = by_name[name][0]
+            guesses += [f"{what} is the column {by_name[name][0]!r}"] if what in obvious else []
+    return found, guesses
+
+
+def _differ(table: Table, columns: Sequence[str]) -> bool:
+    """Whether columns hold different values in some row."""
+    return len(columns) > 1 and any(len({cell_text(row.values.get(name)) for name in columns}) > 1 for row in table.rows)
