@@ -155,7 +155,7 @@ _OUT = regex(
     r"|without|remaining|(?:pas|non|no) \w+|keine?|nicht|neither|weder|ni|né|nem"
     r"|ne sont pas|n'en sont pas|ne le sont pas|no son|no lo son|não são|non sono|gegenständ\w+"
     r"|dinge|objekte|sachen|objets|choses|objetos|cosas)\b|不是|不属于|不算|物品|物体|(?<!動)物です"
-    r"|사물|물건|非|以外|違い?ま|違う|ではな|ではあり|아니|아닌|아닙"
+    r"|사물|물건|非|以外|違い?ま|違う|ではな|ではあり|아니|아닌|아닙|아님"
 )
 _PARTS = regex(
     r"(?:[.;](?=\s|$)|。|,? \b(?:whereas|while|but|während|mientras que|tandis que|alors que)\b|\()"
@@ -165,7 +165,7 @@ _PARTS = regex(
     r"|[,;]? (?:and )?(?=(?:all )?(?:of )?the (?:others?|rest|remaining)\b)|,? (?=(?:so|thus|therefore"
     r"|which leaves|leaving|also|donc|il reste|así que|por lo (?:tanto|que)|quedan)\b)|, (?=bei\b)"
     r"|(?<=[\u3040-\u30ff])、|(?<=[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af])[,;] ?|(?<=므로)\s|(?<=이고)\s"
-    r"|;(?=[\u4e00-\u9fff\uac00-\ud7af])|(?<=지만)\s|(?=其[他余它]|剩下|残り"
+    r"|(?:;| ?/ ?)(?=[\u4e00-\u9fff\uac00-\ud7af])|(?<=지만)\s|(?=其[他余它]|剩下|残り"
     r"|それ以外|その他|他の|ほかの|他は|나머지|그 외|다른)"
 )
 
