@@ -179,3 +179,36 @@ def test_a_question_is_answered_in_its_own_words(task: str, asked: str, target: 
 )
 def test_doubts_and_questions_answer_nothing(reply: str) -> None:
     assert not any(right("causal_judgment", reply, answer, ("Yes", "No"), "Did Ann cause the fire?") for answer in ("Yes", "No"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_reply_grants_is_not_its_answer(language: str) -> None:
+    wrong = []
+    for task in ("sentiment", "logical_fallacy_detection"):
+        options, words = PAIRS[task], SAYS["words"][language].get(ABROAD[task], PAIRS[task])
+        for wording in SAYS["turns"][language]:
+            for i in (0, 1):
+                if chosen(task, reply := wording.format(x=words[i], y=words[1 - i]), options) != [options[i]]:
+                    wrong.append((task, reply))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_yes_that_is_called_wrong_is_a_no(language: str) -> None:
+    words = SAYS["words"][language].get("yn", ("yes", "no"))
+    wrong = []
+    for wording in SAYS["called wrong"][language]:
+        for i in (0, 1):
+            if chosen("implicatures", reply := wording.format(x=words[i]), ("yes", "no")) != [("no", "yes")[i]]:
+                wrong.append(reply)
+    assert wrong == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_words_keep_to_the_word_that_they_prefer(language: str) -> None:
+    wrong = []
+    for wording in SAYS["words beside"][language]:
+        for x, y in (("cold", "tepid"), ("tepid", "cold")):
+            if [right("antonyms", reply := wording.format(x=x, y=y), word, asked="hot") for word in (x, y)] != [True, False]:
+                wrong.append(reply)
+    assert wrong == []

@@ -50,7 +50,7 @@ DENIED_AFTER = (
     r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:be )?(?:it|right|correct|true|possible|the (?:\w+ )?(?:answer|one|case"
     r"|sum|result|total))\b"
     r"|(?:を?という(?:意味|こと|わけ)|이?라는 ?[뜻의]미?)?(?:ではありません|ではない|じゃない|じゃなく|でなく|ではなく"
-    r"|[이가은는] 아(?:닙니다|니(?:다|에요|야|라)?))|[하가-힣]지(?:는|도)? ?않|是错|不对)"
+    r"|[이가은는] 아(?:닙니다|니(?:다|에요|야|라)?))|く(?:は|も)?(?:ありません|ない|なく)|[하가-힣]지(?:는|도)? ?않|是错|不对)"
 )
 """What denies the thing before it: "is wrong", "isn't the answer", a cross."""
 _DENIED_BEFORE = regex(rf"{DENIES}\s*[\"'(]*$", re.I)
@@ -67,7 +67,9 @@ _OPENS = regex(
     re.I,
 )
 _CLOSES = regex(
-    rf"^(?:(?![.!?;]\s)[^\n]){{1,300}}?(?:{DENIED_AFTER}|[\"')]? (?:is|are|was|were)(?:n't| not) (?:the|a|an|in) [^\n]{{1,40}})\W*$", re.I
+    rf"^(?:(?![.!?;]\s|,\s(?:and|und|et|y|while)\s|[,、][^\W\d])[^\n]){{1,300}}?"
+    rf"(?:{DENIED_AFTER}|[\"')]? (?:is|are|was|were)(?:n't| not) (?:the|a|an|in) [^\n]{{1,40}})\W*$",
+    re.I,
 )
 _LABELLED = regex(
     r"^\W*(?:wrong|incorrect|false|not [\w ]{1,20}|non[ -]\w{1,20}|un\w{3,12}|original|input)(?: answer"

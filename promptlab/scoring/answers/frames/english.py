@@ -82,8 +82,25 @@ FRAMES = (
     (
         "not hardly no far nope",
         rf"^{X}\? (?:not (?:at all|really|in the slightest|remotely|a chance)|hardly|no way|far from it"
-        rf"|nope|of course not|certainly not)\W*$",
-        r"it is not \1",
+        rf"|nope|of course not|certainly not)(?:\W*$|[.!](?= ))",
+        r"it is not \1.",
+    ),
+    (
+        "nothing",
+        r"\bnothing (?:here|(?:about|in) (?:it|(?:this|that|the)(?: \w+)?)) (?:makes|renders) (?:it|(?:this|that"
+        r"|the)(?: \w+)?) (?!sense\b)",
+        "it is not ",
+    ),
+    ("despite spite notwithstanding", r"^(?:despite|in spite of|notwithstanding) [^,.;!?\n]{1,80}, (?=\S)", ""),
+    (
+        "turns proves ends",
+        rf"\b(?:at first|initially) {X}, (?:it|(?:the|this) \w+) (?:turns out|proves|ends up)(?: to be| being)? ",
+        BUT,
+    ),
+    (
+        "reflection thought thoughts",
+        rf"{X}(?:\.\.\.|,)? (?:but|although|though),? (?:on (?:reflection|second thoughts?|further thought)),? (?:(?:it's|it is|rather) )*",
+        BUT,
     ),
     ("means", r"\bby no means\b", "not"),
     (

@@ -11,7 +11,34 @@ FRAMES = (
         rf"|mieux vaut|il faudrait dire|on dit|plutôt)(?: plutôt)?\b",
         BUT,
     ),
-    (rf"^{X} ?\? (?:pas du tout|absolument pas|certainement pas|en aucun cas|pas vraiment|loin de là)\W*$", r"it is not \1"),
+    (rf"^{X} ?\? (?:pas du tout|absolument pas|certainement pas|en aucun cas|pas vraiment|loin de là)(?:\W*$|[.!](?= ))", r"it is not \1."),
+    (
+        rf"\b(?:au premier abord|de prime abord|à première vue),? {X}, (?:mais )?(?:(?:elle|il|cel[au]i?|(?:l[ea] |l'"
+        rf"|cette |cet |ce )[\w-]+) )?"
+        r"(?:s'avère|est|se révèle) (?:(?:en (?:fait|réalité)|finalement|être|plutôt) )*",
+        BUT,
+    ),
+    (
+        rf"\b(?:semble|paraît|a l'air|peut sembler|peut paraître) {X},? mais (?:(?:il|elle|cela|ça) )?(?:ne l'est pas"
+        rf"|(?:ce )?n'est pas le cas)\b",
+        r"is not \1",
+    ),
+    (
+        rf"\b{X}(?:\.\.\.|,)? mais,? (?:à la réflexion|réflexion faite|en y (?:réfléchissant|repensant|regardant de plus près)"
+        r"|tout bien considéré),? (?:(?:c'est|elle est|il est|plutôt) )*",
+        BUT,
+    ),
+    (r"^(?:malgré|en dépit d(?:e|es|u)|bien qu(?:e|')|même s(?:i|')|quoiqu(?:e|')) ?[^,.;!?\n]{1,100}, ", ""),
+    (
+        r",? (?:malgré(?! tout| ça| cela)|en dépit d(?:e|es|u)|bien qu(?:e|')|même s(?:i|')|quoiqu(?:e|')) ?[^,.;!?\n]*(?=[.;!?\n]|$)",
+        "",
+    ),
+    (r"\bsans (?:aucune?|le moindre|la moindre|(?:aucune? )?éléments?|rien de) (?:[\w-]+ )?(?=[\w-]+\s*(?:[.,;!]|$))", "not "),
+    (r"\brien (?:ici )?(?:d'|de )(?!autre|plus|mieux|tel)", "not "),
+    (
+        r"\bnon[ -](?=(?:valide|valable|plausible|vraisemblable|crédible|correcte?|exacte?|positi|négati|concluant|sarcastique)\w*)",
+        "not ",
+    ),
     (r"\brien (?:ici |dans \w+ \w+ )?n'est ", "it is not "),
     (
         rf"\b(?:certains|d'aucuns|beaucoup)(?: \w+)? (?:diraient|diront|disent|pensent|pencheraient pour)(?: que c'est)? {X},? (?:et "
@@ -127,7 +154,8 @@ FRAMES = (
     (rf"\b(?:l[ae] )?(?:second|seconde|deuxième|dernière) {_STATEMENT}|\bla (?:seconde|deuxième)(?=\s?[.,;]|$)", SECOND),
 )
 WORDS = (
-    "certains aucuns beaucoup envisagé considéré bien plaider si exclut deux pas ou non ne n premier seconde deuxième dernière "
+    "sans malgré dépit même quoique quoiqu rien abord mais certains aucuns beaucoup envisagé considéré bien plaider si "
+    "exclut deux pas ou non ne n premier seconde deuxième dernière "
     "nullement aucun soit peut pourrait plutôt lieu d abord première car je j mon cela ça il probablement clairement avis"
 )
 """Each frame has one of these words."""

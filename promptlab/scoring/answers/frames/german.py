@@ -11,7 +11,35 @@ FRAMES = (
         rf"|wäre)|sondern|es heißt):? ",
         BUT,
     ),
-    (rf"^{X}\? (?:keines(?:wegs|falls)|überhaupt nicht|auf keinen fall|wohl kaum|sicher nicht|nicht wirklich)\W*$", r"it is not \1"),
+    (
+        rf"^{X}\? (?:keines(?:wegs|falls)|überhaupt nicht|auf keinen fall|wohl kaum|sicher nicht|nicht wirklich)(?:\W*$|[.!](?= ))",
+        r"it is not \1.",
+    ),
+    (
+        rf"{X} (?:wirkt|scheint|klingt|erscheint|ist) (?:es |das |dies |\w+ \w+ )?nur (?:auf den ersten blick|scheinbar|zunächst)[;,.] "
+        rf"(?:(?:tatsächlich|eigentlich|in (?:wirklichkeit|wahrheit)|ist|es|das|sie) )+",
+        BUT,
+    ),
+    (
+        rf"\b(?:wirkt|scheint|klingt|erscheint|sieht) (?:(?:es|das|dies|zwar|zunächst|auf den ersten blick) )*{X}(?: aus| zu sein)?, "
+        r"(?:(?:ist|es|das|aber|jedoch|doch|tatsächlich|in wirklichkeit) ){2,5}nicht\b",
+        r"is not \1",
+    ),
+    (
+        rf"\b{X}(?:\.\.\.|,)? (?:aber|doch|wobei,?) (?:bei (?:näherer|genauerer) betrachtung|bei genauerem hinsehen|wenn ich (?:es|so)"
+        r" (?:recht |genau )?(?:bedenke|überlege)),? (?:(?:ist|es|das|sie|doch|eher) )*",
+        BUT,
+    ),
+    (r"\btrotz (?:[\w-]+ ){0,4}?(?-i:[A-ZÄÖÜ])[\w-]+,? ?", ""),
+    (r"^(?:obwohl|obgleich|wenngleich|auch wenn|selbst wenn) [^,.;!?\n]{1,100}, (?:so )?", ""),
+    (r",? (?:obwohl|obgleich|wenngleich|auch wenn|selbst wenn) [^,.;!?\n]*(?=[.;!?\n]|$)", ""),
+    (r"\bohne (?:(?:jegliche|jede|irgend|ein)\w* )?(?=[\w-]+e[nrs]? )", "not "),
+    (r", (?:denn|weil|da) (?!ist\b|sind\b|haben\b)", ", because "),
+    (
+        r"\b(?:ist|wirkt|klingt|gibt es|sehe ich|finde ich) (?:(?:hier|daran|an \w+ \w+|gar|absolut"
+        r"|überhaupt) )*nichts (?!als\b|ander|zu\b|mehr\b)",
+        "is not ",
+    ),
     (r"\b(?:nichts|gar nichts) (?:an|in|daran|hieran|hier)\b[^.,;]{0,30} (?:ist|wirkt|klingt) ", "it is not "),
     (
         rf"\b(?:manche|einige|viele)(?: \w+)? (?:würden |könnten )?(?:sagen )?{X}(?: sagen| antworten)?, andere(?: (?:würden|könnten))? ",
@@ -137,7 +165,9 @@ FRAMES = (
     (rf"\b(?:d(?:ie|er|as|em|en) )?(?:zweite|letztere)[rns]? {_STATEMENT}", SECOND),
 )
 WORDS = (
-    "manche einige viele habe obwohl obgleich schließt wenn scheidet würde wäre möglich nein nichts nicht oder sondern statt anstatt "
+    "ohne wobei genauerem genauerer näherer bedenke überlege trotz denn weil da auch selbst wirkt scheint klingt erscheint "
+    "sieht manche einige viele habe obwohl obgleich "
+    "schließt wenn scheidet würde wäre möglich nein nichts nicht oder sondern statt anstatt "
     "anstelle weder entweder eher keine keinen keinem keinesfalls keineswegs niemals mitnichten ob blick tatsächlich wirklichkeit "
     "vielleicht teils könnte könnten kann richtig korrekt bezweifle alles abhängt hängt zuerst zunächst anfangs ursprünglich dachte "
     "erste erster erstes ersten zweite zweiter zweites zweiten letztere moment halt entscheide wähle tippe fällt nehme klar "
@@ -146,5 +176,8 @@ WORDS = (
 """Each frame has one of these words."""
 SHARED = "ob halt alles moment hängt habe"
 """Those that other languages have as well."""
-COMMON = "ist die der das es ich und aber antwort von auf ob ein eine einen sind wird mit für dieser diese dieses dem den zu"
+COMMON = (
+    "etwas anderes bedeutet ist die der das es ich und aber antwort von auf ob ein eine einen sind wird mit für dieser "
+    "diese dieses dem den zu"
+)
 """Other words by which the language is known."""

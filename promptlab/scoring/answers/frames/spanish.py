@@ -7,7 +7,26 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, NOUN, SE
 _STATEMENT = r"(?:frase|oración|opción|afirmación|respuesta|enunciado|declaración)\b"
 FRAMES = (
     (rf"{X} no (?:encaja|sirve|vale|corresponde)[;,.] (?:pero )?(?:yo diría|se dice|mejor|más bien)\b", BUT),
-    (rf"^[¿]?{X}\? (?:para nada|en absoluto|de ninguna manera|desde luego que no|claro que no|ni mucho menos)\W*$", r"it is not \1"),
+    (
+        rf"^[¿]?{X}\? (?:para nada|en absoluto|de ninguna manera|desde luego que no|claro que no|ni mucho menos)(?:\W*$|[.!](?= ))",
+        r"it is not \1.",
+    ),
+    (
+        rf"\b(?:parece|suena|pued[ae] parecer|podría parecer|parecería)(?: ser)? {X},? (?:pero|aunque|y sin embargo) "
+        r"(?:no lo es|no es así|no es el caso)\b",
+        r"it is not \1",
+    ),
+    (
+        rf"{X}(?:\.\.\.|,)? (?:aunque|pero),? (?:pensándolo (?:bien|mejor)|bien mirado|mirándolo bien|si lo pienso (?:bien|mejor)),? "
+        r"(?:(?:es|en realidad|más bien) )*",
+        BUT,
+    ),
+    (r"^(?:a pesar de|pese a|aunque|si bien) [^,.;!?\n]{1,100}, ", ""),
+    (r",? (?:a pesar de|pese a|aunque|si bien) (?!todo\b|también\b)[^,.;!?\n]*(?=[.;!?\n]|$)", ""),
+    (r"\bsin (?:ningún|ninguna|nada(?: de)?|elementos?|aspectos?|rasgos?) (?:[\w-]+ )?(?=[\w-]+\s*(?:[.,;!]|$))", "not "),
+    (r"\bno (?:hay|tiene|veo|contiene) nada (?:de )?(?!más|que\b|mejor)", "it is not "),
+    (r"(?:^|(?<=[.,;] ))nada (?:de )?(?!más|que\b|mejor|menos)(?=\w)", "not "),
+    (r"\bno (?=(?:válid|plausible|positiv|negativ|verosímil|creíble|correct|concluyente)\w*)", "not "),
     (r"\bnada (?:de esto|en \w+ \w+|aquí) (?:es|parece|resulta) ", "it is not "),
     (
         rf"\b(?:algunos|unos|muchos)(?: \w+)? (?:dirían|dirán|dicen|piensan)(?: que es)? {X},? (?:y "
@@ -94,7 +113,9 @@ FRAMES = (
     (rf"\b(?:la|el) segund[ao] {_STATEMENT}|\bla segunda(?=\s?[.,;]|$)", SECOND),
 )
 WORDS = (
-    "da dan parece resulta suma dudo algunos muchos unos consideré pensé aunque descartamos excluimos solo sólo ambas ambos "
+    "ningún ninguna encaja cuadra sentido pesar pese suena parecer parecería da dan parece resulta suma dudo algunos "
+    "muchos unos consideré pensé aunque "
+    "descartamos excluimos solo sólo ambas ambos "
     "no o u ni segunda segundo ningún ninguna "
     "nada sino pero porque ya tanto depende quizá quizás tal más bien lugar vez primero primera falso incorrecto erróneo podría "
     "puede queda elijo me quedo inclino escojo selecciono opto trata probablemente claramente opinión sin duda diría absoluto"

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.metrics.strict.causes import cause
+from promptlab.scoring.metrics.strict.initials import letter
 from promptlab.scoring.metrics.strict.numerals import level, number
 from promptlab.scoring.metrics.strict.options import choice, label, larger
 from promptlab.scoring.metrics.strict.overlap import f1
-from promptlab.scoring.metrics.strict.phrases import letter, rhyme, spelled, text, word
+from promptlab.scoring.metrics.strict.phrases import rhyme, spelled, text, word
 from promptlab.scoring.metrics.strict.replies import read
 from promptlab.scoring.metrics.strict.senses import sense
 from promptlab.scoring.metrics.strict.series import brackets, letters, listed, sequence, words

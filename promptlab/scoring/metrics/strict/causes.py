@@ -56,6 +56,7 @@ _TOLD = regex(
     rf"|{_E} ?[はが은는이가] ?(?P<c5>{_E}) ?(?:によって|により|が原因で|のせいで|때문에|(?:으)?로 인해|에 의해|에서 비롯)"
     rf"|(?P<c6>{_E}) ?[はが은는이가] ?{_E} ?(?:を(?:引き起こ|もたら|招|生じさせ)|[을를] ?(?:일으|초래|유발|야기))"
     rf"|{_E} ?[의の的] ?(?:原因|理由|원인|이유)[はが是은는이가]? ?(?P<c7>{_E})"
+    rf"|(?P<c10>{_E}) ?(?:の結果(?:として)?|의 결과(?:로)?)[、,]? ?{_E}"
     rf"|(?P<c8>{_E})\W+(?:hat|löst|löste|zieht|ruft|brachte|bringt)\W+{_E}\W+(?:ausgelöst|verursacht"
     rf"|bewirkt|herbeigeführt|aus|nach sich|hervor)\b",
     re.I,

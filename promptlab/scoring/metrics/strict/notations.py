@@ -137,7 +137,15 @@ _NATIVE |= {
     for k, one in enumerate(["", *list(_NATIVE)[:9]])
 }
 _NATIVE |= {f"{ten}{one}": 10 * n + k for n, ten in ((1, "열"), (2, "스물")) for k, one in enumerate("한두세네", 1)}
-_IN_KOREAN = regex(rf"(?<![\uac00-\ud7af])(?:{'|'.join(sorted(_NATIVE, key=len, reverse=True))})(?=\s*(?:입니다|이에요|개|[.!]|$))")
+_IN_KOREAN = regex(
+    rf"(?<![\uac00-\ud7af])(?:{'|'.join(sorted(_NATIVE, key=len, reverse=True))})"
+    r"(?=\s*(?:입니다|이에요|예요|이다|개|마리|명|권|그루|송이|자루|[.!]|$))"
+)
+_EAST_LAST = regex(
+    rf"(?<=[是为為于於即得出负負有共计計=→はとが])[{_CHINESE}]{{1,20}}(?=(?:です|になり(?:ます)?|となり(?:ます)?|だ)?[^\w]*$)"
+    rf"|(?<=[은는이가스] )[{_KOREAN}]{{1,20}}(?=(?:입니다|이에요|예요|이다|[이가] (?:됩니다|돼요|나옵니다))[^\w]*$)"
+)
+"""A number in letters of East Asia that ends a sentence."""
 
 
 def _foreign(match: re.Match[str]) -> str:
@@ -268,6 +276,8 @@ _LAST = regex(r"(?:^|[\s:=>])(?P<words>[^\W\d_]+(?:(?:,? |-)[^\W\d_]+){0,9})[^\w
 
 def _ending(part: str) -> str:
     """A sentence with digits, the number words that end it in digits as well: "8 minus 3 gives five"; "one" may be a pronoun."""
+    if not part.isascii():
+        part = _EAST_LAST.sub(_eastern, part)
     bare = part.rstrip(" .!?,;:)\"'*")
     last = _LAST.search(part, max(0, len(bare) - 120)) if bare[-1:].isalpha() else None
     if last is None:

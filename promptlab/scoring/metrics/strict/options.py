@@ -38,12 +38,15 @@ def _places(reply: Reply, options: tuple[str, ...]) -> Iterator[tuple[str, str]]
     if reply.wrapper:
         yield reply.text, reply.wrapper
     if reply.concluded is not None:
-        yield reply.concluded.text, "conclusion"
+        yield _BEFORE_ASIDE.sub(r"\1", reply.concluded.text), "conclusion"
     if reply.unremarked != reply.text:
         remarks = f" {key(reply.text.replace(reply.unremarked, ' '))} "
         if reply.unremarked and not any(remarks.startswith(f" {key(option)} ") for option in options):
             yield reply.unremarked, "without remarks"
     yield reply.whole, "whole"
+
+
+_BEFORE_ASIDE = regex(r"^(\(?[a-e]\)) \((?!or\b)[^\n]*$", re.I)
 
 
 def label(reply: Reply, item: Item) -> Scored:
@@ -136,6 +139,8 @@ _SARCASM = Roles(
 _LETTERED = regex(
     r"(?:\b(?:statement|option|sentence|choice) )?(?:\((?:(?P<o0>a)|(?P<o1>b))\)|(?<!\w)(?:(?P<p0>a)|(?P<p1>b))\)|\b(?:(?P<q0>a)"
     r"|(?P<q1>b))(?= ?[:=]|$))"
+    r"|(?:选项|選項|選択肢|선택지|보기|陈述|语句|\b(?:aussage|äußerung|satz|énoncé|phrase|affirmation|opción|frase|oración)) ?"
+    r"(?:(?P<u0>a)|(?P<u1>b))(?![a-z])"
     r"|\b(?:statement|option|sentence|choice) (?:(?P<s0>a)|(?P<s1>b))\b|(?<!\w)(?:(?P<t1>b)(?= is))"
     r"|\bthe (?:(?P<r0>first|former)|(?P<r1>second|latter))(?: one| statement| option| sentence)?\b",
     re.I | re.M,

@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.denials import denied_before, denying
+from promptlab.scoring.answers.denials import DENIED_AFTER, denied_before, denying
 from promptlab.scoring.answers.places import Reply
 from promptlab.scoring.answers.text import fold, key, words
 from promptlab.scoring.compiled import regex
@@ -34,6 +34,8 @@ def _sentences(reply: Reply, item: Item) -> Iterator[tuple[str, str]]:
         yield reading, rule
         if dated and (when := _WHEN.search(reading)) is not None and not denying(reading):
             yield when["when"], rule
+    if len(reply.text) < 300 and (form := _IS_FORM.fullmatch(reply.unremarked)) is not None:
+        yield form["said"].strip(replies.OUTSIDE), "statement"
     if len(reply.text) < 300 and not denying(reply.unremarked):
         for said in filter(None, (reply.unremarked, reply.states)):
             yield from ((part, "statement") for part in _of_question(said, item.input))
@@ -66,6 +68,14 @@ def _of_question(said: str, asked: str) -> Iterator[str]:
                 yield replies.explains(rest).strip(replies.OUTSIDE)
 
 
+_IS_FORM = regex(
+    r"(?P<said>[^\n]{3,200}?)[.!]?[\"']? ?(?:(?:is|would be) (?:the|its|a) (?:negat|passive|past|formal|future)\w*"
+    r"|(?:ist|wäre) (?:die|eine) (?:verneinung|negation|passiv\w*)|(?:est|serait) (?:la|une) (?:négation|forme|phrase|voix)"
+    r"|(?:es|sería) (?:la|una) (?:negación|forma|oración|voz)|是[^。]{0,12}(?:否定|被动|被動)|[がは][^。]{0,12}(?:否定|受動|受け身)"
+    r"|[이가은는] [^.]{0,12}(?:부정|수동))[^.\n]{0,60}[.。]?",
+    re.I,
+)
+"""A sentence, and the form of the input that it is: "X is the negation of the sentence"."""
 _IS_EASTERN = regex(r"(?P<head>[^。\n]{2,60}?)(?:是|は|[은는])[、,]? ?(?P<tail>[^。\n]{1,60}?)(?:です|である|입니다|이다)?[。.]?")
 _QUOTES = regex(r"(?:\b(?:is|are|would be|as|becomes|to|but)[\s:]+|[=:>]\s*|^)\"(?P<said>[^\"\n]+)\"(?=[.!]?$|[.!]?\s)")
 _LANGUAGE = regex(r"(?:en|auf|in) \w+", re.I)
@@ -218,6 +228,20 @@ def _only_other(reading: str, asked: str) -> str | None:
     return others[0] if len(others) == 1 and len(others) < len(values) else None
 
 
+_DENIED_AFTER = regex(
+    rf"{DENIED_AFTER}|[\"']?,? (?:makes? (?:no|without|little) sense|means? something (?:else|different)"
+    r"|(?:does|do|did)(?:n't| not) (?:fit|work|apply|make sense)|(?:bedeutet|heißt) etwas anderes|veut dire autre chose"
+    r"|significa otra cosa)\b",
+    re.I,
+)
+_FITS = regex(
+    r"(?P<said>[^.;,:\n]{1,40}?)[\"']? ?(?:(?:fits|works|suits|sounds)(?: (?:it|better|best|well|here|perfectly|most)){0,3}"
+    r"|(?:is|would be) (?:the |a )?(?:better|best)(?: (?:fit|choice|option))?|(?:passt|wäre|ist) (?:hier )?(?:besser|am besten)"
+    r"|(?:convient|va|colle) (?:mieux|le mieux)|(?:encaja|queda) mejor|更?(?:合适|贴切|恰当)|の(?:方|ほう)が(?:適切|合って)\w*"
+    r"|[이가] (?:더|가장) (?:적절|알맞|잘 맞|어울)\w*)\W*",
+    re.I,
+)
+"""What a reply says of a word that it prefers."""
 _SAYS_LAST = regex(r"^.{1,200}\s(?:is|are|means|becomes|would be)[\s:]+(?P<tail>.+)$", re.S)
 _IS = words("is are means becomes would")
 _MANY = regex(r"(?:one|an?) .+[,;] (?:two|many|several|three) (.+?)[.!]?", re.I)
@@ -235,13 +259,22 @@ def _told(reading: str, asked: str) -> Iterator[str]:
     if not _IS.isdisjoint(words(reading)) and (last := _SAYS_LAST.match(reading)) is not None:
         yield last["tail"].strip(" \"'.!")
     if '"' in reading or "'" in reading:
-        quoted = {text for text in replies.QUOTED.findall(reading) if key(text) != asked}
+        quoted = {
+            one[1] for one in replies.QUOTED.finditer(reading) if key(one[1]) != asked and _DENIED_AFTER.match(reading, one.end()) is None
+        }
         if len(quoted) == 1:
             yield quoted.pop()
+    if not reading.isascii() and replies.NOT_EASTERN.search(reading) is None:
+        known = key(asked).split()
+        named = [text for text in replies.EASTERN.sub(" ", reading).split() if key(text) and key(text) not in known]
+        if len(named) == 1:
+            yield named[0].strip(f"{replies.OUTSIDE}。.,;:、")
     if (bare := replies.unnumbered(reading, most=1)) != reading:
         yield bare.strip()
     if reading[:1] in "oOaA" and (many := _MANY.fullmatch(reading)) is not None:
         yield many[1]
+    if (fits := _FITS.fullmatch(reading)) is not None:
+        yield fits["said"].strip(replies.OUTSIDE)
     if asked and reading[: len(asked)].casefold() == asked and (of := _IS_OF.match(reading, len(asked))):
         yield of[1].strip(" \"'.!")
     if asked and (at := reading.casefold().rfind(asked)) > 0:
@@ -260,6 +293,8 @@ def _bare(text: str) -> list[str]:
     if text.isalnum():
         return [text]
     forms = [text]
+    if not text.isascii() and (plain := _COPULA.sub("", text)) != text:
+        forms.append(plain.strip(replies.OUTSIDE))
     if (text[:1] in "tpsljmdcaTPSLJMDCA" or text[-6:].lower() in ("indeed", "obably")) and (plain := _ADVERB.sub("", text)) != text:
         forms.append(plain.strip(replies.OUTSIDE))
     without = text.strip(replies.OUTSIDE).rstrip(".!")
@@ -293,7 +328,8 @@ def _may_say_grammar(text: str) -> bool:
 
 
 _GRAMMAR = regex(
-    r"(?=[\s,/\[])(?:\s*(?:/[^/\n]+/|\[[^\]\n]+\])|,?\s+[({]?(?:m|f|n|nt|der|die|das|el|la|le|masc\w*|fem\w*|neut\w*|noun|adj\w*|verb)\.?[)}]?"
+    r"(?=[\s,/\[])(?:\s*(?:/[^/\n]+/|\[[^\]\n]+\])|,?\s+[({]?(?:m|f|n|nt|der|die|das|el|la|le|masc\w*|fem\w*|neut\w*"
+    r"|noun|adj\w*|verb)\.?[)}]?"
     r"|,\s*(?:-[\w-]{1,6}|(?:die|les|los|las|plural:?|pl\.?|mehrzahl:?|pluriel:?)(?: \w+){1,2})|\s\([\w .]+\)|,? as (?:in|a) .*"
     r"|,? in (?:the )?(?:plural|german|french|spanish|english)(?: form)?|,? (?:en|auf) \w+)+$",
     re.I,
@@ -323,35 +359,6 @@ def rhyme(reply: Reply, item: Item) -> Scored:
 @lru_cache(maxsize=4096)
 def _without_itself(item: Item) -> Item:
     return replace(item, targets=tuple(target for target in item.targets if key(target) != key(item.input)))
-
-
-_ORDINALS = {"first": "first", "1st": "first", "second": "second", "2nd": "second"}
-_IS_ORDINAL = regex(r"\"?\b([a-z])\b\"? is (?:the )?(first|second|1st|2nd)\b")
-
-
-def letter(reply: Reply, item: Item) -> Scored:
-    """One letter of the input word; "p is first, l is second" is read by the place that is requested."""
-    said = {_ORDINALS[place]: found for found, place in _IS_ORDINAL.findall(reply.text.casefold())}
-    if len(said) == 2 and item.targets:
-        place = (
-            "first" if item.input[:1].casefold() == item.targets[0].casefold() and said["first"] == item.targets[0].casefold() else "second"
-        )
-        return Scored(float(said[place] == item.targets[0].casefold()), said[place], "statement")
-    scored = word(reply, item)
-    if scored.score or len(reply.text) > 500:
-        return scored
-    first = bool(item.targets) and item.input[:1].casefold() == item.targets[0].casefold()
-    text = reply.said.casefold()
-    told = {found["letter"] for found in (_STARTS if first else _SECOND).finditer(text)} or set(_SINGLE.findall(text))
-    if len(told) == 1 and item.targets:
-        return Scored(float(told == {item.targets[0].casefold()}), told.pop(), "only letter")
-    return scored
-
-
-_LETTER = r"(?:is|:|=)?\s*(?:the letter |an? )?[\"']?(?P<letter>[a-z])(?![\w'])"
-_STARTS = regex(rf"\b(?:(?:starts?|begins?|starting|beginning) with|(?:first|1st)(?: letter)?(?: \w+ [\"']?\w+[\"']?)?)\s*{_LETTER}")
-_SECOND = regex(rf"\b(?:second|2nd)(?: letter)?(?: \w+ [\"']?\w+[\"']?)?\s*{_LETTER}")
-_SINGLE = regex(r"(?<![\w'])[b-hj-z](?![\w'])")
 
 
 @lru_cache(maxsize=4096)

@@ -108,7 +108,7 @@ class _Words:
             rf"(?:{DENIES}|\bthan|\bover|\bless|{_ONLY_IF}"
             rf"|\b(?:there(?: is|'s)|it's|is|have|has"
             rf"|an?) no "
-            rf"|, (?:no|non|nicht|pas) "
+            rf"|, (?:no|non|nicht|pas) {'' if self.yes_no else '|(?<=[a-z] )(?:no|non|nicht|pas) '}"
             rf"|^no (?=entail|contrad)|^\W*(?:non|nicht|pas|não) |\band so (?:is|are|was) )"
             rf"\s*[\"'(*]*{one}[\"')*]*(?:(?:, (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
             rf",? n?or (?:an? |the )?[\"'(*]*{one}[\"')*]*)?"
@@ -244,12 +244,12 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
     return without
 
 
-_ABROAD = words("ja nein oui non sí não sim wahr falsch vrai vraie faux fausse verdadero verdadera cierto cierta falso falsa")
+_ABROAD = words("ja nein oui non sí não sim wahr falsch vrai vraie faux fausse verdadero verdadera cierto cierta falso falsa sense")
 _LETTER = "[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]"
 _YES_ABROAD = regex(
     rf"(?<!\w)(?:ja|oui|sí|sim)(?!\w)|はい|ええ(?=[、,。]|です|$)|(?<![\uac00-\ud7af])(?:네|예)(?=\W"
     rf"|입니다|라고|이라|이에요|예요|이고|[가는를]|$)"
-    rf"|是的|对的|(?:(?<!{_LETTER})|(?<=[是选选为]))[是对](?!{_LETTER}|\s*[\"']?[A-Za-z]|\s*[\"']{_LETTER})",
+    rf"|是的|(?<!不)对的|(?:(?<!{_LETTER})|(?<=[是选选为]))[是对](?!{_LETTER}|\s*[\"']?[A-Za-z]|\s*[\"']{_LETTER})",
     re.I,
 )
 _NO_ABROAD = regex(
@@ -257,7 +257,8 @@ _NO_ABROAD = regex(
     rf"|(?:(?<!{_LETTER})|(?<=[是选为]))(?:否|不)(?!{_LETTER}|\s*[\"']?[A-Za-z]|\s*[\"']{_LETTER})",
     re.I,
 )
-_SAID_NO = regex(r"(?<=[\"'])不是(?=[\"'])|(?<=答)不是")
+_SAID_YES = regex(r"(?<=[\"'])[是对](?=[\"'])")
+_SAID_NO = regex(r"(?<=[\"'])不是(?=[\"'])|(?<=答)不是|(?<=[\"'])[否不](?=[\"'])")
 _TRUE_ABROAD = regex(
     rf"(?<!\w)(?:wahr|vraie?|verdader[oa]|ciert[oa])(?!\w)|正しい|正确|(?<!{_LETTER})真(?!{_LETTER})|(?<=[是为])真(?!{_LETTER})"
     rf"|(?<![\uac00-\ud7af])참(?=\W|입니다|이|라고|[은는가]|$)",
@@ -274,12 +275,29 @@ def _yes_or_no(text: str, known: _Words) -> str:
         return text
     truths = "true" in known.keys
     for pattern, n in ((_YES_ABROAD, 0), (_NO_ABROAD, 1), *(((_TRUE_ABROAD, 0), (_FALSE_ABROAD, 1)) if truths else ())):
+        text = _CALLED_WRONG.sub(r'not "\g<one>"', text) if pattern is _TRUE_ABROAD else text
         name = next(
             (option for option, one in zip(known.options, known.keys, strict=True) if one in (("yes", "true"), ("no", "false"))[n]), None
         )
         if name is not None:
-            text = pattern.sub(name, _SAID_NO.sub(name, text) if n and "不" in text else text).replace(f"'{name}'", f'"{name}"')
-    return fold(text)
+            if '"' in text or "不" in text:
+                text = (_SAID_NO if n else _SAID_YES).sub(name, text)
+            text = pattern.sub(name, text).replace(f"'{name}'", f'"{name}"')
+    return fold(text if truths else _CALLED_WRONG.sub(r'not "\g<one>"', text))
+
+
+_CALLED_WRONG = regex(
+    r"(?<![A-Za-z])(?P<quote>[\"']?)(?P<one>yes|no|true|false)(?P=quote)(?![A-Za-z])\s?(?:(?:and )?makes (?:no|without) sense"
+    r"|(?:という(?:答え|回答|返答|の)?|이?라는 (?:답변?|대답))?(?:(?<=[\"\'])(?=不|错|錯|틀)|(?:ist|wäre|est|serait"
+    r"|would be|(?:(?<=[\"\'] )|(?<=s ))(?:es|sería|resultaría)|是|も?[はが]|[은는이가])"
+    r"(?: ?(?:hier|ici|aquí|ja|aber|also|donc|claramente|clairement|eindeutig|klar|una?e?|ein|eine|ein klarer|明らかに|显然))*\s?"
+    r"(?:falsch|unpassend|unzutreffend|nicht (?:richtig|korrekt)|fehler|faux|fausse|erreur|error|err[oó]ne[oa]|equivocad[oa]"
+    r"|incorrect[oae]?|wrong|不?错(?:误)?的?|錯|不对|不正确|間違い|不正解|誤り|正しく(?:ない|ありません)|違[うい]"
+    r"|틀[렸린림]\w*|오답\w*|잘못\w*"
+    r"|맞지 않\w*|it is not (?:정답|답))))(?:です|だ|답입니다| 답\w*)?",
+    re.I,
+)
+"""A yes or no that is called wrong, in another language."""
 
 
 _CORRECT_THING = regex(

@@ -52,11 +52,13 @@ def may_say(text: str) -> bool:
 ARTICLE = regex(r"^(?:es (?=\w+ \w))?(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|du|to|es)(?:\s+|(?<='))", re.I)
 _EXPLAINS = regex(
     r"(?=[\s(;,?])(?:\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course"
-    r"|definitely|for sure|the (?:opposite"
-    r"|antonym|synonym|plural)"
-    r"|the (?:one|letter|word|animal)|hope"
-    r"|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht"
-    r"|pas|et non|y no)\b"
+    r"|definitely|for sure|the (?:opposite|antonym|synonym|plural)"
+    r"|the (?:one|letter|word|animal)|hope|obviously|naturally|though|probably|clearly|certainly|final|which|meaning"
+    r"|and i am|but|not|rather than|so|and not|nicht"
+    r"|pas|et non|y no|while|whereas|während|wohingegen|tandis que|alors que|mientras que|que (?:suena|rima)|qui rime|das sich reimt"
+    r"|was sich reimt)\b"
+    r"|[,、]\s?(?:(?:and|und|et|y)\s)?[\"']?[\w'-]{1,25}[\"']? {1,2}(?:is|ist|est|es|would be|wäre|serait|sería)"
+    r" (?:wrong|incorrect\w*|falsch|faux|fausse)\b"
     r"|,\s(?:i\.e\.|e\.g\.|that is|for example|for instance|such as)\s|\?\s+[yY]es\b|\s(?:because|since|rather than|instead of"
     r"|and not|as opposed to|as it|as they|weil"
     r"|parce que|porque)\s)"
@@ -66,7 +68,8 @@ _EXPLAINS = regex(
 _REASONS = words("because since rather instead and as weil parce porque")
 _ASIDE = regex(
     r"[(;?]|-\s|,\s(?:because|since|as|i|the|of|definitely|for|hope|obviously|naturally|though|probably|clearly|certainly"
-    r"|final|which|meaning|and|but|not|rather|so|nicht|pas|et|y|e\.g|that|such)\b",
+    r"|final|which|meaning|and|but|not|rather|so|nicht|pas|und|et|y|[\w\"']+ (?:is|ist|est|es)|e\.g|that|such|while|whereas"
+    r"|während|wohingegen|tandis|alors|mientras|que|qui|das|was)\b",
     re.I,
 )
 
@@ -287,11 +290,11 @@ _OTHER = regex(
     re.I,
 )
 """What a word before a colon says of something else than the answer."""
-_EASTERN = regex(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+")
+EASTERN = regex(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+")
 
 
 _COLON = regex("[:：]")
-_NOT_EASTERN = regex("不是|ではな|ではあり|じゃな|아니|아닙|아닌")
+NOT_EASTERN = regex("不是|ではな|ではあり|じゃな|아니|아닙|아닌")
 
 
 def other_label(label: str) -> bool:
@@ -316,10 +319,10 @@ def _announced(text: str) -> Iterator[str]:
                 yield cut.strip(OUTSIDE)
     if (
         _CJK.search(text)
-        and _NOT_EASTERN.search(text) is None
+        and NOT_EASTERN.search(text) is None
         and not any(other_label(text[max(0, match.start() - 40) : match.end()].rsplit("\n", 1)[-1]) for match in _COLON.finditer(text))
     ):
-        yield _EASTERN.sub(" ", text.replace("、", ", ")).strip(OUTSIDE + ":：。.,")
+        yield EASTERN.sub(" ", text.replace("、", ", ")).strip(OUTSIDE + ":：。.,")
 
 
 @lru_cache(maxsize=CACHED)

@@ -152,18 +152,20 @@ _MARKED = (
 )
 _OUT = regex(
     r"\b(?:not (?:an? )?\w+|non[- ]?\w+|objects?|others?|other \w+|things|isn't|aren't|is not|are not|except|excluding|exclude"
-    r"|without|remaining|keine?|nicht|neither|weder|ni|né|nem"
+    r"|without|remaining|(?:pas|non|no) \w+|keine?|nicht|neither|weder|ni|né|nem"
     r"|ne sont pas|n'en sont pas|ne le sont pas|no son|no lo son|não são|non sono|gegenständ\w+"
     r"|dinge|objekte|sachen|objets|choses|objetos|cosas)\b|不是|不属于|不算|物品|物体|(?<!動)物です"
-    r"|사물|물건|非|以外|ではな|ではあり|아니|아닌|아닙"
+    r"|사물|물건|非|以外|違い?ま|違う|ではな|ではあり|아니|아닌|아닙|아님"
 )
 _PARTS = regex(
-    r"(?:[.;](?=\s|$)|。|,? \b(?:whereas|while|but)\b|\()|[,;]? (?:und )?(?=(?:die|alle) (?:anderen|übrigen|restlichen)\b|der rest\b)"
+    r"(?:[.;](?=\s|$)|。|,? \b(?:whereas|while|but|während|mientras que|tandis que|alors que)\b|\()"
+    r"|, (?:and |und |et |y )?(?=(?:not|pas|non|no) \w)|,? (?:and|et|y) (?=(?:not|pas|non|no) \w)"
+    r"|, (?=[^,.;]{1,60} nicht(?:[.!]|$))|[,;]? (?:und )?(?=(?:die|alle) (?:anderen|übrigen|restlichen)\b|der rest\b)"
     r"|[,;]? (?:et |mais )?(?=(?:tous )?les autres\b|le reste\b)|[,;]? (?:y |pero )?(?=(?:todos )?l[oa]s (?:demás|otr[oa]s)\b|el resto\b)"
     r"|[,;]? (?:and )?(?=(?:all )?(?:of )?the (?:others?|rest|remaining)\b)|,? (?=(?:so|thus|therefore"
     r"|which leaves|leaving|also|donc|il reste|así que|por lo (?:tanto|que)|quedan)\b)|, (?=bei\b)"
     r"|(?<=[\u3040-\u30ff])、|(?<=[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af])[,;] ?|(?<=므로)\s|(?<=이고)\s"
-    r"|(?<=지만)\s|(?=其[他余它]|剩下|残り"
+    r"|(?:;| ?/ ?)(?=[\u4e00-\u9fff\uac00-\ud7af])|(?<=지만)\s|(?=其[他余它]|剩下|残り"
     r"|それ以外|その他|他の|ほかの|他は|나머지|그 외|다른)"
 )
 
