@@ -35,14 +35,11 @@ def show(run: Path, *, rater: str, items: int, arms: Sequence[str] = (), model: 
     try:
         _page(run, rater, _order(str(run), rater, items, tuple(arms), model, mask))
     except RunProblem as error:
-        _tell("The ratings of this run cannot be read.", error)
+        st.error("The ratings of this run cannot be read.")
+        plain.line(error)
     if told := st.session_state.pop(UNSAVED, None):
-        _tell("The last rating was not saved.", told)
-
-
-def _tell(what: str, error: RunProblem) -> None:
-    st.error(what)
-    plain.line(error)
+        st.error("The last rating was not saved.")
+        plain.line(told)
 
 
 def _page(run: Path, rater: str, order: Sequence[Unit]) -> None:
