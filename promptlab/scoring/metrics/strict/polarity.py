@@ -275,7 +275,7 @@ def _yes_or_no(text: str, known: _Words) -> str:
         return text
     truths = "true" in known.keys
     for pattern, n in ((_YES_ABROAD, 0), (_NO_ABROAD, 1), *(((_TRUE_ABROAD, 0), (_FALSE_ABROAD, 1)) if truths else ())):
-        text = _CALLED_WRONG.sub(r'not "\g<one>"', text) if pattern is _TRUE_ABROAD else text
+        text = _CALLED_WRONG.sub(r'not "\g<one>"', text) if pattern is _FALSE_ABROAD else text
         name = next(
             (option for option, one in zip(known.options, known.keys, strict=True) if one in (("yes", "true"), ("no", "false"))[n]), None
         )
@@ -283,7 +283,7 @@ def _yes_or_no(text: str, known: _Words) -> str:
             if '"' in text or "不" in text:
                 text = (_SAID_NO if n else _SAID_YES).sub(name, text)
             text = pattern.sub(name, text).replace(f"'{name}'", f'"{name}"')
-    return fold(text if truths else _CALLED_WRONG.sub(r'not "\g<one>"', text))
+    return fold(_CALLED_WRONG.sub(r'not "\g<one>"', text))
 
 
 _CALLED_WRONG = regex(
