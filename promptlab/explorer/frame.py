@@ -104,7 +104,7 @@ background: var(--panel); color: var(--soft); border: 1px solid var(--line)}} .b
 .simulated {{background: var(--simulated-bg) !important; color: var(--simulated) !important; font-weight: 650}}
 .verdict {{border: 1px solid var(--line); border-radius: 6px; padding: 12px 16px; line-height: 1.45; overflow-wrap: anywhere}}
 .verdict .first {{font-size: 1.33rem; line-height: 1.3}} .verdict .soft, .soft {{color: var(--soft)}}
-.pl-cards {{display: grid; grid-template-columns: repeat(4, 1fr); gap: 8px 16px; margin: 0}}
+.pl-cards {{display: grid; grid-template-columns: 1fr 1fr 1fr 1fr; gap: 8px 16px; margin: 0}}
 .pl-cards > div {{border: 1px solid var(--line); border-radius: 6px; padding: 8px 16px; min-width: 0}}
 .pl-cards span {{display: block; color: var(--soft); font-size: .87rem}}
 .pl-cards b {{font-weight: 400; font-size: 1.73rem; line-height: 1.3; overflow-wrap: anywhere}}
