@@ -6,53 +6,41 @@ import random
 import re
 from collections import Counter
 from dataclasses import replace
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 
 from promptlab.nouns import Item, Scored
-from promptlab.scoring.answers import abroad, conclusions, places, remarks, text, thoughts, wrappers
+from promptlab.scoring import answers
+from promptlab.scoring.answers import abroad, conclusions, places, remarks, text
 from promptlab.scoring.answers.held import held, may_hold
-from promptlab.scoring.metrics import bigbench
+from promptlab.scoring.metrics import bigbench, strict
 from promptlab.scoring.metrics.strict import (
     STRICT,
-    again,
     english,
     figures,
     implied,
-    initials,
     notations,
     numerals,
     options,
-    overlap,
     phrases,
     polarity,
     replies,
-    series,
 )
 from promptlab.sources.tasks import load_task, task_names
 
 MODULES = (
-    again,
-    english,
-    conclusions,
-    places,
-    text,
-    thoughts,
-    wrappers,
     bigbench,
-    figures,
-    implied,
-    initials,
-    notations,
-    numerals,
-    options,
-    overlap,
-    phrases,
-    polarity,
-    replies,
-    series,
+    *(
+        import_module(f"{package.__name__}.{found.name}")
+        for package in (answers, strict)
+        for found in iter_modules(package.__path__)
+        if not found.ispkg
+    ),
 )
+"""All modules that read answers."""
 MARKS = (
     ". ",
     ", ",
