@@ -8,6 +8,7 @@ import os
 import signal
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -288,3 +289,18 @@ def test_what_cannot_be_split_is_a_problem_with_its_line(tmp_path: Path, change:
         resolve(path)
     assert said in str(problems.value)
     assert "x.yaml:" in str(problems.value)
+
+
+@pytest.mark.parametrize("diffs", [(0.3, 0.1 + 0.2), (0.1 + 0.2, 0.3)])
+def test_arms_that_differ_by_rounding_alone_continue_in_the_order_of_the_plan(
+    diffs: tuple[float, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert diffs[0] != diffs[1]
+    arms = [SimpleNamespace(model="m", setting="s", treatment=name, control="none") for name in ("first", "second")]
+    facts = {"name": "", "n_pairs": 9, "mean_treatment": 0.5, "ci_low": None, "ci_high": None, "missing_control": 0, "missing_treatment": 0}
+    said = {h.treatment: SimpleNamespace(comparison=SimpleNamespace(diff=diff, **facts)) for h, diff in zip(arms, diffs, strict=True)}
+    monkeypatch.setattr("promptlab.stats.screening._behind", lambda *_: (0.0, 0.1))
+    screening: Any = SimpleNamespace(questions={"q": arms}, confirm=SimpleNamespace(most=1, level=0.1))
+    analysis: Any = SimpleNamespace(compare=lambda h: said[h.treatment])
+    rows = Screening._chosen(screening, analysis, "q")
+    assert [(row.treatment, row.chosen) for row in rows] == [("first", True), ("second", False)]

@@ -22,6 +22,7 @@ from promptlab.reporting.questions import dependences, parts_of
 from promptlab.reporting.questions import verdict_words as words_of
 from promptlab.stats import ArmRow, Standing, error_of, interval, points, shrunken
 from promptlab.stats.contrasts import arm_of, exact, incumbent_of, of_arms
+from promptlab.stats.paired import DECIMALS
 from promptlab.stats.sentences import above_incumbent
 
 Decision = Literal["incumbent", "ship", "runner-up", "keep the incumbent", "collect more", "depends on the prompt", "do not judge"]
@@ -149,7 +150,7 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
         rows = [_row(report, s, said, decided, silent) for s in own]
         open_rows = [_open(report, line) for key, line in said.items() if key[0] == model and line.comparison.verdict in OPEN]
         rows, beside = _split(report, model, rows), _beside(report, model)
-    rows = _with_the_best(sorted(rows, key=lambda row: -(row.diff or 0.0)))
+    rows = _with_the_best(sorted(rows, key=lambda row: -round(row.diff or 0.0, DECIMALS)))
     beside = [*earlier_words(report.plan, report.trials, report.n_old, report.n_trials), *screening_words(report, model), *beside]
     return Summary(
         model=model,

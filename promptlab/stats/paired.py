@@ -16,6 +16,7 @@ from promptlab.nouns import Status
 from promptlab.stats.intervals import Array, Numbers, risk_difference_ci
 
 DECIMALS = 9
+"""To which differences are compared: what is equal but for rounding is equal on every machine."""
 LARGEST_LATTICE = 5_040
 MOST_LATTICE_WORK = 50_000_000
 AT_ONCE = 50_000

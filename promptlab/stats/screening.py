@@ -34,6 +34,7 @@ from promptlab.stats.analysis import Analysis
 from promptlab.stats.contrasts import completed, exact, incumbent_of, of_arms
 from promptlab.stats.core import infer
 from promptlab.stats.looks import MOST_MISSING, ArmKey
+from promptlab.stats.paired import DECIMALS
 
 MOST = 2
 """Arms of one question that continue at most: with one good arm of eleven two find it as often as one does, and lose less to a tie."""
@@ -111,7 +112,7 @@ class Screening:
         whole = [(h, c) for h, c in found if c.diff is not None and (c.missing_treatment or 0.0) <= MOST_MISSING]
         if not whole:
             return []
-        ranked = sorted(whole, key=lambda both: -(both[1].diff or 0.0))
+        ranked = sorted(whole, key=lambda both: -round(both[1].diff or 0.0, DECIMALS))  # equal ones in the plan's order
         rows = []
         for h, c in found:
             rank = next((i for i, (other, _) in enumerate(ranked) if other is h), None)
@@ -132,7 +133,7 @@ class Screening:
                     to_best_high=high, chosen=chosen, why=why,
                 )
             )  # fmt: skip
-        return sorted(rows, key=lambda row: -(row.diff if row.diff is not None else -2.0))
+        return sorted(rows, key=lambda row: -round(row.diff if row.diff is not None else -2.0, DECIMALS))
 
     @cached_property
     def _prompts(self) -> tuple[str, ...]:
