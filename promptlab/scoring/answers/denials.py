@@ -28,29 +28,40 @@ _ON = (
     r"|particularly|equal|make|get|it|it's|it is|this|that|there|they|is|are|was|were|would|think|believe|say|call|called|what|i'd"
     r"|i would|i|describe|rate|label|classify|suggests?|indicates?|mean|consider"
     r"|considered|described|as|sound|seem|seems|look|looks|imply|implies|number|option|choice|answer|whether|if|confident|convinced"
-    r"|agree|es|dass|ist|que|of|égale?|à|igual|gleich)\b)"
+    r"|agree|es|dass|ist|que|of|égale?|à|igual|gleich|l[ae]|el|d(?:er|ie|as)|une?|una|eine?|als|comme|como|opción|aussage)\b)"
 )
 DENIES = rf"{_NOT}(?! (?:only|just|merely)\b){_ON}{{0,7}}"
 """What denies the thing that follows it: "not", "I doubt that it is", "I wouldn't call this"; a pattern without its flags."""
 _WRONG = (
-    r"(?:wrong|incorrect|false|mistaken|impossible|out|ruled out|excluded|falsch|faux|incorrecto|(?:the|a|an) (?:common |typical "
+    r"(?:wrong|incorrect|false|mistaken|impossible|out|ruled out|excluded|falsch|fau(?:x|sse)|fals[oa]|incorrect[oae]|err[oó]ne[oa]|off(?=[.!\"')]|$)"
+    r"|(?:the|a|an) (?:common |typical "
     r"|frequent )?(?:wrong|mistake"
     r"|error|incorrect)\w*|close\b|too (?:high|low|big|small|large)|not (?:it|right|correct|true|possible|the (?:\w+ )?(?:answer"
     r"|one|opposite"
     r"|antonym|case)))"
 )
+_EAST = (
+    r"(?:を?という(?:意味|こと|わけ)|이?라는 ?[뜻의]미?)?(?:では(?:ありません|な[いくし])|じゃな[いく]|で(?:な[いく]|ありません)"
+    r"|[이가은는] 아(?:닙니다|닌(?!가)|니(?:다|에요|야|라)?))"
+    r"|く(?:は|も)?(?:ありません|ない|なく)|は?し(?:て(?:は|も)?い)?(?:ない|ません|なかった)|せず|しておら|してはおら"
+    r"|(?:だ|である)?とは?(?:言え|いえ|言い(?:難|がた|きれ)|思え|思わ|考えられ|限ら|みなせ)(?!ば|る|ます)"
+    r"|[하가-힣]지(?:는|도)? ?(?:않|못)|是错|不对"
+)
+DENIED_EAST = rf"\s*[\"')]?\s*(?:{_EAST})"
+"""What denies the thing before it in Chinese, Japanese and Korean; a pattern without its flags."""
 DENIED_AFTER = (
     r"\s*[\"')]?\s*(?:\?\s*i doubt (?:it|that)\b|\?\s*(?:that|this|it)(?:'s| is| was|) ?(?:can't be|cannot be|isn't|not|wrong\b"
     r"|incorrect\b)(?: be)?"
     rf"(?: (?:right|correct|true|it)\b)?|\?\s*(?:no|nope|nein|non|hardly|never|not really)(?: way| chance)?\b[.!]*\s*$|[❌✗✘✖]|(?:-|:"
     rf"|\()\s*{_WRONG}\b"
-    rf"|(?:is|are|was"
-    rf"|were|would be|ist|est|es|seems|too)\s+(?:(?:simply|clearly|definitely"
-    rf"|obviously) )?{_WRONG}\b"
-    r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:be )?(?:it|right|correct|true|possible|the (?:\w+ )?(?:answer|one|case"
-    r"|sum|result|total))\b"
-    r"|(?:を?という(?:意味|こと|わけ)|이?라는 ?[뜻의]미?)?(?:ではありません|ではない|じゃない|じゃなく|でなく|ではなく"
-    r"|[이가은는] 아(?:닙니다|니(?:다|에요|야|라)?))|く(?:は|も)?(?:ありません|ない|なく)|[하가-힣]지(?:는|도)? ?않|是错|不对)"
+    rf"|(?:is|are|was|were|(?:would|must|has to|have to|can only) be|ist|est|es|seems|too|(?:looks|sounds|feels)(?! wrong to)"
+    rf"|appears|(?:muss|kann nur)(?= [\w ]{{1,20}}sein\b)|doit être|debe(?: de)? ser|tiene que ser|parece|semble|scheint)\s+(?:to be )?"
+    rf"(?:(?:simply|clearly|definitely|obviously|surely|certainly|probably|most likely) )?{_WRONG}\b"
+    r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:possibly )?(?:be )?(?:it|right|correct|true|possible|the (?:\w+ )?(?:answer"
+    r"|one|case|sum|result|total))\b"
+    r"|kann (?:so |hier )?(?:gar )?nicht (?:stimmen|richtig sein|sein)\b|ne peut pas être (?:correcte?|juste|exacte?|vraie?|bonne?|la bonne)\b"
+    r"|no puede ser (?:correct[oa]|ciert[oa]|la (?:respuesta|correcta))\b"
+    rf"|{_EAST})"
 )
 """What denies the thing before it: "is wrong", "isn't the answer", a cross."""
 _DENIED_BEFORE = regex(rf"{DENIES}\s*[\"'(]*$", re.I)
@@ -82,7 +93,7 @@ CUES = words(
     "scheinbar apparently seemingly superficially aparentemente apariencia kaum wenig peu poco not t cannot nor never neither "
     "hardly scarcely barely but far means way no less than nicht kein keine keinen keiner pas "
     "doubt doubtful disagree deny unlikely refuse hesitate fail fails wrong incorrect incorrecto mistake mistaken error false "
-    "impossible instead rather unlike except nothing too out excluded falsch faux weder ni close nope nein non agree"
+    "off fausse falso falsa incorrecte incorrecta impossible instead rather unlike except nothing too out excluded falsch faux weder ni close nope nein non agree"
 )
 """A text of ASCII that denies something has one of these words."""
 _DENIES = regex(DENIES, re.I)
