@@ -94,7 +94,7 @@ class _Once:
 
     if TYPE_CHECKING:
 
-        def __set__(self, one: Any, value: Any) -> None:
+        def __set__(self, one: object, value: object) -> None:
             """What is known from the start is set as any other attribute."""
 
 
