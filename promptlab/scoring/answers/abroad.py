@@ -34,7 +34,8 @@ _ENGLISH_WORDS = frozenset[str]().union(*(needs for needs, _ in _IN_ENGLISH))
 _ENGLISH = words("the is are and or but not of to than answer my would because that this rather so only both it its an could be from with")
 
 
-_FRAMED = _ENGLISH_WORDS.union(*(framed for _, framed, _ in _MARKS))
+FRAMED = _ENGLISH_WORDS.union(*(framed for _, framed, _ in _MARKS))
+"""Words of frames: a text of ASCII without them has none."""
 
 
 def _language(text: str) -> str:
@@ -44,7 +45,7 @@ def _language(text: str) -> str:
             if script.search(text):
                 return language
     said = words(text)
-    if _FRAMED.isdisjoint(said):
+    if FRAMED.isdisjoint(said):
         return ""
     found = [(len(said & own), language) for language, framed, own in _MARKS if not framed.isdisjoint(said) and not own.isdisjoint(said)]
     most, language = max(found, default=(0, ""))

@@ -65,13 +65,13 @@ _COUNTED = regex(
 """A total before its parts: "a total of 4 objects: a stove, ..."."""
 _BESIDE = regex(r"difference|product", re.I)
 """Results that a reply may give besides the requested sum."""
-_CONCLUDING = words(
+CONCLUDING = words(
     "answer ans answers response solution conclusion verdict final result output total sum difference product translation "
     "count value completion completed sorted antwort endantwort ergebnis endergebnis gesamtergebnis fazit traduction reponse "
     "resultat respuesta resultado solucion conclusion traduccion resposta risposta risultato correct right choice decision "
     "richtige bonne choose pick"
 )
-_ABROAD = _CONCLUDING | {"lösung", "übersetzung", "répon", "résult", "soluci", "traducci"}
+_ABROAD = CONCLUDING | {"lösung", "übersetzung", "répon", "résult", "soluci", "traducci"}
 _CONCLUDING_ABROAD = tuple(word for word in _ABROAD if not any(other in word for other in _ABROAD - {word}))
 _CJK_WORD = regex(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義义词单母差和]")
 
@@ -95,7 +95,7 @@ def _concluding(text: str) -> Iterator[re.Match[str]]:
     end = 0
     if text.isascii():
         finals = [at.start() for at in _FINAL.finditer(low)] if "final" in low else []
-        for start in sorted({*beginnings(text, _CONCLUDING), *finals, *(at + 5 for at in finals)}):
+        for start in sorted({*beginnings(text, CONCLUDING), *finals, *(at + 5 for at in finals)}):
             if start >= end and (match := CONCLUDES.match(text, start)) is not None:
                 yield match
                 end = match.end()
@@ -111,7 +111,7 @@ def _concluding(text: str) -> Iterator[re.Match[str]]:
 
 def _may_conclude(text: str) -> bool:
     if text.isascii():
-        return not _CONCLUDING.isdisjoint(words(text))
+        return not CONCLUDING.isdisjoint(words(text))
     low = text.casefold()
     return any(map(low.__contains__, _CONCLUDING_ABROAD)) or _CJK_WORD.search(text) is not None
 
@@ -185,7 +185,7 @@ CORRECTS = regex(
     r"|[.!?;]\s+(?:however|but|yet),? (?:on|upon|after) (?:closer|further|second|more careful) \w+,?\s+",
     re.I,
 )
-_TAKES_BACK = words(
+TAKES_BACK = words(
     "wait correction correct scratch strike hold mean meant meine mein oops thought reflection wrong mistaken rather "
     "edit korrektur corrección perdón rectification espera attends attendez pardon moment revised sorry "
     "right actually incorrect no nope nein non closer further careful second"
@@ -194,7 +194,7 @@ _TAKES_BACK = words(
 
 def may_correct(text: str) -> bool:
     """Whether it is worth looking for a correction."""
-    return not western(text) or not _TAKES_BACK.isdisjoint(words(text))
+    return not western(text) or not TAKES_BACK.isdisjoint(words(text))
 
 
 _NOT_OTHER = regex(

@@ -159,7 +159,7 @@ def _fold(text: str) -> str:
     """Case, compatibility forms, kinds of quotes, dashes and spaces made one; lines stay lines."""
     if text.isascii():
         text = text.replace("`", "'").lower()
-        if text.count(".") < 2 and _BREAK.search(text) is None:
+        if text.count(".") < 2 and (text.isprintable() or _BREAK.search(text) is None):
             return " ".join(text.split())
     else:
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.translate(_PUNCTUATION)).casefold())
@@ -182,6 +182,12 @@ def _bare(folded: str) -> str:
 # "can't"; a possessive s does not.
 _STARTS = regex(r"(?<!\w)(?<!\w-)")
 _ENDS = regex(r"(?!\w)(?!-\w)(?!'(?!s(?!\w))\w)")
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether no word goes on at either end of a part of a text."""
+    begins = not start or text[start - 1] == " " or _STARTS.match(text, start) is not None
+    return begins and (end == len(text) or text[end] in " .," or _ENDS.match(text, end) is not None)
 
 
 def _only(found: Iterable[int]) -> int | None:
@@ -279,7 +285,7 @@ class _Choices:
         for form in self.forms:
             start = folded.find(form)
             while start >= 0:
-                if _STARTS.match(folded, start) and _ENDS.match(folded, start + len(form)):
+                if _stands_alone(folded, start, start + len(form)):
                     found.append((start, -len(form), form))
                 start = folded.find(form, start + 1)
         if not found:
@@ -323,7 +329,7 @@ class _Choices:
         """The option that statements, not questions, name as the one."""
         found: list[int] = []
         for sentence in _SENTENCE_END.split(text):
-            if sentence.rstrip().endswith("?"):
+            if sentence.isascii() or sentence.rstrip().endswith("?"):  # no option is ASCII
                 continue
             for match in _SAYS_FORWARD.finditer(sentence):
                 found += self._taken(sentence, match)

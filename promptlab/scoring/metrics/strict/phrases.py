@@ -80,6 +80,7 @@ _IS_EASTERN = regex(r"(?P<head>[^。\n]{2,60}?)(?:是|は|[은는])[、,]? ?(?P<
 _QUOTES = regex(r"(?:\b(?:is|are|would be|as|becomes|to|but)[\s:]+|[=:>]\s*|^)\"(?P<said>[^\"\n]+)\"(?=[.!]?$|[.!]?\s)")
 _LANGUAGE = regex(r"(?:en|auf|in) \w+", re.I)
 _MEANS = regex(r"\s(?:means|bedeutet|significa|signifie|veut dire|translates (?:to|as))\s", re.I)
+_MEAN = words("means bedeutet significa signifie veut translates")
 _MEANS_OF = regex(r"^(?:the|an?|to) | in english$")
 _SAID_OF = regex(r"^(?:the|a|an|one|its|das|die|der|ein|eine|le|la|el|un|une|una|opposite (?:to|of))\s", re.I)
 
@@ -148,7 +149,7 @@ def _says(reading: str, asked: str) -> list[str]:
                 said.append(cut)
         if _LANGUAGE.fullmatch(tail):
             said.append(head)
-        if _MEANS.search(reading) and asked and _MEANS_OF.sub("", key(tail)) == asked:
+        if asked and not _MEAN.isdisjoint(words(reading)) and _MEANS.search(reading) and _MEANS_OF.sub("", key(tail)) == asked:
             said.append(head)
         if (
             (_SAID_OF.match(tail) or (asked and (key(tail).startswith(f"{asked} ") or key(tail).endswith(f" for {asked}"))))
@@ -242,6 +243,14 @@ _FITS = regex(
     re.I,
 )
 """What a reply says of a word that it prefers."""
+
+
+def _may_fit(text: str) -> bool:
+    low = text.lower()
+    fits = "fits" in low or "works" in low or "suits" in low or "sounds" in low or "best" in low or "better" in low or "besser" in low
+    return fits or "mieux" in low or "mejor" in low or not text.isascii()
+
+
 _SAYS_LAST = regex(r"^.{1,200}\s(?:is|are|means|becomes|would be)[\s:]+(?P<tail>.+)$", re.S)
 _IS = words("is are means becomes would")
 _MANY = regex(r"(?:one|an?) .+[,;] (?:two|many|several|three) (.+?)[.!]?", re.I)
@@ -273,7 +282,7 @@ def _told(reading: str, asked: str) -> Iterator[str]:
         yield bare.strip()
     if reading[:1] in "oOaA" and (many := _MANY.fullmatch(reading)) is not None:
         yield many[1]
-    if (fits := _FITS.fullmatch(reading)) is not None:
+    if _may_fit(reading) and (fits := _FITS.fullmatch(reading)) is not None:
         yield fits["said"].strip(replies.OUTSIDE)
     if asked and reading[: len(asked)].casefold() == asked and (of := _IS_OF.match(reading, len(asked))):
         yield of[1].strip(" \"'.!")

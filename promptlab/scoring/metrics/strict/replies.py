@@ -11,10 +11,10 @@ from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import NEGATED
 from promptlab.scoring.answers.denials import denies
 from promptlab.scoring.answers.places import Place, Reply, located
-from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, key, words
+from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, kept, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict.again import behind, own_item, repeated
-from promptlab.scoring.metrics.strict.english import IN_ENGLISH, put_in_english, settles_nothing
+from promptlab.scoring.metrics.strict.english import IN_ENGLISH, put_in_english, settles_nothing, speaks_plainly
 
 Kind = Callable[[Reply, Item], Scored]
 """A kind of answer: scores what a reply says."""
@@ -127,13 +127,15 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             return Scored(0.0, None, "echo")
         if ":" in reply.text and ("\n" in reply.text or reply.text.count(":") > 1):
             reply = own_item(reply, item.input)
-        if framed:
+        if framed and not speaks_plainly(reply.text):
             reply = put_in_english(reply, item, numbers)
             if rule := settles_nothing(reply.text, item.choices if chooses else None):
                 return Scored(0.0, None, rule)
         scored = kind(reply, item)
-        if not scored.score and (rest := behind(reply.text, asked.folded, asked.opening) or (" " in reply.text and repeated(reply.text))):
-            scored = kind(located(rest), item)
+        if not scored.score:
+            longer = len(reply.text) > len(asked.folded)
+            rest = (longer and behind(reply.text, asked.folded, asked.opening)) or (" " in reply.text and repeated(reply.text))
+            scored = kind(located(rest), item) if rest else scored
         told = said not in asked.keys or _MARKS.search(reply.text) is not None
         if scored.score and told and not chooses and scored.rule != "members" and reply.denied:
             return scored if _denying(item.targets) else Scored(0.0, None, "denied")
@@ -339,6 +341,7 @@ def _words(targets: tuple[str, ...]) -> tuple[frozenset[str], tuple[frozenset[st
     return (single, tuple(one for one in each if len(one) > 1), single.union(*each)) if all(each) else None
 
 
+@kept(1024)
 def _said(text: str) -> Collection[str] | None:
     """The words of a text in compared form; None where marks may hold together what readings take apart."""
     if text.isascii():
@@ -352,7 +355,7 @@ def _said(text: str) -> Collection[str] | None:
         or (not text.isascii() and _CJK.search(text))
     ):
         return None
-    return key(text).split()
+    return frozenset(key(text).split())
 
 
 def unsaid(text: str, targets: tuple[str, ...]) -> bool:
