@@ -72,7 +72,7 @@ FRAMES = (
     (r"\b(?:es|das|die antwort|die lösung|hier) (?:ist|sind) alles andere als\b", "it is not"),
     (r"\balles andere als\b", "not"),
     (
-        r"(?:^|(?<=[.;,:] ))([\w()\"'-]{1,25}) (?:ist|war) (?:hier |es |das |daran |sie |er |dieses? \w+ ){0,2}(?:gar "
+        r"(?:^|(?<=[.;,:] )|(?<=\bund ))([\w()\"'-]{1,25}) (?:ist|war) (?:hier |es |das |daran |sie |er |auch |dieses? \w+ ){0,3}(?:gar "
         r"|überhaupt |wirklich |sicher )?"
         r"(?:nichts|nicht)(?=\s?(?:[.!,;]|$))",
         r"it is not \1",
@@ -108,6 +108,7 @@ FRAMES = (
     (rf"\b(?:kann|könnte) (?:zwar )?{X} sein, (?:aber|doch) (?:ebenso(?: gut)?|genauso(?: gut)?|auch) ", r"could be \1 or "),
     (rf"\bsowohl {X} als auch\b", r"both \1 and"),
     (r"\bentweder\b", "either"),
+    (rf"\bweder {X} noch {X}(?=\s*(?:[,.;!]|$))", r"neither \1 nor \2"),
     (r"\bweder\b", "neither"),
     (rf"\beher {X} als (?!auch)", r"\1 rather than "),
     (r"\b(?:an)?statt\b(?! dessen)|\banstelle von\b", "instead of"),

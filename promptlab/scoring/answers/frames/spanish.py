@@ -68,6 +68,7 @@ FRAMES = (
     (rf"\bno se trata de {NOUN}", "it is not "),
     (r"\bno (?:es|era) (?:la (?:respuesta|opción)(?: correcta)?|correct[oa]|cierto)\b(?=[.,;]|$)", "is wrong", JUDGES),
     (rf"\bno (?:es|son|da|suman?|parece|resulta|equivale a|sale) {NOUN}", "it is not "),
+    (r"\btampoco (?:es|hay|son|se trata de)\b", "it is not"),
     (r"\bno tiene nada de\b", "it is not"),
     (r"\bno puede ser\b", "cannot be"),
     (r"\bes (?:falso|incorrecto|erróneo)(?=[.,;]|$)", "is wrong", JUDGES),
@@ -113,7 +114,7 @@ FRAMES = (
     (rf"\b(?:la|el) segund[ao] {_STATEMENT}|\bla segunda(?=\s?[.,;]|$)", SECOND),
 )
 WORDS = (
-    "ningún ninguna encaja cuadra sentido pesar pese suena parecer parecería da dan parece resulta suma dudo algunos "
+    "tampoco ningún ninguna encaja cuadra sentido pesar pese suena parecer parecería da dan parece resulta suma dudo algunos "
     "muchos unos consideré pensé aunque "
     "descartamos excluimos solo sólo ambas ambos "
     "no o u ni segunda segundo ningún ninguna "

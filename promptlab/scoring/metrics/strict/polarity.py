@@ -9,6 +9,7 @@ from promptlab.scoring.answers.denials import CUES, DENIED_AFTER, DENIED_EAST, D
 from promptlab.scoring.answers.held import may_hold
 from promptlab.scoring.answers.text import CJK, fold, key, western, words
 from promptlab.scoring.compiled import regex
+from promptlab.scoring.metrics.strict.inference import in_labels
 from promptlab.scoring.metrics.strict.vocabulary import OTHER_WORDS
 
 _NO_NOUN = regex(
@@ -19,7 +20,8 @@ _NO_NOUN = regex(
 )
 _TRUTHS = regex(r"\s*[:=]\s*(?:(?P<yes>true|yes)|false|no)\b(?! (?!\w+[\"']?\s?[:=])\w)", re.I)
 _CLUES = words(
-    "stimmt wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue odd entail entails entailed "
+    "implies follows impliziert folgt ergibt implikation implica implique widerspricht widersprechen contradice contradicen contredit "
+    "contredisent stimmt wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue odd entail entails entailed "
     "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
     "negativo negativa pos neg falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
     "from out negative does doesn sim nao vero verdadeiro certo valido invalido plausibile valide "
@@ -105,6 +107,7 @@ class _Words:
         self.synonyms = [(option, pattern, may_hold(pattern)) for option, pattern in synonyms if pattern is not None]
         self.article = "a" in keys
         self.yes_no = "no" in keys or "false" in keys
+        self.inferred = {name: option for name, option in zip(keys, options, strict=True) if name in ("entailment", "contradiction")}
         names = "|".join(re.escape(option) for option in sorted(options, key=len, reverse=True) if option) or "(?!)"
         one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
         judges = {"true", "false", "correct", "incorrect"} & set(keys)
@@ -222,6 +225,8 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
         text = _NO_NOUN.sub("without ", text)
         text = text if "✅" in text else text.rstrip(" ❌✗✘")
         text = _yes_or_no(text, known)
+    if known.inferred:
+        text = in_labels(text, known.inferred)
     if "correct" in known.keys and _CORRECT_THING.search(text):
         text = _CORRECT_THING.sub("the ", text)
     if _AMONG.match(text):
