@@ -57,9 +57,9 @@ DENIED_AFTER = (
     rf"|(?:is|are|was|were|(?:would|must|has to|have to|can only) be|ist|est|es|seems|too|(?:looks|sounds|feels)(?! wrong to)"
     rf"|appears|(?:muss|kann nur)(?= [\w ]{{1,20}}sein\b)|doit être|debe(?: de)? ser|tiene que ser|parece|semble|scheint)\s+(?:to be )?"
     rf"(?:(?:simply|clearly|definitely|obviously|surely|certainly|probably|most likely) )?{_WRONG}\b"
-    r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:possibly )?(?:be )?(?:it|right|correct|true|possible|the (?:\w+ )?(?:answer"
+    r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:possibly )?(?:be )?(?:it|right|correct[oae]?|true|possible|the (?:\w+ )?(?:answer"
     r"|one|case|sum|result|total))\b"
-    r"|kann (?:so |hier )?(?:gar )?nicht (?:stimmen|richtig sein|sein)\b|ne peut pas être (?:correcte?|juste|exacte?|vraie?|bonne?|la bonne)\b"
+    r"|kann (?:so |hier )?(?:gar )?(?:nicht|not) (?:stimmen|richtig sein|sein)\b|ne peut pas être (?:correcte?|juste|exacte?|vraie?|bonne?|la bonne)\b"
     r"|no puede ser (?:correct[oa]|ciert[oa]|la (?:respuesta|correcta))\b"
     rf"|{_EAST})"
 )

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
+from promptlab.scoring.answers.denials import may_deny
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.remarks import EXPLANATION, sentences
 from promptlab.scoring.answers.text import CACHED, fold, key, words
@@ -154,9 +155,19 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
 _EITHER = regex("[个個つ개]?[,、]? ?(?:または|もしくは|あるいは|还是)\\s*")
 
 
+_THAT_IS = regex(
+    r"\d[ ,;(-]+(?:soit|also|das heißt|d\. ?h\.|c'est[- ]à[- ]dire|bref|o sea|es decir|esto es|i\.e\.|that is|namely|which (?:is|makes|gives)"
+    r"|ce qui (?:fait|donne)|was|lo que (?:da|hace))\b[\s,:]*|\d[、,，; ]*(?:即|也就是|就是|つまり|すなわち|즉|곧)[は、,是 ]*",
+    re.I,
+)
+"""What a chain of sums is in the end: "170 - 3, that is 167"."""
+
+
 def _equated(text: str) -> Decimal | None:
     """The number that an equation ends in; the one before it where the other side is a sum: "5 = 2 + 3"."""
     parts = re.split(r"(?<![<>!=])=+(?!>)", text)
+    if (that_is := _THAT_IS.search(parts[-1])) is not None and len(ends := figures(parts[-1][that_is.end() :])) == 1 and not ends[0].barred:
+        return ends[0].value
     for left, right in zip(parts[-2::-1], parts[:0:-1], strict=False):
         rights = [one for one in figures(right) if not one.barred]
         lefts = [one for one in figures(left) if not one.barred]
@@ -180,7 +191,17 @@ def number(reply: Reply, item: Item) -> Scored:
     if value is None:
         return Scored(0.0, None, rule)
     wanted = _wanted(item.targets)
+    if rule in ("equation", "statement") and may_deny(plain) and _worked_out(plain, value):
+        rule = "reason"
     return Scored(float(value in wanted or any(other in wanted for other in _also(value, plain))), str(value), rule)
+
+
+def _worked_out(text: str, value: Decimal) -> bool:
+    """Whether a text works out a number to deny another one: "It is not 45, because 18 + 25 is 43"."""
+    each = figures(text)
+    denied = {one.value for one in each if one.barred}
+    given = [one for one in each if not one.barred]
+    return bool(denied) and value not in denied and len(given) > 2 and given[-1].value == value
 
 
 def numbered(reply: Reply) -> tuple[Decimal | None, str, str]:
