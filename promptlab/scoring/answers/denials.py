@@ -33,7 +33,8 @@ _ON = (
 DENIES = rf"{_NOT}(?! (?:only|just|merely)\b){_ON}{{0,7}}"
 """What denies the thing that follows it: "not", "I doubt that it is", "I wouldn't call this"; a pattern without its flags."""
 _WRONG = (
-    r"(?:wrong|incorrect|false|mistaken|impossible|out|ruled out|excluded|falsch|fau(?:x|sse)|fals[oa]|incorrect[oae]|err[oó]ne[oa]|off(?=[.!\"')]|$)"
+    r"(?:wrong|incorrect|false|mistaken|impossible|out|ruled out|excluded|falsch|fau(?:x|sse)|fals[oa]|incorrect[oae]"
+    r"|err[oó]ne[oa]|off(?=[.!\"')]|$)"
     r"|(?:the|a|an) (?:common |typical "
     r"|frequent )?(?:wrong|mistake"
     r"|error|incorrect)\w*|close\b|too (?:high|low|big|small|large)|not (?:it|right|correct|true|possible|the (?:\w+ )?(?:answer"
@@ -57,9 +58,11 @@ DENIED_AFTER = (
     rf"|(?:is|are|was|were|(?:would|must|has to|have to|can only) be|ist|est|es|seems|too|(?:looks|sounds|feels)(?! wrong to)"
     rf"|appears|(?:muss|kann nur)(?= [\w ]{{1,20}}sein\b)|doit être|debe(?: de)? ser|tiene que ser|parece|semble|scheint)\s+(?:to be )?"
     rf"(?:(?:simply|clearly|definitely|obviously|surely|certainly|probably|most likely) )?{_WRONG}\b"
-    r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:possibly )?(?:be )?(?:it|right|correct[oae]?|true|possible|the (?:\w+ )?(?:answer"
+    r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:possibly )?(?:be )?(?:it|right|correct[oae]?|true"
+    r"|possible|the (?:\w+ )?(?:answer"
     r"|one|case|sum|result|total))\b"
-    r"|kann (?:so |hier )?(?:gar )?(?:nicht|not) (?:stimmen|richtig sein|sein)\b|ne peut pas être (?:correcte?|juste|exacte?|vraie?|bonne?|la bonne)\b"
+    r"|kann (?:so |hier )?(?:gar )?(?:nicht|not) (?:stimmen|richtig sein|sein)\b|ne peut pas être (?:correcte?|juste"
+    r"|exacte?|vraie?|bonne?|la bonne)\b"
     r"|no puede ser (?:correct[oa]|ciert[oa]|la (?:respuesta|correcta))\b"
     rf"|{_EAST})"
 )
@@ -93,7 +96,8 @@ CUES = words(
     "scheinbar apparently seemingly superficially aparentemente apariencia kaum wenig peu poco not t cannot nor never neither "
     "hardly scarcely barely but far means way no less than nicht kein keine keinen keiner pas "
     "doubt doubtful disagree deny unlikely refuse hesitate fail fails wrong incorrect incorrecto mistake mistaken error false "
-    "off fausse falso falsa incorrecte incorrecta impossible instead rather unlike except nothing too out excluded falsch faux weder ni close nope nein non agree"
+    "off fausse falso falsa incorrecte incorrecta impossible instead rather unlike except nothing too out excluded "
+    "falsch faux weder ni close nope nein non agree"
 )
 """A text of ASCII that denies something has one of these words."""
 _DENIES = regex(DENIES, re.I)

@@ -138,7 +138,8 @@ FRAMES = (
     (r"(?:^|(?<=[\s.-]{2}))(?:attendez?|attends|pardon|erreur),? (?:non|en fait)\b[:,]?", "wait, no:"),
     (r"\bcar\b", "because"),
     (
-        r"\b(?:je (?:choisis|choisirais|retiens|sélectionne|prends)|j'opte pour|j'opterais pour|mon choix se porte sur"
+        r"\b(?:je (?:vous )?(?:choisis|choisirais|retiens|sélectionne|prends|recommand(?:e|erais)|conseille(?:rais)?"
+        r"|suggère|suggérerais|propose(?:rais)?)|j'opte pour|j'opterais pour|mon choix se porte sur"
         r"|je penche pour|je vote pour)\b",
         "I choose",
     ),

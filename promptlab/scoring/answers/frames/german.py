@@ -146,7 +146,7 @@ FRAMES = (
     (r"\bsondern\b", "but"),
     (
         r"\b(?:ich entscheide mich für|(?:ich|wir) wähle?n?|ich tippe auf|(?:meine|die) wahl fällt auf"
-        r"|ich nehme|ich bin für|ich stimme für"
+        r"|ich empfehle(?! nicht)|meine empfehlung(?: ist|:)|ich schlage vor:?|ich nehme|ich bin für|ich stimme für"
         r"|ich plädiere für)\b",
         "I choose",
     ),
@@ -171,7 +171,8 @@ WORDS = (
     "schließt wenn scheidet würde wäre möglich nein nichts nicht oder sondern statt anstatt "
     "anstelle weder entweder eher keine keinen keinem keinesfalls keineswegs niemals mitnichten ob blick tatsächlich wirklichkeit "
     "vielleicht teils könnte könnten kann richtig korrekt bezweifle alles abhängt hängt zuerst zunächst anfangs ursprünglich dachte "
-    "erste erster erstes ersten zweite zweiter zweites zweiten letztere moment halt entscheide wähle tippe fällt nehme klar "
+    "erste erster erstes ersten zweite zweiter zweites zweiten letztere moment halt entscheide empfehle empfehlung "
+    "schlage wähle tippe fällt nehme klar "
     "eindeutig vermutlich wahrscheinlich wohl meiner ehesten beantworten antworten"
 )
 """Each frame has one of these words."""

@@ -102,7 +102,8 @@ FRAMES = (
     (r"\by (?:(?:desde luego|por supuesto|ciertamente|definitivamente|seguramente) )?no (?=\S)", "and not "),
     (r"(?<=, )no (?=\S)", "not "),
     (r"\b(?:porque|ya que|puesto que|dado que)\b", "because"),
-    (r"\b(?:(?:yo )?elijo|escojo|elegiría|me quedo con|me inclino por|opto por|voto por|mi elección es|selecciono)\b", "I choose"),
+    (r"\b(?:(?:yo )?elijo|escojo|elegiría|me quedo con|me inclino por|opto por|voto por|mi elección es|selecciono"
+    r"|recomiendo|recomendaría|sugiero|sugeriría|mi recomendación(?: es|:))\b", "I choose"),
     (
         r"^[¡]?(?:muy )?(?:probablemente|claramente|evidentemente|sin duda|en mi opinión|a mi juicio"
         r"|seguramente|definitivamente)[,:]? (?:es )?",
@@ -119,7 +120,8 @@ WORDS = (
     "descartamos excluimos solo sólo ambas ambos "
     "no o u ni segunda segundo ningún ninguna "
     "nada sino pero porque ya tanto depende quizá quizás tal más bien lugar vez primero primera falso incorrecto erróneo podría "
-    "puede queda elijo me quedo inclino escojo selecciono opto trata probablemente claramente opinión sin duda diría absoluto"
+    "puede queda elijo me quedo inclino escojo selecciono recomiendo recomendaría sugiero sugeriría recomendación "
+    "opto trata probablemente claramente opinión sin duda diría absoluto"
 )
 """Each frame has one of these words."""
 SHARED = "no u ya me tal vez sin solo"

@@ -10,9 +10,12 @@ from promptlab.scoring.compiled import regex
 _OF = r"(?:[^.,;:!?\n]{0,60}? )?"
 _NOT_FOLLOWING = (
     rf"(?:does|do|did) not (?:\w+ )?(?:imply|follow)\b|cannot be (?:\w+ )?(?:inferred|deduced|derived|concluded)\b"
-    rf"|(?:impliziert|folgt|ergibt sich|lässt sich) {_OF}(?:nicht|not)\b(?! nur)(?: (?:logisch |zwingend )?(?:aus|ableiten|folgern|schließen))?"
-    rf"|(?:nicht|not) aus {_OF}(?:ableiten|folgern|schließen|herleiten)\b|(?:on|nous) ne peu(?:t|vons) pas (?:en )?(?:déduire|conclure|inférer)"
-    r"|n'(?:implique|entraîne)(?:nt)? (?:pas|nullement)|ne (?:découle|suit|se déduit) pas|ne s'ensuit pas|n'est pas (?:impliquée?|déductible)"
+    rf"|(?:impliziert|folgt|ergibt sich|lässt sich) {_OF}(?:nicht|not)\b(?! nur)(?: (?:logisch |zwingend )?(?:aus"
+    rf"|ableiten|folgern|schließen))?"
+    rf"|(?:nicht|not) aus {_OF}(?:ableiten|folgern|schließen|herleiten)\b|(?:on|nous) ne peu(?:t"
+    rf"|vons) pas (?:en )?(?:déduire|conclure|inférer)"
+    r"|n'(?:implique|entraîne)(?:nt)? (?:pas|nullement)|ne (?:découle|suit|se déduit) pas|ne s'ensuit pas"
+    r"|n'est pas (?:impliquée?|déductible)"
     r"|ne (?:peut|permet) pas (?:être déduite?|se déduire|de (?:conclure|déduire))"
     r"|no (?:implica|se (?:sigue|deduce|desprende|infiere|deriva)|(?:est[áa] )?implicada?\b)|no se puede (?:inferir|deducir|concluir)"
     r"|pas d'implication|no hay (?:una )?implicación|sin implicación|keine? (?:logische )?(?:folgerung|implikation)\b"
@@ -44,7 +47,8 @@ _CLAUSES = tuple(
 )
 _CUES = words(
     "imply implies follow follows inferred deduced derived concluded contradict impliziert folgt ergibt folgerung implikation widerspricht "
-    "widersprechen lässt implique entraîne découle suit ensuit implication implicación implica sigue deduce desprende infiere contradice contradicen "
+    "widersprechen lässt implique entraîne découle suit ensuit implication implicación implica sigue deduce desprende "
+    "infiere contradice contradicen "
     "contredit contredisent contradiction inferir deducir concluir permet peut implicada implicado est"
 )
 _SECOND = r"(?:2|two|second\w*|zweite\w*|deuxième|segund[oa]|hypothes[ei]s?|hypothese|hypothèse|hipótesis|仮説|假设|가설|结论|結論|결론)"
@@ -53,7 +57,10 @@ _TURNED = regex(
     rf"{_SECOND}\W{{1,3}}(?:\w+\W{{1,3}})?(?:implies|impliziert|implique|implica|sentence)?$|(?:[从由]\W?{_SECOND}|{_SECOND}\W?(?:から|에서|(?:으)?로부터))[^。.]*$",
     re.I,
 )
-_FROM = regex(r"follow|folgt|ergibt|découle|dédui|suit|sigue|deduce|desprende|infer|infiere|deriv|deduc|conclu|ableit|implied|impliquée|implicad", re.I)
+_FROM = regex(
+    r"follow|folgt|ergibt|découle|dédui|suit|sigue|deduce|desprende|infer|infiere|deriv|deduc|conclu|ableit|implied|impliquée|implicad",
+    re.I,
+)
 _TURNED_FROM = regex(rf"{_FIRST}\W{{1,3}}$", re.I)
 """What comes before a clause that infers the first sentence from the second one, which nobody asks."""
 

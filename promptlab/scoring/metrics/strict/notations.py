@@ -277,7 +277,8 @@ _LAST = regex(r"(?:^|[\s:=>])(?P<words>[^\W\d_]+(?:(?:,? |-)[^\W\d_]+){0,9})[^\w
 _COUNTING = regex(
     r"(?P<says>\b(?:there (?:are|is)|(?:i|you|we) (?:have|count|see)|(?:es|das) (?:sind|gibt)|es gibt|ich (?:zähle|habe)|il y a|je compte"
     r"|hay|tengo|tienes|cuento|son) (?:exactly |genau |exactement |exactamente |in total |insgesamt )?)(?P<words>[^\W\d_]+(?:-[^\W\d_]+)?)"
-    r"(?= (?!(?:numbers?|digits?|zahlen|nombres?|números|steps?|parts?|options?|sentences?|words?|kinds?|types?|groups?|ways?|things? to)\b)[^\W\d_]{2,})",
+    r"(?= (?!(?:numbers?|digits?|zahlen|nombres?|números|steps?|parts?|options?|sentences?|words?|kinds?|types?"
+    r"|groups?|ways?|things? to)\b)[^\W\d_]{2,})",
     re.I,
 )
 """What a sentence counts in words, beside numbers in digits: "There are five animals, and 1 piano"."""

@@ -21,7 +21,8 @@ _NO_NOUN = regex(
 _TRUTHS = regex(r"\s*[:=]\s*(?:(?P<yes>true|yes)|false|no)\b(?! (?!\w+[\"']?\s?[:=])\w)", re.I)
 _CLUES = words(
     "implies follows impliziert folgt ergibt implikation implica implique widerspricht widersprechen contradice contradicen contredit "
-    "contredisent stimmt wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue odd entail entails entailed "
+    "contredisent stimmt wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue "
+    "odd entail entails entailed "
     "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
     "negativo negativa pos neg falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
     "from out negative does doesn sim nao vero verdadeiro certo valido invalido plausibile valide "
@@ -280,13 +281,15 @@ _NO_ABROAD = regex(
 _SAID_YES = regex(r"(?<=[\"'])[是对](?=[\"'])")
 _SAID_NO = regex(r"(?<=[\"'])不是(?=[\"'])|(?<=答)不是|(?<=[\"'])[否不](?=[\"'])")
 _TRUE_ABROAD = regex(
-    rf"(?<!\w)(?:stimmt(?! (?:so |leider |hier )?nicht)|wahr|vraie?|verdader[oa]|ciert[oa])(?!\w)|正しい|正确|(?<!{_LETTER})真(?!{_LETTER})|(?<=[是为])真(?!{_LETTER})"
+    rf"(?<!\w)(?:stimmt(?! (?:so |leider |hier )?nicht)|wahr|vraie?|verdader[oa]|ciert[oa])(?!\w)|正しい|正确"
+    rf"|(?<!{_LETTER})真(?!{_LETTER})|(?<=[是为])真(?!{_LETTER})"
     rf"|(?<![\uac00-\ud7af])참(?=\W|입니다|이|라고|[은는가]|$)",
     re.I,
 )
 _FALSE_ABROAD = regex(
     rf"(?<!\w)(?:stimmt (?:so |leider |hier )?nicht|falsch|fausse|faux|fals[oa])(?!\w)|間違い|誤り|正しく(?:な[いく]|ありません)|错误"
-    rf"|(?:(?<!{_LETTER})|(?<=[是为]))错的?(?!{_LETTER})|(?<!{_LETTER})不对(?!{_LETTER})|틀[렸렵립]\w*|틀림(?!없)|偽(?!り)|(?:(?<!{_LETTER})|(?<=[是为]))假(?!{_LETTER})|거짓", re.I
+    rf"|(?:(?<!{_LETTER})|(?<=[是为]))错的?(?!{_LETTER})|(?<!{_LETTER})不对(?!{_LETTER})|틀[렸렵립]\w*|틀림(?!없)|偽(?!り)|(?:(?<!{_LETTER})|(?<=[是为]))假(?!{_LETTER})|거짓",
+    re.I,
 )
 
 

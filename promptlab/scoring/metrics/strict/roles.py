@@ -104,7 +104,8 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
 
 
 _THAN = regex(
-    "(?:(?:(?<!相)比|(?<=没)有|(?<=不)[如及])\\W*(?P<than>[\ue000\ue001])|(?P<than_>[\ue000\ue001])\\W*(?:より"
+    "(?:(?:(?<!相)比|(?<=没)有|(?<=不)[如及])(?:[\u4e00-\u9fff]{1,10} ?\\()?\\W*(?P<than>[\ue000\ue001])"
+    "|(?P<than_>[\ue000\ue001])\\W*(?:より"
     "|보다|ほど|만큼))(?P<rest>[^。,.!\n]*)"
 )
 _BIG, _LITTLE, _NOT = regex("大|重|高|[크큽큰큼]|무[거겁]"), regex("[小轻軽矮低]|작|가[벼볍]"), regex("不|没|ない|ません|않|덜 ")

@@ -72,9 +72,7 @@ _PUNCTUATION = regex(r"(?:[^\w':]|_)+")
 
 
 _EAST = regex(f"[{CJK}]")
-_EAST_SAME = regex(
-    r"同じ|同一|同義|相同|一[样樣致]|同[样樣]|同义|同个意思|共通|같[은다아습음이지]|동일|동의|일치|(?<!\w)(?:same)(?!\w)"
-)
+_EAST_SAME = regex(r"同じ|同一|同義|相同|一[样樣致]|同[样樣]|同义|同个意思|共通|같[은다아습음이지]|동일|동의|일치|(?<!\w)(?:same)(?!\w)")
 _EAST_DIFFERENT = regex(
     r"違[うい]|違って|違わ|異な|別(?:の|です|々|物|義)|相違|不同|不一[样樣致]|不相同|有别|有[异異]|[异異]义|다르|다른|다릅|다름|달[라리]|상이|별개|차이"
     r"|(?<!\w)(?:different)(?!\w)"
@@ -95,8 +93,7 @@ _EAST_LEADS = regex(r"\W*(?:はい|いいえ|いえ|네|예|아니[요오]|是�
 def _eastern(place: str) -> bool | None:
     """What the clauses of a text in Chinese, Japanese or Korean say about two senses; None where they say nothing, or several things."""
     said: set[bool] = set()
-    for clause in _EAST_CLAUSES.split(_EAST_ELSEWHERE.sub(" ", place)):
-        clause = clause.strip()
+    for clause in map(str.strip, _EAST_CLAUSES.split(_EAST_ELSEWHERE.sub(" ", place))):
         differs = _EAST_DIFFERENT.search(clause) is not None
         same = _EAST_SAME.search(_EAST_DIFFERENT.sub(" ", clause)) is not None
         if same == differs or _EAST_LEADS.match(clause):

@@ -29,7 +29,8 @@ OTHER_WORDS: dict[str, tuple[str, str]] = {
     "correct": (
         r"right(?= (?:explanation|reason|answer)| *$)|richtige?|korrekte?|zutreffend|correcte?s?|exacte?|juste|correct[oa]s?|acertad[oa]"
         r"|正确的?|正確|对的|正しい|正しく(?!な|あり)|맞는|맞습니다|맞아요|맞다|맞음|맞(?=지)|옳은|옳습니다|옳아요|옳다"
-        r"|正解(?=です|である|では|じゃ|だ[。.]?$|[。.]?$)|妥当|정확(?=합|하[지다]|해요|함)|타당(?=합|하|함|$)|stimmt(?! (?:so |leider |hier )?nicht)"
+        r"|正解(?=です|である|では|じゃ|だ[。.]?$|[。.]?$)|妥当|정확(?=합|하[지다]|해요|함)|타당(?=합|하|함|$)"
+        r"|stimmt(?! (?:so |leider |hier )?nicht)"
         r"|옳음|옳(?=지)|올바른|올바릅니다|올바르(?=지)",
         r"yes|true|对|對",
     ),
@@ -54,11 +55,13 @@ OTHER_WORDS: dict[str, tuple[str, str]] = {
     ),
     "plausible": (
         "plausib(?:el|le[rsn]?)|glaubwürdig|plausibles|vraisemblable|crédible|verosímil|creíble|plausibile|plausível|合理的?|可信|说得通"
-        "|もっともらしい|もっともらし(?=く)|妥当|自然(?=です|だ|$)|가능(?=합|하|함)|말이 (?:됩니다|돼요|된다|됨)|ありえる|あり得る|現実的|그럴듯|그럴 듯|타당|개연성이 있",
+        "|もっともらしい|もっともらし(?=く)|妥当|自然(?=です|だ|$)|가능(?=합|하|함)|말이 (?:됩니다|돼요|된다|됨)"
+        "|ありえる|あり得る|現実的|그럴듯|그럴 듯|타당|개연성이 있",
         "yes|true",
     ),
     "implausible": (
-        "(?:satz|aussage|phrase|frase|oración|sentence|statement|this|it|that|das|dies) makes no sense|unplausib(?:el|le[rsn]?)|implausibel|unglaubwürdig|invraisemblable|inverosímil|improbable"
+        "(?:satz|aussage|phrase|frase|oración|sentence|statement|this|it|that|das|dies) makes no sense|unplausib(?:el"
+        "|le[rsn]?)|implausibel|unglaubwürdig|invraisemblable|inverosímil|improbable"
         "|implausível|不合理|不可信|说不通|非現実的|不自然|불가능|부자연"
         "|ありえない|あり得ない|ありえません|あり得ません|말이 안 되|말이 안 됩|터무니없|비현실적",
         "no|false",
