@@ -42,7 +42,7 @@ _JA = (
     r"(?:最終的な答え|最終回答|正しい答え|答え|正解|回答|解答|こたえ|訳|対義語|反対語?|類義語|合計|[差和](?=\s*[はが是为為等:=]))"
     r"(?:は|が|是|为|為|等于)?\s*[、,:=]?"
 )
-_KO = r"(?:최종 ?답변?|정답|답변|답(?!니다)|결과|결론|해답|번역|합계?(?!니다)|반의어|반대말|유의어|동의어)(?:은|는|이|가)?\s*[:=]?"
+_KO = r"(?:최종 ?답변?|정답|답변|답(?!니다)|결과|결론|해답|번역|합계?(?!니다)|반의어|반대말|유의어|동의어)(?:으?로는|은|는|이|가)?\s*[:=]?"
 _ANSWER = r"(?:answer|ans|answers|response|solution|conclusion|verdict|final (?:result|choice|decision))"
 _LESSER = r"(?:result|output|total|sum|difference|product|translation|count|value|completion|completed sequence|sorted list)"
 CONCLUDES = regex(

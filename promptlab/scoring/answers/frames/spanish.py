@@ -6,6 +6,7 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, NOUN, SE
 
 _STATEMENT = r"(?:frase|oración|opción|afirmación|respuesta|enunciado|declaración)\b"
 FRAMES = (
+    (r"(?<=\S)[;,.] [\"']?[\w-]{1,25}[\"']? no es (?:un|el|su) (?:contrario|antónimo|sinónimo|opuesto)\b[^.;\n]*", ""),
     (rf"{X} no (?:encaja|sirve|vale|corresponde)[;,.] (?:pero )?(?:yo diría|se dice|mejor|más bien)\b", BUT),
     (
         rf"^[¿]?{X}\? (?:para nada|en absoluto|de ninguna manera|desde luego que no|claro que no|ni mucho menos)(?:\W*$|[.!](?= ))",
