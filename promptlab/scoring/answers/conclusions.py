@@ -296,6 +296,8 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
     low = tail.lower()
     bare = _NOT_OTHER.sub("", tail) if any(word in low for word in _OTHERS) else tail
     said = _plain_end(_CJK_SENTENCE.split(bare, maxsplit=1)[0] if eastern else bare) or _plain_end(tail)
+    if eastern and said:  # what another sentence says is no part of the conclusion
+        tail, raw = (_CJK_SENTENCE.split(one, maxsplit=1)[0] for one in (tail, raw))
     return (said, (_plain_end(tail), _plain_end(raw))) if said else None
 
 
