@@ -20,6 +20,7 @@ from promptlab.scoring.metrics.strict.implied import agrees, left_over, names_pl
 from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
 from promptlab.scoring.metrics.strict.roles import NEVER, Roles, by_role, compared
+from promptlab.scoring.metrics.strict.vocabulary import with_labels
 
 
 def _settled(reply: Reply, item: Item) -> Scored:
@@ -51,6 +52,7 @@ _BEFORE_ASIDE = regex(r"^(\(?[a-e]\)) \((?!or\b)[^\n]*$", re.I)
 
 def label(reply: Reply, item: Item) -> Scored:
     """One of the item's options."""
+    item = item if item.choices else with_labels(item)
     if reply.text in item.choices:
         return bigbench.choice(reply.text, item)
     if _heads_each(reply.text, item.choices):
@@ -172,6 +174,7 @@ def _likeliest(text: str, options: tuple[str, ...]) -> str | None:
 
 def choice(reply: Reply, item: Item) -> Scored:
     """The option that a reply settles on; its own grade where options are graded in fractions."""
+    item = item if item.choices else with_labels(item)
     options = item.choices or item.targets
     if reply.text in options:
         return bigbench.choice(reply.text, item)

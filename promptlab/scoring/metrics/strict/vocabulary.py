@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
+
+from promptlab.nouns.item import Item
+from promptlab.scoring.answers.text import CACHED, key
+
 _YES = (
     r"yep|yeah|yup|yea|affirmative|(?:absolutely|definitely|certainly|of course)(?! (?:not|(?:an? )?[\"']?(?:no|yes))\b)",
     r"y|true|ja|oui|sí|sì|si|sim|是的?|对|肯定的?|はい|ええ|네|예|긍정(?:적)?",
@@ -68,3 +74,19 @@ OTHER_WORDS: dict[str, tuple[str, str]] = {
     ),
 }
 """Other words of an option: those that are clear anywhere, and those that count alone, in front or as a conclusion."""
+
+_SETS = (
+    ("positive", "negative", "neutral"),
+    ("entailment", "neutral", "contradiction", "non-entailment"),
+    *(("yes", "no"), ("true", "false"), ("correct", "incorrect"), ("valid", "invalid"), ("plausible", "implausible")),
+)
+"""Closed sets of labels, each with what may be a member: a denied label leaves another one only where one is left."""
+
+
+@lru_cache(maxsize=CACHED)
+def with_labels(item: Item) -> Item:
+    """The item with the set of labels that its one target is of, where it comes without options; the same object where it is of none."""
+    target = item.targets[0] if len(item.targets) == 1 else ""
+    found = next((labels for labels in _SETS if key(target) in map(key, labels)), ())
+    spelled = tuple(target if key(label) == key(target) else label for label in found)
+    return replace(item, choices=spelled) if spelled and not item.choices else item
