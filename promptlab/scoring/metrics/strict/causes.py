@@ -12,7 +12,7 @@ from promptlab.scoring.answers.held import may_hold
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import fold, full, key, words
 from promptlab.scoring.compiled import regex
-from promptlab.scoring.metrics.strict import phrases
+from promptlab.scoring.metrics.strict import paraphrase, phrases
 from promptlab.scoring.metrics.strict.roles import Roles, by_role
 
 _CAUSES = Roles(
@@ -95,6 +95,10 @@ def cause(reply: Reply, item: Item) -> Scored:
     if mentions is None:
         return phrases.text(reply, item)
     chosen, rule = _cause(reply, pair, mentions)
+    if chosen is None and not rule and mentions.search(reply.unremarked) is None:
+        text = paraphrase.named(reply.unremarked, pair)
+        chosen, rule = _cause(located(text), pair, mentions) if text != reply.unremarked else (None, "")
+        chosen = chosen if rule == "role" else None
     if chosen is None:
         return Scored(0.0, None)
     sentence = pair[chosen]
