@@ -11,7 +11,7 @@ from promptlab.scoring.compiled import regex
 _LINKS = regex(
     r"(\s*(?:[;:.,!?\n→]|\b(?:is|was|are|were|not|isn't|wasn't|because(?: of)?|since|due to|caused by|causes|caused|causing|led to|leads to"
     r"|leading to|resulted in|results in|resulted from|results from|made|makes|triggered|triggers|produced|while|whereas|so|therefore|hence"
-    r"|which|and|but|the (?:\w+ )?(?:cause|effect|result|reason|consequence|outcome)(?: of| for)?(?: that)?)(?![\w'])|\s-\s)\s*)+",
+    r"|which|and|but|as a (?:result|consequence)(?: of)?|the (?:\w+ )?(?:cause|effect|result|reason|consequence|outcome)(?: of| for)?(?: that)?)(?![\w'])|\s-\s)\s*)+",
     re.I,
 )
 """What stands between the events that a reply tells: roles, relations, and the ends of clauses."""
@@ -97,4 +97,4 @@ def named(text: str, pair: tuple[str, ...]) -> str:
         if link is not None:
             told.append(link[0])
             end = link.end()
-    return _SO.sub(" ", "".join(told)) if sure and (not maybe - sure or len(sure | maybe) == 2) or maybe == {0, 1} else text
+    return " ".join(_SO.sub(" ", "".join(told)).split()) if sure and (not maybe - sure or len(sure | maybe) == 2) or maybe == {0, 1} else text
