@@ -210,7 +210,7 @@ _LEADS = regex(
     re.I,
 )
 _CJK_END = regex(r"\s*(?:です|でございます|だ|である|となります|になります|입니다|이다|이에요|예요|임|입니당)?\s*[。．.!！]?\s*$")
-_CJK_SENTENCE = regex(r"(?<=\S)(?:(?:です|である|입니다|이다|예요|이에요)\s*[.!]\s+|。\s*)(?=\S)")
+_CJK_SENTENCE = regex(r"(?<=\S) ?(?:(?:です|である|입니다|이다|예요|이에요)\s*[.!]\s+|。\s*)(?=\S)")
 MOST = 50
 """Conclusions of a reply that are looked at, the last ones: one that concludes endlessly must not take quadratic time."""
 

@@ -103,8 +103,11 @@ FRAMES = (
     (r"\by (?:(?:desde luego|por supuesto|ciertamente|definitivamente|seguramente) )?no (?=\S)", "and not "),
     (r"(?<=, )no (?=\S)", "not "),
     (r"\b(?:porque|ya que|puesto que|dado que)\b", "because"),
-    (r"\b(?:(?:yo )?elijo|escojo|elegiría|me quedo con|me inclino por|opto por|voto por|mi elección es|selecciono"
-    r"|recomiendo|recomendaría|sugiero|sugeriría|mi recomendación(?: es|:))\b", "I choose"),
+    (
+        r"\b(?:(?:yo )?elijo|escojo|elegiría|me quedo con|me inclino por|opto por|voto por|mi elección es|selecciono"
+        r"|recomiendo|recomendaría|sugiero|sugeriría|mi recomendación(?: es|:))\b",
+        "I choose",
+    ),
     (
         r"^[¡]?(?:muy )?(?:probablemente|claramente|evidentemente|sin duda|en mi opinión|a mi juicio"
         r"|seguramente|definitivamente)[,:]? (?:es )?",

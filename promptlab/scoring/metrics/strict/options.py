@@ -144,7 +144,7 @@ _LETTERED = regex(
     r"|(?:选项|選項|選択肢|선택지|보기|陈述|语句|\b(?:aussage|äußerung|satz|énoncé|phrase|affirmation|opción|frase|oración)) ?"
     r"(?:(?P<u0>a)|(?P<u1>b))(?![a-z])"
     r"|\b(?:statement|option|sentence|choice) (?:(?P<s0>a)|(?P<s1>b))\b|(?<!\w)(?:(?P<t1>b)(?= is))"
-    r"|(?<![a-z])(?:(?P<v0>a)|(?P<v1>b)) ?(?=[은는이가はが是]|选项|選項|句)"
+    r"|(?<![a-z])(?:(?P<v0>a)|(?P<v1>b)) ?(?=[은는이가はが是]|选项|句)|(?<=是 )(?:(?P<w0>a)|(?P<w1>b))(?![a-z])"
     r"|\bthe (?:(?P<r0>first|former)|(?P<r1>second|latter))(?: one| statement| option| sentence)?\b",
     re.I | re.M,
 )

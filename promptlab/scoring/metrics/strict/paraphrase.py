@@ -11,7 +11,8 @@ from promptlab.scoring.compiled import regex
 _LINKS = regex(
     r"(\s*(?:[;:.,!?\n→]|\b(?:is|was|are|were|not|isn't|wasn't|because(?: of)?|since|due to|caused by|causes|caused|causing|led to|leads to"
     r"|leading to|resulted in|results in|resulted from|results from|made|makes|triggered|triggers|produced|while|whereas|so|therefore|hence"
-    r"|which|and|but|as a (?:result|consequence)(?: of)?|the (?:\w+ )?(?:cause|effect|result|reason|consequence|outcome)(?: of| for)?(?: that)?)(?![\w'])|\s-\s)\s*)+",
+    r"|which|and|but|as a (?:result|consequence)(?: of)?|the (?:\w+ )?(?:cause|effect|result|reason|consequence"
+    r"|outcome)(?: of| for)?(?: that)?)(?![\w'])|\s-\s)\s*)+",
     re.I,
 )
 """What stands between the events that a reply tells: roles, relations, and the ends of clauses."""
@@ -21,8 +22,10 @@ _TELLS = words(
 )
 _SMALL = frozenset(
     str.split(
-        "as a an the of to in on at by for from with and or it its he she they his her hers their them him this that these those i you we my your"
-        " is was are were be been being had has have having do does did event fact act action sentence first second one other that there when"
+        "as a an the of to in on at by for from with and or it its he she they his her hers their them him this that "
+        "these those i you we my your"
+        " is was are were be been being had has have having do does did event fact act action sentence first second "
+        "one other that there when"
         " after before up down out off over into then just very"
     )
 )
@@ -41,22 +44,19 @@ def _stem(word: str) -> str:
     return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word.removesuffix("e")
 
 
-_IRREGULAR = {
-    form: forms.split()[0]
-    for forms in (
-        "break broke broken", "fall fell fallen", "get got gotten", "run ran", "go went gone", "come came", "lose lost", "win won",
-        "buy bought", "catch caught", "drive drove driven", "eat ate eaten", "feel felt", "find found", "fly flew flown", "forget forgot",
-        "give gave given", "leave left", "make made", "put put", "sell sold", "see saw seen", "sit sat", "sleep slept", "speak spoke spoken",
-        "spend spent", "steal stole stolen", "take took taken", "teach taught", "tell told", "think thought", "throw threw thrown",
-        "wear wore worn", "write wrote written", "ring rang rung", "sing sang sung", "swim swam swum", "hit hit", "cut cut", "shut shut",
-        "hurt hurt", "burn burnt", "spill spilt", "hear heard", "hold held", "keep kept", "lead led", "pay paid", "rise rose risen",
-        "send sent", "shake shook shaken", "shine shone", "sink sank sunk", "stand stood", "stick stuck", "strike struck", "wake woke woken",
-        "bite bit bitten", "blow blew blown", "build built", "choose chose chosen", "dig dug", "draw drew drawn", "drink drank drunk",
-        "freeze froze frozen", "grow grew grown", "hide hid hidden", "know knew known", "lie lay lain", "meet met", "read read", "ride rode",
-        "say said", "slip slipped", "tear tore torn", "begin began begun", "fight fought", "die died dying",
-    )
-    for form in forms.split()
-}  # fmt: skip
+_FORMS = (
+    "break broke broken; fall fell fallen; get got gotten; run ran; go went gone; come came; lose lost; win won; buy bought; "
+    "catch caught; drive drove driven; eat ate eaten; feel felt; find found; fly flew flown; forget forgot; give gave given; "
+    "leave left; make made; sell sold; see saw seen; sit sat; sleep slept; speak spoke spoken; spend spent; steal stole "
+    "stolen; take took taken; teach taught; tell told; think thought; throw threw thrown; wear wore worn; write wrote "
+    "written; ring rang rung; sing sang sung; swim swam swum; burn burnt; spill spilt; hear heard; hold held; keep kept; lead "
+    "led; pay paid; rise rose risen; send sent; shake shook shaken; shine shone; sink sank sunk; stand stood; stick stuck; "
+    "strike struck; wake woke woken; bite bit bitten; blow blew blown; build built; choose chose chosen; dig dug; draw drew "
+    "drawn; drink drank drunk; freeze froze frozen; grow grew grown; hide hid hidden; know knew known; lie lay lain; meet "
+    "met; ride rode; say said; tear tore torn; begin began begun; fight fought; die died dying"
+)
+_IRREGULAR = {form: verb.split()[0] for verb in _FORMS.split(";") for form in verb.split()}
+"""Verbs by their irregular forms."""
 
 
 @lru_cache(maxsize=4096)
@@ -97,4 +97,5 @@ def named(text: str, pair: tuple[str, ...]) -> str:
         if link is not None:
             told.append(link[0])
             end = link.end()
-    return " ".join(_SO.sub(" ", "".join(told)).split()) if sure and (not maybe - sure or len(sure | maybe) == 2) or maybe == {0, 1} else text
+    told_of = maybe == {0, 1} or len(sure | maybe) == 2 or (bool(sure) and maybe <= sure)
+    return " ".join(_SO.sub(" ", "".join(told)).split()) if told_of else text

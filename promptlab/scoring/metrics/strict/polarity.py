@@ -35,7 +35,8 @@ _CLUES = words(
     "incorrecto incorrecta exacte exactes exacto juste fausse acertado acertada inexacte erronea positive positives positifs positivos "
     "positivas negatif negatifs negatives negativos negativas positive positiver positives positiven negative negativer negatives "
     "stichhaltig unschlüssig schlüssig valides invalides valable plausible plausibler plausibles plausibel glaubwürdig unglaubwürdig "
-    "vraisemblable improbable valida validos validas contradictoire contradictoires "
+    "vraisemblable improbable valida validos validas contradictoire contradictoires contradictorio "
+    "contradictoria contradictorios contradictorias verdad exact bonne trifft "
     "invalide plausibel unplausibel implausibel invraisemblable verdadero cierto non"
 )
 
@@ -118,8 +119,9 @@ class _Words:
             rf"|\b(?:there(?: is|'s)|it's|is|have|has"
             rf"|an?) no "
             rf"|, (?:no|non|nicht|pas) {'' if self.yes_no else '|(?<=[a-z] )(?:no|non|nicht|pas) '}"
-            rf"|^no (?=entail|contrad)|^\W*(?:{'' if self.yes_no else 'no|'}non|nicht|pas|não) |\band so (?:is|are|was) )"
-            rf"\s*(?:{_IN_A_WAY})?[\"'(*]*{one}[\"')*]*(?:(?:, (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
+            rf"|^no (?=entail|contrad)|^\W*(?:{'' if self.yes_no else 'no|'}non|nicht|pas|não) |\band so (?:is|are|was) "
+            rf"|(?:没有|不存在|并无|不属于|不构成|而非)(?:任何)?)"
+            rf"\s*(?:{_IN_A_WAY}|d')?[\"'(*]*{one}[\"')*]*(?:(?:, (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
             rf",? n?or (?:an? |the )?[\"'(*]*{one}[\"')*]*)?"
             rf"|\b(?:an?|any) [\"']?{one}[\"']?(?: \w+)? would\b(?! be (?:my|the|correct|right|appropriate|best|fitting))"
             rf"|{one}(?:{after}|[\"')]* would (?:only )?(?:hold|follow|apply|require|need)\b"
@@ -147,7 +149,7 @@ class _Words:
             re.I,
         )
         self.named = regex(one, re.I)
-        self.twice = regex(rf"(?P<one>{one})[\"']?\s*\(\s*[\"']?(?P=one)[\"']?\s*\)", re.I)
+        self.twice = regex(rf"(?P<one>{one})[\"']?\s*(?:\(\s*[\"']?(?P=one)[\"']?\s*\)|,\s*(?P=one)(?![\w-]))", re.I)
         self.low = tuple(option.lower() for option in options)
 
 
@@ -240,7 +242,7 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
         text = pattern.sub(lambda match: _eastern_option(match, options_of), text).replace("  ", " ").strip()
     for option, pattern, may_name in known.synonyms:
         text = (pattern.sub(f" {option}{end}", text) if may_name(text) else text).replace("  ", " ").strip()
-    if "(" in text:
+    if "(" in text or end:
         text = known.twice.sub(r"\g<one>", text)
     if (
         (not text.isascii() or not _MOSTLY.isdisjoint(words(text)))
@@ -265,7 +267,9 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
     return without
 
 
-_ABROAD = words("stimmt ja nein oui non sí não sim wahr falsch vrai vraie faux fausse verdadero verdadera cierto cierta falso falsa sense")
+_ABROAD = words(
+    "verdad exact stimmt ja nein oui non sí não sim wahr falsch vrai vraie faux fausse verdadero verdadera cierto cierta falso falsa sense"
+)
 _LETTER = "[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]"
 _YES_ABROAD = regex(
     rf"(?<!\w)(?:ja|oui|sí|sim)(?!\w)|はい|ええ(?=[、,。]|です|$)|(?<![\uac00-\ud7af])(?:네|예)(?=\W"
@@ -281,7 +285,7 @@ _NO_ABROAD = regex(
 _SAID_YES = regex(r"(?<=[\"'])[是对](?=[\"'])")
 _SAID_NO = regex(r"(?<=[\"'])不是(?=[\"'])|(?<=答)不是|(?<=[\"'])[否不](?=[\"'])")
 _TRUE_ABROAD = regex(
-    rf"(?<!\w)(?:stimmt(?! (?:so |leider |hier )?nicht)|wahr|vraie?|verdader[oa]|ciert[oa])(?!\w)|正しい|正确"
+    rf"(?<!\w)(?:stimmt(?! (?:so |leider |hier )?nicht)|wahr|verdad|exact(?=\W*$)|vraie?|verdader[oa]|ciert[oa])(?!\w)|正しい|正确"
     rf"|(?<!{_LETTER})真(?!{_LETTER})|(?<=[是为])真(?!{_LETTER})"
     rf"|(?<![\uac00-\ud7af])참(?=\W|입니다|이|라고|[은는가]|$)",
     re.I,

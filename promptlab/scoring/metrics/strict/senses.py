@@ -85,7 +85,7 @@ _EAST_ELSEWHERE = regex(
     r"(?:違[いう]\w*|異な\w*|同じ\w*|不同|相同|一样|不一样|다르\w*|달라\w*|같\w*|다릅니다)"
 )
 """What is the same or differs in a reply of East Asia besides the meaning."""
-_EAST_NOT = regex(r"ない|ません|なく|ず(?=[、,。]|$)|不(?!同|一)|没|并非|非(?!常)|않|아니|아닙|아닌|없|못")
+_EAST_NOT = regex(r"(?<!\w)not(?!\w)|ない|ません|なく|ず(?=[、,。]|$)|不(?!同|一)|没|并非|非(?!常)|않|아니|아닙|아닌|없|못")
 _EAST_CLAUSES = regex(r"[。.!?;,，、\n]|(?<=[고며])(?<![다라]고)\s|(?<=지만)\s|(?<=므로)\s")
 _EAST_LEADS = regex(r"\W*(?:はい|いいえ|いえ|네|예|아니[요오]|是的?|不是?|否|对|yes|no|true|false)(?=\W*$)")
 
