@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from promptlab.scoring.answers.denials import denied_before
@@ -227,10 +227,10 @@ class Conclusion(NamedTuple):
     at: int
 
 
-def conclusions(text: str) -> list[Conclusion]:
+def conclusions(text: str) -> Sequence[Conclusion]:
     """The explicit conclusions of a folded text, in its order; one that only says what the answer is not has an empty text."""
     if (text.isalnum() and text.isascii()) or not _may_conclude(text):
-        return []
+        return ()
     found = []
     headed = {match.end() for match in deque(_HEADING.finditer(text), MOST)} if "\n" in text else set()
     ends = [(match.end(), match) for match in deque(_concluding(text), MOST)]
@@ -306,7 +306,7 @@ def _plain_end(tail: str) -> str:
     return tail.strip()
 
 
-def strongest(found: list[Conclusion]) -> Conclusion | None:
+def strongest(found: Sequence[Conclusion]) -> Conclusion | None:
     """The last of the strongest conclusions."""
     if not found:
         return None

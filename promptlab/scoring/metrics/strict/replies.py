@@ -232,7 +232,7 @@ def readings(reply: Reply) -> Iterator[tuple[str, str]]:
     for reading in _readings(reply):
         made.append(reading)
         yield reading
-    reply.readings = made
+    reply.readings = tuple(made)  # of tuples of texts: the garbage collector does not walk through it
 
 
 def _readings(reply: Reply) -> Iterator[tuple[str, str]]:
