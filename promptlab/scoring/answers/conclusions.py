@@ -194,7 +194,15 @@ TAKES_BACK = words(
 
 def may_correct(text: str) -> bool:
     """Whether it is worth looking for a correction."""
-    return not western(text) or not TAKES_BACK.isdisjoint(words(text))
+    if not text.isascii():
+        return not western(text) or not TAKES_BACK.isdisjoint(words(text))
+    cues = TAKES_BACK & words(text)
+    return not cues.issubset(_NOES) or (bool(cues) and _PAUSES.search(text) is not None)
+
+
+_NOES = words("no nope nein non")
+_PAUSES = regex(r"[.!?]\s|\?|\.\.\.| -")
+"""Where a text of ASCII may break off before a mere no that takes something back."""
 
 
 _NOT_OTHER = regex(

@@ -333,8 +333,11 @@ def keys(targets: tuple[str, ...]) -> frozenset[str]:
     return frozenset(key(target) or fold(target) for target in targets)
 
 
+_Wanted = tuple[frozenset[str], tuple[frozenset[str], ...], frozenset[str]]
+
+
 @lru_cache(maxsize=CACHED)
-def _words(targets: tuple[str, ...]) -> tuple[frozenset[str], tuple[frozenset[str], ...], frozenset[str]] | None:
+def _words(targets: tuple[str, ...]) -> _Wanted | None:
     """The targets of one word, the words of each other, and all words of targets; nothing where one has none."""
     each = [frozenset(key(target).split()) for target in targets]
     single = frozenset().union(*(one for one in each if len(one) == 1))
@@ -363,7 +366,17 @@ def unsaid(text: str, targets: tuple[str, ...]) -> bool:
 
     Readings take words away and never make any, but for those that marks hold together: no target is read then.
     """
-    if (wanted := _words(targets)) is None or (said := _said(text)) is None or not wanted[0].isdisjoint(said):
+    return _lacks(text, _words(targets))
+
+
+def unsaying(targets: tuple[str, ...]) -> Callable[[str], bool]:
+    """As `unsaid`, for several texts and the same targets."""
+    wanted = _words(targets)
+    return lambda text: _lacks(text, wanted)
+
+
+def _lacks(text: str, wanted: _Wanted | None) -> bool:
+    if wanted is None or (said := _said(text)) is None or not wanted[0].isdisjoint(said):
         return False
     return not any(target.issubset(said) for target in wanted[1]) if wanted[1] else True
 
