@@ -302,7 +302,7 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
     if (eastern or "pas" in tail.lower()) and _NEGATED_AFTER.match(tail):
         return "", (_plain_end(raw),)
     low = tail.lower()
-    bare = _NOT_OTHER.sub("", tail) if any(word in low for word in _OTHERS) else tail
+    bare = _NOT_OTHER.sub("", tail) if any(map(low.__contains__, _OTHERS)) else tail
     said = _plain_end(_CJK_SENTENCE.split(bare, maxsplit=1)[0] if eastern else bare) or _plain_end(tail)
     return (said, (_plain_end(tail), _plain_end(raw))) if said else None
 

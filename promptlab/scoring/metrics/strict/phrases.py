@@ -263,6 +263,12 @@ _PARENTHESIS = regex(r"\s*\([^()\n]*\)\s*")
 _RELATES = regex("[-=>→↔⟷⇄<≠:/|]")
 _ALIKE = regex(r"\s*(?:↔|⟷|⇄|<->|≠|\b(?:vs\.?|rhymes with|is the (?:opposite|reverse) of)\s)\s*")
 """What holds in both directions, so that the answer may come before the input."""
+
+
+def _may_be_alike(text: str) -> bool:
+    return "vs" in text or "rhymes with" in text or "is the " in text or "<->" in text or not text.isascii()
+
+
 _BESIDE = regex(r"(?=[\s=>→↔⟷⇄<≠:/|vr-])\s*(?:->|=>|>>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
 
 
@@ -294,7 +300,7 @@ def _told(reading: str, asked: str) -> Iterator[str]:
     if not (_RELATES.search(reading) or "vs" in reading or "rhymes with" in reading or "is the " in reading):
         return
     beside = _BESIDE.split(_PARENTHESIS.sub(" ", reading) if "(" in reading else reading, maxsplit=1)
-    if len(both := _ALIKE.split(reading)) == 2 and asked == key(replies.ARTICLE.sub("", both[1].strip(replies.OUTSIDE))):
+    if _may_be_alike(reading) and len(both := _ALIKE.split(reading)) == 2 and asked == key(replies.ARTICLE.sub("", both[1].strip(replies.OUTSIDE))):
         yield both[0].strip(replies.OUTSIDE)
     if len(beside) == 2 and asked in (key(beside[0]), key(replies.ARTICLE.sub("", beside[0]))):
         yield beside[1]

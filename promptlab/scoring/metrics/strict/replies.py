@@ -205,7 +205,7 @@ def _parts(place: Place) -> Iterator[str]:
     text = place.text
     yield text
     lines = text.split("\n")
-    if len(lines) > 1 and len(NUMBERED.findall(text)) > 1:
+    if len(lines) > 1 and may_number(text) and len(NUMBERED.findall(text)) > 1:
         lines = [text]
     if len(lines) > 1:
         lines = [line for line in lines if not _FILLER.match(line)] or lines
@@ -299,6 +299,7 @@ _COLON = regex("[:：]")
 NOT_EASTERN = regex("不是|ではな|ではあり|じゃな|아니|아닙|아닌")
 
 
+@kept(1024)
 def other_label(label: str) -> bool:
     """Whether the text before a colon announces something else than the answer: "Wrong:", "Unsorted:", "Others:"."""
     return _OTHER.search(label) is not None
@@ -389,6 +390,12 @@ def unlisted(text: str, targets: tuple[str, ...]) -> bool:
     return not several or (len(several) == 1 and key(text).split().count(*several) < 2)
 
 
+@lru_cache(maxsize=CACHED)
+def _longest(targets: tuple[str, ...]) -> int:
+    """The most words of a target."""
+    return max((len(target.split()) for target in keys(targets)), default=0)
+
+
 _EITHER_VERB = (("'s", (" is", " has")), ("'d", (" had",)))
 
 
@@ -404,8 +411,10 @@ def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[s
         one = reply.concluded
         return Scored(0.0, one.text, "conclusion") if one else Scored(0.0, bare, "whole")
     first = None
+    longest = _longest(item.targets)
     for reading, rule in readings(reply):
-        read = key(reading) or reading
+        said = _said(reading)
+        read = key(reading) or reading if said is None or len(said) <= longest else ""
         if reading and (first is None or (rule == "conclusion" and first[1] != rule)):
             first = (reading, rule)
         if read and read in targets:
