@@ -27,6 +27,7 @@ _MARKS = tuple(
     for language, own in (("de", german), ("fr", french), ("es", spanish))
 )
 """For each language of Europe the words of its frames, and those by which it is known."""
+_KNOWING = frozenset[str]().union(*(own for _, _, own in _MARKS))
 _KANA, _HANGUL, _HAN = regex("[\u3040-\u30ff]"), regex("[\uac00-\ud7af]"), regex("[\u4e00-\u9fff]")
 
 
@@ -50,6 +51,8 @@ def _language(text: str) -> str:
     said = words(text)
     if FRAMED.isdisjoint(said):
         return ""
+    if _KNOWING.isdisjoint(said):
+        return "" if _ENGLISH_WORDS.isdisjoint(said) else "en"
     own_words = words(_QUOTED.sub(" ", text)) if '"' in text else said  # a title in quotes is of another language
     said = said if FRAMED.isdisjoint(own_words) else own_words
     found = [(len(said & own), language) for language, framed, own in _MARKS if not framed.isdisjoint(said) and not own.isdisjoint(said)]

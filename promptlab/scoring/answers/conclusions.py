@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from promptlab.scoring.answers.denials import denied_before
@@ -194,7 +194,15 @@ TAKES_BACK = words(
 
 def may_correct(text: str) -> bool:
     """Whether it is worth looking for a correction."""
-    return not western(text) or not TAKES_BACK.isdisjoint(words(text))
+    if not text.isascii():
+        return not western(text) or not TAKES_BACK.isdisjoint(words(text))
+    cues = TAKES_BACK & words(text)
+    return not cues.issubset(_NOES) or (bool(cues) and _PAUSES.search(text) is not None)
+
+
+_NOES = words("no nope nein non")
+_PAUSES = regex(r"[.!?]\s|\?|\.\.\.| -")
+"""Where a text of ASCII may break off before a mere no that takes something back."""
 
 
 _NOT_OTHER = regex(
@@ -227,10 +235,10 @@ class Conclusion(NamedTuple):
     at: int
 
 
-def conclusions(text: str) -> list[Conclusion]:
+def conclusions(text: str) -> Sequence[Conclusion]:
     """The explicit conclusions of a folded text, in its order; one that only says what the answer is not has an empty text."""
     if (text.isalnum() and text.isascii()) or not _may_conclude(text):
-        return []
+        return ()
     found = []
     headed = {match.end() for match in deque(_HEADING.finditer(text), MOST)} if "\n" in text else set()
     ends = [(match.end(), match) for match in deque(_concluding(text), MOST)]
@@ -294,7 +302,7 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
     if (eastern or "pas" in tail.lower()) and _NEGATED_AFTER.match(tail):
         return "", (_plain_end(raw),)
     low = tail.lower()
-    bare = _NOT_OTHER.sub("", tail) if any(word in low for word in _OTHERS) else tail
+    bare = _NOT_OTHER.sub("", tail) if any(map(low.__contains__, _OTHERS)) else tail
     said = _plain_end(_CJK_SENTENCE.split(bare, maxsplit=1)[0] if eastern else bare) or _plain_end(tail)
     if eastern and said:  # what another sentence says is no part of the conclusion
         tail, raw = (_CJK_SENTENCE.split(one, maxsplit=1)[0] for one in (tail, raw))
@@ -308,7 +316,7 @@ def _plain_end(tail: str) -> str:
     return tail.strip()
 
 
-def strongest(found: list[Conclusion]) -> Conclusion | None:
+def strongest(found: Sequence[Conclusion]) -> Conclusion | None:
     """The last of the strongest conclusions."""
     if not found:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -109,7 +109,7 @@ class Place(NamedTuple):
 class Reply:
     """One reply, folded, without thoughts and markup. `text` is read; `whole` is the same before wrappers were opened."""
 
-    readings: list[tuple[str, str]] | None = None
+    readings: tuple[tuple[str, str], ...] | None = None
     """The texts that its places hold, where all were made."""
     number: tuple[Decimal | None, str, str] | None = None
     """The number that it says, where it was looked for: the value, the rule that found it, and the text with its numbers in digits."""
@@ -140,12 +140,12 @@ class Reply:
         """Sets what the properties below find in a line of ASCII without words of `_TALKS`, where no mark sets a part of it apart."""
         if "?" in text or text[-1:] == ")" or text.count(":") > 1 or text[:2].lower() in _SUPPOSE:
             return
-        self.head, self.conclusions, self.concluded, self.corrected = text, [], None, None
+        self.head, self.conclusions, self.concluded, self.corrected = text, (), None, None
         if not (". " in text or "! " in text or '" ' in text or "' " in text or ") " in text):  # it is one sentence
             self.unremarked, self.said, self.denied = text, text, False
 
     @_Once
-    def conclusions(self) -> list[said.Conclusion]:
+    def conclusions(self) -> Sequence[said.Conclusion]:
         """The explicit conclusions, in order; below an explanation only those that open a line, where something else came before."""
         found = said.conclusions(self.head)
         cut = remarks.EXPLANATION.search(self.head, 1) if found and "\n" in self.head else None
@@ -242,6 +242,11 @@ class Reply:
             yield Place(self.unremarked, "without remarks")
         if self.states is not None:
             yield Place(self.states, "statement")
+
+
+_first = Reply.__new__(Reply)
+for _name in ("aloud", "wrapper", "thought_only", "whole", "text", "readings", "number", *(name for name, one in vars(Reply).items() if isinstance(one, _Once))):
+    setattr(_first, _name, None)  # Python keeps attributes in the object itself only where an early object of its class has them
 
 
 def _turns(checks: str) -> bool:

@@ -56,15 +56,24 @@ def choice(answer: str, item: Item) -> Scored:
     does a reply that lists several options or repeats only the input. Options are compared without regard to case, white
     space, kinds of quotes and outer punctuation. Labels count letters or numbers in the order of `item.choices`.
     """
+    return graded(chosen(answer, item), item)
+
+
+def chosen(answer: str, item: Item) -> str | None:
+    """The option that a reply settles on."""
     options = item.choices or item.targets
     exact = answer.strip()
-    chosen = exact if exact in options else None
-    if chosen is None and exact:
-        index = _Choices.of(options, item.input).settle(answer)
-        chosen = None if index is None else options[index]
-    if chosen is not None and item.scores:
-        return Scored(item.scores[options.index(chosen)], chosen)
-    return Scored(float(chosen in item.targets), chosen)
+    if exact in options:
+        return exact
+    index = _Choices.of(options, item.input).settle(answer) if exact else None
+    return None if index is None else options[index]
+
+
+def graded(option: str | None, item: Item, rule: str = "") -> Scored:
+    """The grade of an option; 0 of none."""
+    if option is not None and item.scores:
+        return Scored(item.scores[(item.choices or item.targets).index(option)], option, rule)
+    return Scored(float(option in item.targets), option, rule)
 
 
 # Inside a reply every mention of an option becomes one private character, so that sentences can be taken apart without
@@ -127,6 +136,8 @@ _SAYS_FORWARD = regex(
     r"(?<!not )(?<!n't )(?:\b(?:is|be|was|answer|choose|pick|select|suggest|say|prefer|go with|going with|opt for|vote for)\b"
     rf"|\b(?:it|that|here|answer|edit|one)'s\b|[:=>]){_GAP}{_FILLER}(?P<option>{_OPTION})"
 )
+_SAYS_REACH = 160  # the most characters of such a match
+_ONE_OPTION = regex(_OPTION)
 _SAYS_BACKWARD = regex(
     rf"(?P<option>{_OPTION}){_CLOSE}(?:is|was|would be|seems|sounds|appears)\b(?P<between>[^,;\ue000-\uf8ff]{{0,60}}?)"
     r"\b(?:answer|choice|option|edit|the one|pick|humorous|funny|funnier|funniest|correct|right|best|pun|joke|parody|play on words)\b"
@@ -331,8 +342,11 @@ class _Choices:
         for sentence in _SENTENCE_END.split(text):
             if sentence.isascii() or sentence.rstrip().endswith("?"):  # no option is ASCII
                 continue
-            for match in _SAYS_FORWARD.finditer(sentence):
-                found += self._taken(sentence, match)
+            last = 0
+            for option in _ONE_OPTION.finditer(sentence):  # no other one is inside of what says it
+                match = _SAYS_FORWARD.search(sentence, max(last, option.start() - _SAYS_REACH), option.end())
+                found += self._taken(sentence, match) if match is not None else []
+                last = option.end()
             for match in _SAYS_BACKWARD.finditer(sentence):
                 if not _NEGATIVE.search(match["between"]) and not _LIST_CAME_BEFORE.search(sentence, 0, match.start()):
                     found.append(self._at(match["option"]))

@@ -27,9 +27,8 @@ def _settled(reply: Reply, item: Item) -> Scored:
     """The option that the clearest place of a reply settles on."""
     rule = ""
     for text, rule in _places(reply, item.choices or item.targets):
-        scored = bigbench.choice(text, item)
-        if scored.extracted is not None:
-            return Scored(scored.score, scored.extracted, rule)
+        if (option := bigbench.chosen(text, item)) is not None:
+            return bigbench.graded(option, item, rule)
     return Scored(0.0, None, rule)
 
 

@@ -89,18 +89,19 @@ def word(reply: Reply, item: Item) -> Scored:
     """A word or short phrase, in a sentence that says so or in a list of right answers only; articles do not count."""
     targets = replies.keys(item.targets)
     asked = key(item.input)
+    unsaid = replies.unsaying(item.targets)
     seen: set[str] = set()
     done: set[str] = set()
 
     def readings(reply: Reply) -> Iterator[tuple[str, str]]:
         for reading, rule in replies.readings(reply):
-            if reading in seen or replies.unsaid(reading, item.targets):
+            if reading in seen or unsaid(reading):
                 yield reading, rule
                 continue
             seen.add(reading)
             said: list[str] = []
             for text in _with(reading, asked, said):
-                if text is not reading and replies.unsaid(text, item.targets):
+                if text is not reading and unsaid(text):
                     continue
                 if text in done:
                     yield text, rule
@@ -120,7 +121,7 @@ def word(reply: Reply, item: Item) -> Scored:
                 ]
                 if (
                     1 < len(listed) <= 8
-                    and not any(replies.unsaid(part, item.targets) for part in reversed(listed))
+                    and not any(map(unsaid, reversed(listed)))
                     and all(any(key(b) in targets and key(b) != asked for b in _bare(part)) for part in listed)
                 ):
                     yield listed[0], rule
@@ -227,7 +228,9 @@ def _related(reading: str) -> Iterator[str]:
 
 def _only_other(reading: str, asked: str) -> str | None:
     """The value of the only line "name: value" that is not the input's, where one line is."""
-    values = [match["value"].strip(replies.OUTSIDE) for match in _LINE.finditer(reading)] if "\n" in reading else []
+    if "\n" not in reading:
+        return None
+    values = [match["value"].strip(replies.OUTSIDE) for match in _LINE.finditer(reading)]
     others = [value for value in values if key(value) != asked]
     return others[0] if len(others) == 1 and len(others) < len(values) else None
 
@@ -263,6 +266,12 @@ _PARENTHESIS = regex(r"\s*\([^()\n]*\)\s*")
 _RELATES = regex("[-=>→↔⟷⇄<≠:/|]")
 _ALIKE = regex(r"\s*(?:↔|⟷|⇄|<->|≠|\b(?:vs\.?|rhymes with|is the (?:opposite|reverse) of)\s)\s*")
 """What holds in both directions, so that the answer may come before the input."""
+
+
+def _may_be_alike(text: str) -> bool:
+    return "vs" in text or "rhymes with" in text or "is the " in text or "<->" in text or not text.isascii()
+
+
 _BESIDE = regex(r"(?=[\s=>→↔⟷⇄<≠:/|vr-])\s*(?:->|=>|>>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
 
 
@@ -294,7 +303,7 @@ def _told(reading: str, asked: str) -> Iterator[str]:
     if not (_RELATES.search(reading) or "vs" in reading or "rhymes with" in reading or "is the " in reading):
         return
     beside = _BESIDE.split(_PARENTHESIS.sub(" ", reading) if "(" in reading else reading, maxsplit=1)
-    if len(both := _ALIKE.split(reading)) == 2 and asked == key(replies.ARTICLE.sub("", both[1].strip(replies.OUTSIDE))):
+    if _may_be_alike(reading) and len(both := _ALIKE.split(reading)) == 2 and asked == key(replies.ARTICLE.sub("", both[1].strip(replies.OUTSIDE))):
         yield both[0].strip(replies.OUTSIDE)
     if len(beside) == 2 and asked in (key(beside[0]), key(replies.ARTICLE.sub("", beside[0]))):
         yield beside[1]
@@ -324,6 +333,7 @@ def _bare(text: str) -> list[str]:
 _GENDERS = frozenset({"m", "f", "n", "nt", "der", "die", "das", "el", "la", "le", "noun", "verb"})
 
 
+_GENDERS_BEGIN = frozenset({"mas", "fem", "neu", "adj"})
 _DICTIONARY = regex(r",\s*(?:-|(?:die|les|los|las|plural|pl|mehrzahl|pluriel)\b)", re.I)
 
 
@@ -335,8 +345,8 @@ def _may_say_grammar(text: str) -> bool:
     text = text.lower()
     if " in " in text or " as " in text or " en " in text or " auf " in text or not text.isascii():
         return True
-    last = text.rsplit(None, 1)[-1] if text.strip() else ""
-    return last.rstrip(".)}") in _GENDERS or last.startswith(("masc", "fem", "neut", "adj"))
+    last = (text.rsplit(None, 1) or [""])[-1]
+    return last.rstrip(".)}") in _GENDERS or last[:3] in _GENDERS_BEGIN
 
 
 _GRAMMAR = regex(

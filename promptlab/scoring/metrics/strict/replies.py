@@ -205,7 +205,7 @@ def _parts(place: Place) -> Iterator[str]:
     text = place.text
     yield text
     lines = text.split("\n")
-    if len(lines) > 1 and len(NUMBERED.findall(text)) > 1:
+    if len(lines) > 1 and may_number(text) and len(NUMBERED.findall(text)) > 1:
         lines = [text]
     if len(lines) > 1:
         lines = [line for line in lines if not _FILLER.match(line)] or lines
@@ -232,7 +232,7 @@ def readings(reply: Reply) -> Iterator[tuple[str, str]]:
     for reading in _readings(reply):
         made.append(reading)
         yield reading
-    reply.readings = made
+    reply.readings = tuple(made)  # of tuples of texts: the garbage collector does not walk through it
 
 
 def _readings(reply: Reply) -> Iterator[tuple[str, str]]:
@@ -299,6 +299,7 @@ _COLON = regex("[:：]")
 NOT_EASTERN = regex("不是|ではな|ではあり|じゃな|아니|아닙|아닌")
 
 
+@kept(1024)
 def other_label(label: str) -> bool:
     """Whether the text before a colon announces something else than the answer: "Wrong:", "Unsorted:", "Others:"."""
     return _OTHER.search(label) is not None
@@ -333,8 +334,11 @@ def keys(targets: tuple[str, ...]) -> frozenset[str]:
     return frozenset(key(target) or fold(target) for target in targets)
 
 
+_Wanted = tuple[frozenset[str], tuple[frozenset[str], ...], frozenset[str]]
+
+
 @lru_cache(maxsize=CACHED)
-def _words(targets: tuple[str, ...]) -> tuple[frozenset[str], tuple[frozenset[str], ...], frozenset[str]] | None:
+def _words(targets: tuple[str, ...]) -> _Wanted | None:
     """The targets of one word, the words of each other, and all words of targets; nothing where one has none."""
     each = [frozenset(key(target).split()) for target in targets]
     single = frozenset().union(*(one for one in each if len(one) == 1))
@@ -363,7 +367,17 @@ def unsaid(text: str, targets: tuple[str, ...]) -> bool:
 
     Readings take words away and never make any, but for those that marks hold together: no target is read then.
     """
-    if (wanted := _words(targets)) is None or (said := _said(text)) is None or not wanted[0].isdisjoint(said):
+    return _lacks(text, _words(targets))
+
+
+def unsaying(targets: tuple[str, ...]) -> Callable[[str], bool]:
+    """As `unsaid`, for several texts and the same targets."""
+    wanted = _words(targets)
+    return lambda text: _lacks(text, wanted)
+
+
+def _lacks(text: str, wanted: _Wanted | None) -> bool:
+    if wanted is None or (said := _said(text)) is None or not wanted[0].isdisjoint(said):
         return False
     return not any(target.issubset(said) for target in wanted[1]) if wanted[1] else True
 
@@ -374,6 +388,12 @@ def unlisted(text: str, targets: tuple[str, ...]) -> bool:
         return False
     several = wanted[2].intersection(said)
     return not several or (len(several) == 1 and key(text).split().count(*several) < 2)
+
+
+@lru_cache(maxsize=CACHED)
+def _longest(targets: tuple[str, ...]) -> int:
+    """The most words of a target."""
+    return max((len(target.split()) for target in keys(targets)), default=0)
 
 
 _EITHER_VERB = (("'s", (" is", " has")), ("'d", (" had",)))
@@ -391,8 +411,10 @@ def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[s
         one = reply.concluded
         return Scored(0.0, one.text, "conclusion") if one else Scored(0.0, bare, "whole")
     first = None
+    longest = _longest(item.targets)
     for reading, rule in readings(reply):
-        read = key(reading) or reading
+        said = _said(reading)
+        read = key(reading) or reading if said is None or len(said) <= longest else ""
         if reading and (first is None or (rule == "conclusion" and first[1] != rule)):
             first = (reading, rule)
         if read and read in targets:
