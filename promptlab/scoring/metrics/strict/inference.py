@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from promptlab.scoring.answers.text import western, words
 from promptlab.scoring.compiled import regex
@@ -74,7 +75,7 @@ def in_labels(text: str, options: dict[str, str]) -> str:
         return text
     for label, denied, pattern in _CLAUSES:
         if (option := options.get(label)) is not None:
-            text = pattern.sub(lambda found, option=option, denied=denied: _labelled(found, option, denied), text)
+            text = pattern.sub(partial(_labelled, option=option, denied=denied), text)
     return text
 
 

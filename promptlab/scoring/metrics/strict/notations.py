@@ -281,7 +281,7 @@ _COUNTING = regex(
     r"|groups?|ways?|things? to)\b)[^\W\d_]{2,})",
     re.I,
 )
-"""What a sentence counts in words, beside numbers in digits: "There are five animals, and 1 piano"."""
+"""What a sentence with digits counts in words: "There are five animals, and 1 piano"."""
 _COUNTS = words("there i you we es das ich il je hay tengo tienes cuento son")
 
 

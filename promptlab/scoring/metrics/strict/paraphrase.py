@@ -1,4 +1,4 @@
-"""Two sentences told in other forms of their words: "the vase shattering" for "The vase shattered on the floor"."""
+"""Two sentences in other forms of their words: "the vase shattering" for "The vase shattered on the floor"."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LINKS = regex(
     r"|outcome)(?: of| for)?(?: that)?)(?![\w'])|\s-\s)\s*)+",
     re.I,
 )
-"""What stands between the events that a reply tells: roles, relations, and the ends of clauses."""
+"""What separates the parts of a reply that may name a sentence: roles, relations, and the ends of clauses."""
 _TELLS = words(
     "cause causes caused causing effect result results resulted reason consequence outcome because since due led leads leading made makes "
     "triggered triggers produced so therefore hence"
@@ -66,14 +66,14 @@ def _content(text: str) -> frozenset[str]:
 
 
 def _held(said: frozenset[str], wanted: frozenset[str]) -> set[str]:
-    """The stems that another text has as well, or begin or go on like one of its own: "accident", "accidental"."""
+    """The stems that another text has as well, or of which one is the beginning of the other: "accident", "accidental"."""
     return {a for a in said if a in wanted or (len(a) > 4 and any(len(b) > 4 and (a.startswith(b) or b.startswith(a)) for b in wanted))}
 
 
 def named(text: str, pair: tuple[str, ...]) -> str:
-    """The text with "sentence 1" and "sentence 2" in place of what tells them in other forms; the same text where nothing does.
+    """The text with "sentence 1" and "sentence 2" in place of other forms of them; the same text where it has none.
 
-    Each must be told in its own words alone, in two of them or more; in one word only where both are told.
+    A form holds words of one sentence alone, two or more; a single word counts only where a reply names both sentences.
     """
     if len(text) > LONGEST or _TELLS.isdisjoint(words(text)):
         return text
