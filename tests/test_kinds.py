@@ -1,4 +1,4 @@
-"""Kinds of replies that strict scoring reads: labels, numbers, words, lists, levels and causes as seven languages tell them, right and wrong.
+"""Kinds of replies that strict scoring reads, right and wrong: labels, numbers, words, lists, levels and causes in seven languages.
 
 `kinds.json` holds the replies. `labels`: by task and option what settles on it, with "" for what settles on none. `targets`: by task and
 input replies with an answer that is right, or none, and one that is not. `levels` and `counts`: replies to one item with what they say.
@@ -29,8 +29,8 @@ def test_replies_settle_on_a_label(task: str) -> None:
     for label, replies in KINDS["labels"][task]["replies"].items():
         for reply in replies:
             settled = [
-                option for option in options
-                if promptlab.score(task, reply, input=asked, targets=[option], target_scores={each: float(each == option) for each in options})
+                one for one in options
+                if promptlab.score(task, reply, input=asked, targets=[one], target_scores={each: float(each == one) for each in options})
             ]  # fmt: skip
             if settled != [label] * bool(label):
                 wrong.append((reply, settled))
