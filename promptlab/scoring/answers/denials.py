@@ -36,7 +36,7 @@ _WRONG = (
     r"(?:wrong|incorrect|false|mistaken|impossible|out|ruled out|excluded|falsch|fau(?:x|sse)|fals[oa]|incorrect[oae]"
     r"|err[oó]ne[oa]|off(?=[.!\"')]|$)"
     r"|(?:the|a|an) (?:common |typical "
-    r"|frequent )?(?:wrong|mistake"
+    r"|frequent )?(?:wrong|slip|typo|misprint|miscalculation|mistake"
     r"|error|incorrect)\w*|close\b|too (?:high|low|big|small|large)|not (?:it|right|correct|true|possible|the (?:\w+ )?(?:answer"
     r"|one|opposite"
     r"|antonym|case)))"
@@ -98,7 +98,8 @@ CUES = words(
     "scheinbar apparently seemingly superficially aparentemente apariencia kaum wenig peu poco not t cannot nor never neither "
     "hardly scarcely barely but far means way no less than nicht kein keine keinen keiner pas "
     "doubt doubtful disagree deny unlikely refuse hesitate fail fails wrong incorrect incorrecto mistake mistaken error false "
-    "off fausse falso falsa incorrecte incorrecta impossible instead rather unlike except nothing too out excluded "
+    "slip typo misprint miscalculation off fausse falso falsa incorrecte incorrecta impossible instead rather unlike "
+    "except nothing too out excluded "
     "falsch faux weder ni close nope nein non agree"
 )
 """A text of ASCII that denies something has one of these words."""

@@ -6,6 +6,7 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, NOUN, SE
 
 _STATEMENT = r"(?:phrase|énoncé|option|affirmation|proposition|réponse|remarque)\b"
 FRAMES = (
+    (r"(?<=\S)[;,] (?:mais |et )?[\"']?[\w-]{1,25}[\"']? (?:ne rime pas|non|pas)(?=[.!]?$)", ""),
     (r"(?<=\S)[;,.] [\"']?[\w-]{1,25}[\"']? n'est pas (?:un|le|son|l') ?(?:contraire|antonyme|synonyme|opposé)\b[^.;\n]*", ""),
     (
         rf"{X} ne (?:convient|correspond|va|colle) pas ?[;,.] (?:mais )?(?:je dirais|on dirait|il faut dire"

@@ -6,6 +6,7 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, SECOND, 
 
 _STATEMENT = r"(?:aussage|satz|option|antwort(?:möglichkeit)?|möglichkeit|äußerung)\b"
 FRAMES = (
+    (r"(?<=\S)[;,] (?:aber |und )?[\"']?[\w-]{1,25}[\"']? (?:nicht|reimt sich nicht(?: darauf)?)(?=[.!]?$)", ""),
     (r"(?<=\S)[;,.] [\"']?[\w-]{1,25}[\"']? ist (?:aber |jedoch )?kein (?:Gegenteil|Antonym|Synonym|Gegenwort)\b[^.;\n]*", ""),
     (
         rf"{X} (?:passt|trifft es|stimmt)(?: hier)? nicht[;,.] (?:ich (?:würde sagen|sage)|man sagt|besser (?:ist"

@@ -6,6 +6,7 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, NOUN, SE
 
 _STATEMENT = r"(?:frase|oración|opción|afirmación|respuesta|enunciado|declaración)\b"
 FRAMES = (
+    (r"(?<=\S)[;,] (?:pero |y )?[\"']?[\w-]{1,25}[\"']? (?:no rima|no)(?=[.!]?$)", ""),
     (r"(?<=\S)[;,.] [\"']?[\w-]{1,25}[\"']? no es (?:un|el|su) (?:contrario|antónimo|sinónimo|opuesto)\b[^.;\n]*", ""),
     (rf"{X} no (?:encaja|sirve|vale|corresponde)[;,.] (?:pero )?(?:yo diría|se dice|mejor|más bien)\b", BUT),
     (

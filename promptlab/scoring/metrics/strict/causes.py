@@ -81,10 +81,14 @@ _NOT_THE_OTHER = regex(
     r"|la )?[\ue000\ue001] (?:does not fit|makes no sense)[^.]*"
 )
 """What says of the other sentence only that it is not the one."""
+_OTHER = (
+    r"(?:(?:so|but|it is|it must be|es|c'est|also|sondern|donc|sino) )*(?:the|la|el|die|l') ?(?:other|otra|otro"
+    r"|autre|andere)(?: one| sentence)?"
+)
 _DENIED_ONE = regex(
-    r"\W*(?:[\w', ]{0,30}?\b(?:not|never|cannot)(?: (?:be|say|think|believe|that|it|is|the|la|answer|cause))*)?"
+    rf"\W*(?:{_OTHER}\W+)?(?:[\w', ]{{0,30}}?\b(?:not|never|cannot)(?: (?:be|say|think|believe|that|it|is|the|la|answer|cause))*)?"
     r" ?(?:the |la )?[\"'(]*[\ue000\ue001]\W*(?:(?:is|was|ist|est|es) (?:not (?:correct|right|the (?:answer"
-    r"|cause|one))|wrong|incorrect|falsch|faux))?\W*"
+    rf"|cause|one))|wrong|incorrect|falsch|faux))?\W*(?:{_OTHER})?\W*"
 )
 """A reply that denies one of the two sentences, and says nothing else."""
 

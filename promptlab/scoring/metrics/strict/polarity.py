@@ -36,7 +36,7 @@ _CLUES = words(
     "positivas negatif negatifs negatives negativos negativas positive positiver positives positiven negative negativer negatives "
     "stichhaltig unschlüssig schlüssig valides invalides valable plausible plausibler plausibles plausibel glaubwürdig unglaubwürdig "
     "vraisemblable improbable valida validos validas contradictoire contradictoires contradictorio "
-    "contradictoria contradictorios contradictorias verdad exact bonne trifft "
+    "contradictoria contradictorios contradictorias verdad exact bonne trifft ambigu ambiguo ambigua mehrdeutig zweideutig "
     "invalide plausibel unplausibel implausibel invraisemblable verdadero cierto non"
 )
 

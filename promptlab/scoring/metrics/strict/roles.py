@@ -14,9 +14,10 @@ _FIRST = 0xE000
 _ONE = "[\ue000-\ue00f]"
 _CLAUSES = regex(
     r"[;\n。]|[.!?](?=\s|$)|,(?! (?:which|who|is|was|being)\b)|、"
-    r"|\b(?:while|whereas|and|but|though|although|because|since|alors que|tandis que|mientras(?: que)?"
+    r"|\b(?:while|whereas|and|but|mais|sino|sondern|though|although|because|since|alors que|tandis que|mientras(?: que)?"
     r"|während|wohingegen|compared (?:to|with)|y|und|et)\b|(?<=[고며])\s|(?<=므로)\s|(?<=\S) (?=(?:원인|결과)[은는] )|(?<=지만)\s"
     r"| e "
+    r"|(?<=\S) (?=(?:ursache|wirkung|folge|cause|effect|effet|result|causa|efecto)\s?:)"
     r"|(?<=\S) (?=(?:結果|原因|大き|小さ|较|較|결과|원인)\S{0,3}:)"
     r"|(?<=[✅❌✔✗✘])(?=\s*\S)",
     re.I,

@@ -56,6 +56,11 @@ OTHER_WORDS: dict[str, tuple[str, str]] = {
         "",
     ),
     "nonentailment": (r"non[ -]?entailment|does not follow|doesn't follow", ""),
+    "ambiguous": (
+        r"mehrdeutig|zweideutig|ambigue?s?|ambiguë|ambig[uü][oa]s?|équivoque|模棱两可|有?歧义|不明确|曖昧|あいまい|不明確|모호(?=합|함|하|$)"
+        r"|중의적|애매(?=합|함|하|$)",
+        "",
+    ),
     "valid": ("gültige?[rsn]?|schlüssig|stichhaltig|valides?|valable|valido|válid[oa]s?|有效的?|有効|妥当|成立|유효|타당", "yes|true"),
     "invalid": (
         "ungültige?[rsn]?|unschlüssig|invalides?|invalido|inválid[oa]s?|无效的?|無效|無効|不成立|站不住脚|무효|부당",
