@@ -25,7 +25,7 @@ _ON = (
     rf"(?:,?\s*\b(?:(?:the|my) {_THING}|be|been|to|compute|calculate|know|tell|a|an|the|at all|really|actually|exactly|quite|very"
     rf"|simply|just the|necessarily"
     rf"|entirely|completely|fully|purely"
-    r"|particularly|equal|make|get|it|it's|it is|this|that|there|they|is|are|was|were|would|think|believe|say|call|called|what|i'd"
+    r"|particularly|equal|make|get|it|it's|it is|(?:this|that) one|this|that|there|they|is|are|was|were|would|think|believe|say|call|called|what|i'd"
     r"|i would|i|describe|rate|label|classify|suggests?|indicates?|mean|consider"
     r"|considered|described|as|sound|seem|seems|look|looks|imply|implies|number|option|choice|answer|whether|if|confident|convinced"
     r"|agree|es|dass|ist|que|of|égale?|à|igual|gleich|l[ae]|el|d(?:er|ie|as)|une?|una|eine?|als|comme|como|opción|aussage)\b)"

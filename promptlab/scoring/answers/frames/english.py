@@ -6,6 +6,21 @@ from promptlab.scoring.answers.frames.common import BUT, JUDGES, X
 
 FRAMES = (
     (
+        "think believe assume say guess expect imagine suppose claim",
+        rf"\b(?:some|many|most|a lot of|lots of|people|others|one|you|readers)\b(?: of)?(?: (?!do\b|don)\w+){{0,3}}?"
+        r" (?:think|believe|assume|say|guess|expect|imagine|suppose|claim)s?(?: that)?(?: (?:it|this|that)(?: is|'s))?"
+        rf" {X},? (?:but|yet|although|though|which) (?:(?:in fact|actually|really),? )?(?:(?:it|this|that|they)(?: is| are|'s|'re)?|isn?)?"
+        r" ?(?:(?:isn|aren)'t|not|is(?: not)?|(?:simply |just |plain )?(?:wrong|false|untrue|mistaken|incorrect)"
+        r"|an? (?:\w+ )?(?:myth|misconception|mistake|error))(?: (?:so|true|right|correct|wrong|false|it|one|the case))?(?=\W*(?:$|[.!;\n]))",
+        r"it is not \1",
+    ),
+    (
+        "ruled excluded",
+        rf"\b(?:it(?:'s| is) )?(?:ruled out|excluded) that (?:it|this|the \w+) (?:is|could be|can be) {X}[;,.] (?:so |hence |thus )?"
+        r"(?:it(?:'s| is)|the answer is) ",
+        BUT,
+    ),
+    (
         "recommend suggest",
         r"\bi(?:'d| would)? (?:strongly |highly |definitely )?(?:recommend|suggest)(?: watching| seeing| trying)?\b:?"
         r"(?! (?:against|you|that|to|not|reading|checking)\b)",
@@ -117,6 +132,12 @@ FRAMES = (
     ),
     ("question", r"\b(?:is|are) out of the question\b", "is wrong", JUDGES),
     ("circumstances account case", r"\b(?:under no circumstances|on no account|in no case)\b", "not"),
+    (
+        "whether",
+        r"\bwhether (?=[^.!?;:\n,]*?\b(?:is|are|was|were|can|could|should|has|have|or not)\b)"
+        r"(?:(?! (?:i|my|is (?:yes|no|true|false))\b)[^.!?;:\n,]){1,140}",
+        "that",
+    ),
     ("rather", rf"(?:^|(?<=[\s\"'(]))rather {X} than\b", r"\1 rather than"),
 )
 """Each frame after the words of which a reply needs one."""

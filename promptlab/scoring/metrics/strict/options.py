@@ -15,7 +15,7 @@ from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics import bigbench
-from promptlab.scoring.metrics.strict import replies
+from promptlab.scoring.metrics.strict import claims, replies
 from promptlab.scoring.metrics.strict.implied import agrees, left_over, names_place, placed
 from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
@@ -193,6 +193,10 @@ def choice(reply: Reply, item: Item) -> Scored:
         reply = located(reply.head[granted.end() :])
     if reply.concluded is None and (left := left_over(reply.head, options)) is not None:
         reply = located(left)
+    if reply.concluded is None and reply.corrected is None and (own := claims.left(reply.head, options, item.input)) is not None:
+        if not own:
+            return Scored(0.0, None, "unsettled")
+        reply = located(own)
     reply = _in_options(reply, options)
     scored = _settled(reply, item)
     if scored.extracted is None and reply.text:
@@ -315,6 +319,7 @@ def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
             yield left[0], "what remains"
     if (so := list(_SO.finditer(text))) and text[so[-1].end() :].strip():
         yield text[so[-1].end() :], "statement"
+    text = replies.unnumbered(text) if len(replies.NUMBERED.findall(text)) > 1 else text
     end = _CLAUSE_ENDS.search(text)
     if (
         end is not None

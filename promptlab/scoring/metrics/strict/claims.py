@@ -1,0 +1,133 @@
+"""What each sentence of a reply says of the item's statement: a label, both labels in turn, or a label of another statement."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from promptlab.scoring.answers.remarks import sentences
+from promptlab.scoring.answers.text import key, words
+from promptlab.scoring.compiled import regex
+from promptlab.scoring.metrics.strict.polarity import CLUES, in_options
+
+LONGEST = 1_500
+"""Characters of the longest reply whose sentences are looked at one by one."""
+_LABELS = frozenset(
+    str.split("plausible implausible valid invalid correct incorrect positive negative neutral entailment contradiction nonentailment")
+)
+_QUOTED = regex(r'"[^"\n]{2,200}"')
+_CONCLUDES = regex(
+    r"[\W_]*(?:so|therefore|thus|hence|consequently|overall|in (?:conclusion|summary|short|the end|fact)|however|but|yet|actually"
+    r"|ultimately|finally|all in all|still|nevertheless|daher|deshalb|somit|folglich|insgesamt|letztlich|jedoch|allerdings|aber"
+    r"|dennoch|trotzdem|donc|ainsi|cependant|toutefois|pourtant|mais|finalement|en (?:somme|conclusion|fin de compte)"
+    r"|por (?:lo )?tanto|así que|sin embargo|no obstante|pero|en (?:definitiva|resumen|conclusión))\b"
+    r"|[\W_]*(?:因此|所以|但|然而|不过|可是|总之|总的来说|综上|しかし|ただし|でも|したがって|よって|つまり|結論として|따라서|그러므로|하지만|그러나|결론적으로|결국)"
+    r"|.*\b(?:is|are) (?:therefore|thus|hence|ultimately|actually)\b",
+    re.I,
+)
+"""What a sentence has that settles what others before it leave open."""
+_SUPPOSES = regex(
+    r"\b(?:if|unless|would|could|may|might|some|many|people|others|at first|seems?|although|though|while|whether|wenn|falls|würde"
+    r"|könnte|manche|viele|obwohl|si|serait|pourrait|certains|sería|podría|algunos|muchos|aunque)\b"
+    r"|如果|若|可能|有人|虽然|もし|かも|場合|만약|수도|경우",
+    re.I,
+)
+"""What a sentence has that only supposes, grants, or reports what others say."""
+_STATEMENT = words(
+    "statement sentence claim assertion proposition phrase idea aussage satz behauptung affirmation énoncé afirmación frase oración"
+)
+_STATED = regex(
+    r"[\W\d]*(?:\w+[ ,']+){0,4}?(?:statement|sentence|claim|assertion|proposition|phrase|idea|aussage|satz|behauptung|affirmation|énoncé"
+    r"|afirmación|frase|oración)(?:,? (?:that|dass|selon laquelle|selon lequel|de que|que)| ?:)? (?P<stated>[^\n]+)",
+    re.I,
+)
+_NAME = regex(r"(?<![\w'])[A-ZÀ-Þ][\w'-]+ [A-ZÀ-Þ][\w'-]+")
+_NEGATES = words("not never no nicht nie kein pas jamais nunca t")
+_IS = (
+    r"\b(?:is|are|was|were|seems|appears|sounds|looks|isn't|ist|sind|wirkt|klingt|est|sont|paraît|es|son|parece|resulta)\b"
+    r"(?: (?!if\b|not\b)[\w']+){0,3}? [\"'(]*"
+)
+
+
+class Claim(NamedTuple):
+    """A label that a sentence gives, whether the sentence concludes, and whether it is given to another statement than the item's."""
+
+    option: str
+    concludes: bool
+    other: bool
+
+
+@lru_cache(maxsize=1024)
+def _judged(options: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str], frozenset[str]] | None:
+    """The patterns of an option and of one that a sentence ends in, and the words that may mean one; None for options of other kinds."""
+    if not options or not all(key(option).replace(" ", "") in _LABELS for option in options):
+        return None
+    one = rf"(?<![\w-])(?:{'|'.join(map(re.escape, options))})(?![\w-])"
+    said = re.compile(rf"{_IS}{one}|[是はが은는이가] ?{one}|{one} ?(?:的|です|だ|입니다|합니다|하)", re.I)
+    return re.compile(one, re.I), said, CLUES.union(*map(words, options))
+
+
+def left(text: str, options: tuple[str, ...], asked: str) -> str | None:
+    """What is left of a reply that labels another statement, or one statement in two ways; '' for nothing, None for any other reply."""
+    known = _judged(options) if len(text) <= LONGEST else None
+    if known is None:
+        return None
+    one, says, clues = known
+    quotes = _QUOTED.findall(text) if '"' in text else []
+    parts = sentences(_QUOTED.sub(_masked(), text) if quotes else text)
+    telling = [part for part in parts if not part.isascii() or not clues.isdisjoint(words(part))]
+    if len(telling) < 2 and not quotes and _STATEMENT.isdisjoint(words(text)):
+        return None
+    found: dict[str, Claim] = {}
+    for masked in telling:
+        part = _unmasked(masked, quotes)
+        if (claim := _claim(masked, part, options, one, says, asked)) is not None:
+            found[masked] = claim
+    own = [claim for claim in found.values() if not claim.other]
+    dropped = len(own) < len(found)
+    if dropped and not own:
+        rest = " ".join(_unmasked(part, quotes) for part in parts if part not in found)
+        return rest if one.search(in_options(rest, options)) else ""
+    if len({claim.option for claim in own}) < 2:
+        return own[-1].option if dropped or (own and own[-1].concludes) else None
+    last = next((claim for claim in reversed(own) if claim.concludes), None)
+    return last.option if last is not None and own[-1].option == last.option else ""
+
+
+def _masked():  # noqa: ANN202
+    count = iter(range(0xE100, 0xF000))
+    return lambda match: chr(next(count))
+
+
+def _unmasked(part: str, quotes: list[str]) -> str:
+    for n, quoted in enumerate(quotes):
+        part = part.replace(chr(0xE100 + n), quoted)
+    return part
+
+
+def _claim(
+    masked: str, part: str, options: tuple[str, ...], one: re.Pattern[str], says: re.Pattern[str], asked: str
+) -> Claim | None:
+    """The label that a sentence gives to a statement; None where it gives none or several, or only supposes one."""
+    if _SUPPOSES.search(masked) is not None:
+        return None
+    said = in_options(masked, options).strip(" .!*\"'")
+    named = {match[0].casefold() for match in one.finditer(said)}
+    if len(named) != 1 or not (one.fullmatch(said) or says.search(said)):
+        return None
+    option = next(option for option in options if option.casefold() in named)
+    return Claim(option, _CONCLUDES.match(masked) is not None, _of_another(part, asked))
+
+
+def _of_another(part: str, asked: str) -> bool:
+    """Whether a sentence speaks of a statement about others than the item's, or of the item's statement denied."""
+    quoted = _QUOTED.search(part)
+    stated = quoted[0] if quoted is not None else found["stated"] if (found := _STATED.match(part)) is not None else ""
+    if not stated or key(asked) in key(stated):
+        return False
+    own, told = words(asked), words(stated)
+    names = _NAME.findall(stated)
+    if names and _NAME.search(asked) is not None and all(own.isdisjoint(words(name)) for name in names):
+        return True
+    return quoted is not None and bool(_NEGATES & told) and not _NEGATES & own and len(own & told) > 1
