@@ -191,7 +191,7 @@ class Reply:
         """What follows the last word that takes something back ("wait", "correction"), where no conclusion follows it."""
         since = self.concluded.at if self.concluded is not None and self.concluded.text else 0
         last = None
-        for match in said.CORRECTS.finditer(self.head, since) if said.may_correct(self.head) else ():
+        for match in said.CORRECTS.finditer(self.head, since) if said.breaks_off(self.head) else ():
             if match.start() and self.head[match.end() :].strip():
                 last = match.end()
         return remarks.without_remarks(self.head[last:]).strip(" ()") if last else offered(self.head) or None
