@@ -245,7 +245,16 @@ class Reply:
 
 
 _first = Reply.__new__(Reply)
-for _name in ("aloud", "wrapper", "thought_only", "whole", "text", "readings", "number", *(name for name, one in vars(Reply).items() if isinstance(one, _Once))):
+for _name in (
+    "aloud",
+    "wrapper",
+    "thought_only",
+    "whole",
+    "text",
+    "readings",
+    "number",
+    *(name for name, one in vars(Reply).items() if isinstance(one, _Once)),
+):
     setattr(_first, _name, None)  # Python keeps attributes in the object itself only where an early object of its class has them
 
 

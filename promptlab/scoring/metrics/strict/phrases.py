@@ -34,7 +34,7 @@ def _sentences(reply: Reply, item: Item) -> Iterator[tuple[str, str]]:
         yield reading, rule
         if dated and (when := _WHEN.search(reading)) is not None and not denying(reading):
             yield when["when"], rule
-    if len(reply.text) < 300 and (form := _IS_FORM.fullmatch(reply.unremarked)) is not None:
+    if len(reply.text) < 300 and _may_name_form(reply.unremarked) and (form := _IS_FORM.fullmatch(reply.unremarked)) is not None:
         yield form["said"].strip(replies.OUTSIDE), "statement"
     if len(reply.text) < 300 and not denying(reply.unremarked):
         for said in filter(None, (reply.unremarked, reply.states)):
@@ -76,6 +76,13 @@ _IS_FORM = regex(
     re.I,
 )
 """A sentence, and the form of the input that it is: "X is the negation of the sentence"."""
+_FORMS = ("negat", "passiv", "past", "form", "future", "verneinung", "phrase", "voix", "voz")
+
+
+def _may_name_form(text: str) -> bool:
+    return not text.isascii() or any(map(text.lower().__contains__, _FORMS))
+
+
 _IS_EASTERN = regex(r"(?P<head>[^。\n]{2,60}?)(?:是|は|[은는])[、,]? ?(?P<tail>[^。\n]{1,60}?)(?:です|である|입니다|이다)?[。.]?")
 _QUOTES = regex(r"(?:\b(?:is|are|would be|as|becomes|to|but)[\s:]+|[=:>]\s*|^)\"(?P<said>[^\"\n]+)\"(?=[.!]?$|[.!]?\s)")
 _LANGUAGE = regex(r"(?:en|auf|in) \w+", re.I)
@@ -300,7 +307,11 @@ def _told(reading: str, asked: str) -> Iterator[str]:
     if not (_RELATES.search(reading) or "vs" in reading or "rhymes with" in reading or "is the " in reading):
         return
     beside = _BESIDE.split(_PARENTHESIS.sub(" ", reading) if "(" in reading else reading, maxsplit=1)
-    if _may_be_alike(reading) and len(both := _ALIKE.split(reading)) == 2 and asked == key(replies.ARTICLE.sub("", both[1].strip(replies.OUTSIDE))):
+    if (
+        _may_be_alike(reading)
+        and len(both := _ALIKE.split(reading)) == 2
+        and asked == key(replies.ARTICLE.sub("", both[1].strip(replies.OUTSIDE)))
+    ):
         yield both[0].strip(replies.OUTSIDE)
     if len(beside) == 2 and asked in (key(beside[0]), key(replies.ARTICLE.sub("", beside[0]))):
         yield beside[1]
