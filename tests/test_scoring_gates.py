@@ -19,6 +19,7 @@ from promptlab.scoring.answers.held import held, may_hold
 from promptlab.scoring.metrics import bigbench, strict
 from promptlab.scoring.metrics.strict import (
     STRICT,
+    dictionary,
     english,
     figures,
     implied,
@@ -115,14 +116,15 @@ def test_checks_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         (conclusions, "TAKES_BACK", _Everything()), (conclusions, "_BREAKS_OFF", ALWAYS), (denials, "_OFFERING", _Everything()),
         (denials, "_may_say_others", lambda _: True), (phrases, "_MEAN", _Everything()), (phrases, "_may_fit", lambda _: True),
         (phrases, "_may_be_alike", lambda _: True), (phrases, "_FORMS", ("",)), (polarity, "_may_stand_alone", lambda _: lambda _: True),
-        (replies, "_longest", lambda _: 10_000), (options, "_PART", ALWAYS), (bigbench, "_SAYS_REACH", 10_000), (conclusions, "_OTHERS", ("",)), (conclusions, "western", lambda _: False),
+        (replies, "longest", lambda _: 10_000), (options, "_PART", ALWAYS), (bigbench, "_SAYS_REACH", 10_000),
+        (conclusions, "_OTHERS", ("",)), (conclusions, "western", lambda _: False),
         (conclusions, "_ENDS_ONE", ALWAYS), (figures, "_BARS", _Everything()), (figures, "_may_label", lambda _: True),
         (figures, "_SAYS", frozenset()), (figures, "_LEADS", _Everything()), (notations, "_MONTHS", _Everything()),
         (notations, "_SET", ("",)), (replies, "may_number", lambda _: True), (replies, "_REASONS", _Everything()),
         (replies, "_OPENERS", _Everything()), (replies, "may_say", lambda _: True), (replies, "_MAY_ANNOUNCE", ALWAYS),
         (english, "_DOUBTS", _Everything()), (numerals, "_ASIDES", _Everything()),
         (polarity, "_may_turn_down", lambda *_: True), (polarity, "_SHARES", ALWAYS),
-        (phrases, "_may_say_grammar", lambda _: True), (phrases, "_HEADED", ALWAYS), (phrases, "_LISTS", ALWAYS),
+        (dictionary, "_may_say_grammar", lambda _: True), (dictionary, "_HEADED", ALWAYS), (phrases, "_LISTS", ALWAYS),
         (phrases, "_LIST_MARKS", ALWAYS), (phrases, "_IS", _Everything()), (phrases, "_RELATES", ALWAYS),
         (options, "_REMAINS", replace_pattern(options._REMAINS)), (options, "_OTHERS", _Everything()), (options, "_RULING", _Everything()),
         (implied, "_NAMES_PLACE", _Everything()), (implied, "_RULES", ("",)), (phrases, "_JOINS", _Everything()),
@@ -199,6 +201,7 @@ def test_forms_that_are_not_made_are_no_answers(monkeypatch: pytest.MonkeyPatch)
     made = [one for one in replies_made_up(1200) if one[0] in ("letter", "rhyme", "text", "word")]
     fast = [STRICT[kind](reply, item).score for kind, reply, item in made]
     monkeypatch.setattr(replies, "unsaid", lambda *_: False)
+    monkeypatch.setattr(phrases, "unsaying", lambda _: lambda _: False)
     assert fast == [STRICT[kind](f"{reply} ", item).score for kind, reply, item in made]
     assert any(fast)
 
