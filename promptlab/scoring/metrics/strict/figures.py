@@ -147,6 +147,8 @@ _LABEL = regex(
 )
 _LABELS_LINE = regex(r"[ \t]*[-*•]|\s*(?:step|question|q|item|example|exercise|problem|case|option|line|part)", re.I)
 _AFTER_LABEL = regex(r"\d(?:\s*[:,)]|\s+(?:and|to|is)\b)", re.I)
+_LONGEST_LABEL = 40
+"""Characters of a label with the spaces, the sign and the digits behind it, which are three at most."""
 _LABELS = ("step", "sentence", "question", "example", "option", "item", "line", "input", "number", "no.")
 
 
@@ -160,7 +162,7 @@ def _may_label(text: str) -> bool:
     if "\n" in text or "(" in text or not text.isascii() or _LABELS_LINE.match(text):
         return True
     for found in _AFTER_LABEL.finditer(text):
-        before = text[: found.start()].rstrip("0123456789").rstrip().removesuffix("#")
+        before = text[max(0, found.start() - _LONGEST_LABEL) : found.start()].rstrip("0123456789").rstrip().removesuffix("#")
         if before.rstrip().lower().endswith(_LABELS):
             return True
     return False
