@@ -55,10 +55,10 @@ def level(reply: Reply, item: Item) -> Scored:
     places = (*corrected, *concluded, (reply.unremarked.split("\n")[0], "first line"), (reply.unremarked, "whole"))
     for raw, rule in places:
         place = _NO_LEVEL.sub(" ", raw)
-        said = words(place)
-        if not place.isascii() or not _OUT_OF.isdisjoint(said):
+        named_words = words(place)
+        if not place.isascii() or not _OUT_OF.isdisjoint(named_words):
             place = _OF_FIVE.sub(" ", place)
-        if not western(place) or not _TOO_CUES.isdisjoint(said):
+        if not western(place) or not _TOO_CUES.isdisjoint(named_words):
             place = _TOO.sub(" ", place)
         found = set(re.findall(r"(?<![\d.])[0-5](?:\.0+)?(?![\d.]*\d)", place))
         if not found:
