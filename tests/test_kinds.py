@@ -15,7 +15,7 @@ import promptlab
 from promptlab.nouns import Item
 from promptlab.scoring.metrics.strict import STRICT, inference, levels, notations, paraphrase
 from promptlab.sources.tasks import entries
-from test_scoring_gates import ALWAYS, _Everything
+from test_scoring_gates import _Everything
 
 KINDS = json.loads(Path(__file__).with_name("kinds.json").read_text(encoding="utf-8"))
 LEVELS = ("0 - definitely not", "1 - probably not", "2 - possibly", "3 - probably", "4 - almost perfectly", "5 - perfectly")
@@ -82,8 +82,8 @@ def test_cheap_checks_hide_no_reply(monkeypatch: pytest.MonkeyPatch) -> None:
     made += [("level", f"{reply}{end}", Item("1", "", (LEVELS[2],))) for reply, _ in KINDS["levels"] for end in ("", " ")]
     fast = [STRICT[kind](reply, item).score for kind, reply, item in made if not reply.endswith(" ")]
     for module, name, value in (
-        (inference, "_CUES", _Everything()), (paraphrase, "_TELLS", _Everything()), (levels, "_TOO_CUES", ALWAYS),
-        (notations, "_COUNTS", _Everything()),
+        (inference, "_CUES", _Everything()), (paraphrase, "_TELLS", _Everything()), (levels, "_TOO_CUES", _Everything()),
+        (levels, "_OUT_OF", _Everything()), (notations, "_COUNTS", _Everything()),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
     assert fast == [STRICT[kind](reply, item).score for kind, reply, item in made if reply.endswith(" ")]

@@ -194,15 +194,20 @@ TAKES_BACK = words(
 
 def may_correct(text: str) -> bool:
     """Whether it is worth looking for a correction."""
-    if not text.isascii():
-        return not western(text) or not TAKES_BACK.isdisjoint(words(text))
-    cues = TAKES_BACK & words(text)
-    return not cues.issubset(_NOES) or (bool(cues) and _PAUSES.search(text) is not None)
+    return not western(text) or not TAKES_BACK.isdisjoint(words(text))
 
 
-_NOES = words("no nope nein non")
-_PAUSES = regex(r"[.!?]\s|\?|\.\.\.| -")
-"""Where a text of ASCII may break off before a mere no that takes something back."""
+def breaks_off(text: str) -> bool:
+    """Whether it is worth looking for a correction behind what a text says first."""
+    return may_correct(text) and (not text.isascii() or _BREAKS_OFF.search(text) is not None)
+
+
+_BREAKS_OFF = regex(
+    r"[.!?\n,;(-]\s*(?:oh|oops|hm|ah|no|hang|wait|corr|korr|rect|espera|att|pardon|mom|scratch|strike|hold|i|let|or|edit|revis|sorry|that"
+    r"|this|act|well|uh|how|but|yet|on|ne)",
+    re.I,
+)
+"""The marks and the beginnings of words with which what `CORRECTS` finds begins in a text of ASCII, unless it opens the text."""
 
 
 _NOT_OTHER = regex(

@@ -159,9 +159,15 @@ _OF_OTHERS = regex(
 """What is denied of all others only: "X and Y are animals, the others are not"."""
 
 
+def _may_say_others(text: str) -> bool:
+    low = text.lower()
+    others = "other" in low or "otr" in low or "rest" in low or "remaining" in low or "anderen" in low or "autres" in low
+    return others or not text.isascii()
+
+
 def denies(text: str) -> bool:
     """Whether a whole reply only says what its answer is not, and offers no other: "not X", "X is wrong", "Wrong: X"."""
-    if len(text) > 400 or "✅" in text or not may_deny(text) or _OF_OTHERS.search(text):
+    if len(text) > 400 or "✅" in text or not may_deny(text) or (_may_say_others(text) and _OF_OTHERS.search(text)):
         return False
     if _CLOSES.match(text):
         return True

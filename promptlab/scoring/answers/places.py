@@ -191,7 +191,7 @@ class Reply:
         """What follows the last word that takes something back ("wait", "correction"), where no conclusion follows it."""
         since = self.concluded.at if self.concluded is not None and self.concluded.text else 0
         last = None
-        for match in said.CORRECTS.finditer(self.head, since) if said.may_correct(self.head) else ():
+        for match in said.CORRECTS.finditer(self.head, since) if said.breaks_off(self.head) else ():
             if match.start() and self.head[match.end() :].strip():
                 last = match.end()
         return remarks.without_remarks(self.head[last:]).strip(" ()") if last else offered(self.head) or None
@@ -245,7 +245,16 @@ class Reply:
 
 
 _first = Reply.__new__(Reply)
-for _name in ("aloud", "wrapper", "thought_only", "whole", "text", "readings", "number", *(name for name, one in vars(Reply).items() if isinstance(one, _Once))):
+for _name in (
+    "aloud",
+    "wrapper",
+    "thought_only",
+    "whole",
+    "text",
+    "readings",
+    "number",
+    *(name for name, one in vars(Reply).items() if isinstance(one, _Once)),
+):
     setattr(_first, _name, None)  # Python keeps attributes in the object itself only where an early object of its class has them
 
 

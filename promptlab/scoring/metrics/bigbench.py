@@ -133,9 +133,10 @@ _LED_LINE = regex(
 )
 _LEAD = regex(rf"{_GAP}(?:{_FILLER}{_LABEL}{_GAP})?{_FILLER}(?P<option>{_OPTION})")
 _SAYS_FORWARD = regex(
-    r"(?<!not )(?<!n't )(?:\b(?:is|be|was|answer|choose|pick|select|suggest|say|prefer|go with|going with|opt for|vote for)\b"
-    rf"|\b(?:it|that|here|answer|edit|one)'s\b|[:=>]){_GAP}{_FILLER}(?P<option>{_OPTION})"
+    r"(?:(?:is|be|was|answer|choose|pick|select|suggest|say|prefer|go with|going with|opt for|vote for)\b"
+    rf"|(?:it|that|here|answer|edit|one)'s\b|[:=>]){_GAP}{_FILLER}(?P<option>{_OPTION})"
 )
+"""Where a word begins, and not behind "not"."""
 _SAYS_REACH = 160  # the most characters of such a match
 _ONE_OPTION = regex(_OPTION)
 _SAYS_BACKWARD = regex(
@@ -193,6 +194,17 @@ def _bare(folded: str) -> str:
 # "can't"; a possessive s does not.
 _STARTS = regex(r"(?<!\w)(?<!\w-)")
 _ENDS = regex(r"(?!\w)(?!-\w)(?!'(?!s(?!\w))\w)")
+
+
+def _said_of(text: str, start: int, end: int) -> re.Match[str] | None:
+    """What `_SAYS_FORWARD` finds between two places: its checks of what is before it come last, for they are slow at every character."""
+    while (match := _SAYS_FORWARD.search(text, start, end)) is not None:
+        at = match.start()
+        begins = not at or text[at] in ":=>" or not (text[at - 1].isalnum() or text[at - 1] == "_")
+        if begins and not text.endswith(("not ", "n't "), 0, at):
+            break
+        start = at + 1
+    return match
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
@@ -339,12 +351,13 @@ class _Choices:
     def _sentences(self, text: str) -> int | None:
         """The option that statements, not questions, name as the one."""
         found: list[int] = []
-        for sentence in _SENTENCE_END.split(text):
+        ends = ". " in text or "? " in text or "! " in text or "; " in text or "\n" in text
+        for sentence in _SENTENCE_END.split(text) if ends else [text]:
             if sentence.isascii() or sentence.rstrip().endswith("?"):  # no option is ASCII
                 continue
             last = 0
             for option in _ONE_OPTION.finditer(sentence):  # no other one is inside of what says it
-                match = _SAYS_FORWARD.search(sentence, max(last, option.start() - _SAYS_REACH), option.end())
+                match = _said_of(sentence, max(last, option.start() - _SAYS_REACH), option.end())
                 found += self._taken(sentence, match) if match is not None else []
                 last = option.end()
             for match in _SAYS_BACKWARD.finditer(sentence):

@@ -99,7 +99,7 @@ def cause(reply: Reply, item: Item) -> Scored:
     if mentions is None:
         return phrases.text(reply, item)
     chosen, rule = _cause(reply, pair, mentions)
-    if chosen is None and not rule and mentions.search(reply.unremarked) is None:
+    if chosen is None and not rule and paraphrase.may_name(reply.unremarked) and mentions.search(reply.unremarked) is None:
         text = paraphrase.named(reply.unremarked, pair)
         chosen, rule = _cause(located(text), pair, mentions) if text != reply.unremarked else (None, "")
         chosen = chosen if rule == "role" else None

@@ -7,7 +7,7 @@ import re
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.places import Reply, located
-from promptlab.scoring.answers.text import key
+from promptlab.scoring.answers.text import key, western, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict.notations import spelled_number
 from promptlab.scoring.metrics.strict.numerals import numbered
@@ -20,8 +20,11 @@ _NOT_LEVEL = regex(
 _NO_LEVEL = regex(
     r"\bsentences? \d\b(?: and \d)?|\b(?:two|zwei|one|first|second) (?:\w+ )?(?:sentences?|statements?|texts?|phrases?|descriptions?|people"
     r"|men|women|dogs|children)\b|\b[0-5] (?:=|means|would be|is) (?:identical|unrelated)\w*|\band [0-5] (?:identical|unrelated)"
-    r"|\([a-z][^()\n]*\)|\bscale (?:of|from) [^.\n]*?\d\s*(?:to|-)\s*\d|/ ?5\b|\b(?:out of|sur|sobre|von|de|auf"
-    r"|di) (?:maximal )?(?:5|five|cinq|cinco|fünf)\b(?: (?:punkten|points|puntos))?|\bfrom \d to \d\b"
+    r"|\([a-z][^()\n]*\)|\bscale (?:of|from) [^.\n]*?\d\s*(?:to|-)\s*\d|/ ?5\b|\bout of (?:5|five)\b|\bfrom \d to \d\b",
+    re.I,
+)
+_OF_FIVE = regex(
+    r"\b(?:sur|sobre|von|de|auf|di) (?:maximal )?(?:5|cinq|cinco|fünf|cinque)\b(?: (?:punkten|points|puntos))?"
     r"|5 ?(?:点満点で?|点中|分满分|分制|점 ?만점(?:에|으로|에서)?|점 중)|满分(?:为|是)? ?5 ?分?|[0-5] ?(?:から|到|至|에서|부터) ?5\b",
     re.I,
 )
@@ -35,7 +38,8 @@ _TOO = regex(
 """A level that a reply calls too high or too low."""
 
 
-_TOO_CUES = regex(r"\b(?:too|zu|trop|demasiad[oa]|ex[ca]\w+|übertrieben)\b|すぎ|[太过][高低]|너무", re.I)
+_TOO_CUES = words("too zu trop demasiado demasiada excesivo excesiva exagerado exagerada exagéré exagérée excessif excessive übertrieben")
+_OUT_OF = words("sur sobre von de auf di")
 
 
 def level(reply: Reply, item: Item) -> Scored:
@@ -51,7 +55,11 @@ def level(reply: Reply, item: Item) -> Scored:
     places = (*corrected, *concluded, (reply.unremarked.split("\n")[0], "first line"), (reply.unremarked, "whole"))
     for raw, rule in places:
         place = _NO_LEVEL.sub(" ", raw)
-        place = _TOO.sub(" ", place) if _TOO_CUES.search(place) is not None else place
+        named_words = words(place)
+        if not place.isascii() or not _OUT_OF.isdisjoint(named_words):
+            place = _OF_FIVE.sub(" ", place)
+        if not western(place) or not _TOO_CUES.isdisjoint(named_words):
+            place = _TOO.sub(" ", place)
         found = set(re.findall(r"(?<![\d.])[0-5](?:\.0+)?(?![\d.]*\d)", place))
         if not found:
             found = {str(n) for n in spelled_number(place) if 0 <= n <= 5}

@@ -70,12 +70,17 @@ def _held(said: frozenset[str], wanted: frozenset[str]) -> set[str]:
     return {a for a in said if a in wanted or (len(a) > 4 and any(len(b) > 4 and (a.startswith(b) or b.startswith(a)) for b in wanted))}
 
 
+def may_name(text: str) -> bool:
+    """Whether a text may name a sentence in other forms of its words."""
+    return len(text) <= LONGEST and not _TELLS.isdisjoint(words(text))
+
+
 def named(text: str, pair: tuple[str, ...]) -> str:
     """The text with "sentence 1" and "sentence 2" in place of other forms of them; the same text where it has none.
 
     A form holds words of one sentence alone, two or more; a single word counts only where a reply names both sentences.
     """
-    if len(text) > LONGEST or _TELLS.isdisjoint(words(text)):
+    if not may_name(text):
         return text
     wanted = [_content(sentence) for sentence in pair]
     told: list[str] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache, wraps
 
 from promptlab.nouns.call import Scored
@@ -15,6 +15,7 @@ from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, kept
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict.again import behind, own_item, repeated
 from promptlab.scoring.metrics.strict.english import IN_ENGLISH, put_in_english, settles_nothing, speaks_plainly
+from promptlab.scoring.metrics.strict.lacking import keys, longest, said_words, unsaid
 
 Kind = Callable[[Reply, Item], Scored]
 """A kind of answer: scores what a reply says."""
@@ -98,12 +99,6 @@ def unnumbered(text: str, instead: str = "", most: int = 0) -> str:
 
 
 _BULLETS = regex(r"(?:^|(?<=\s))[-*•·]\s+(?=\S)")
-_JOINED = regex(r"['*_<>=+^-]")
-_APART = bytes(n for n in range(128) if not chr(n).isdigit() and chr(n) not in "'*_<>=^+-`&#%")
-"""What a text of ASCII has besides digits and signs that join or count."""
-_DIGIT = regex(r"\d")
-_BEFORE_DIGIT = regex(r"[-.,]\d")
-_JOINED_DIGITS = regex(r"\d[.,]\d")
 QUOTED = regex(rf"[\"'](?<![^\W{CJK}][\"'])([^\"'\n]{{1,60}})[\"'](?![^\W{CJK}])")
 OUTSIDE = " \"'*_`¡¿"
 _CJK = regex(f"[{CJK}]")
@@ -328,74 +323,6 @@ def _announced(text: str) -> Iterator[str]:
         yield EASTERN.sub(" ", text.replace("、", ", ")).strip(OUTSIDE + ":：。.,")
 
 
-@lru_cache(maxsize=CACHED)
-def keys(targets: tuple[str, ...]) -> frozenset[str]:
-    """The targets in compared form."""
-    return frozenset(key(target) or fold(target) for target in targets)
-
-
-_Wanted = tuple[frozenset[str], tuple[frozenset[str], ...], frozenset[str]]
-
-
-@lru_cache(maxsize=CACHED)
-def _words(targets: tuple[str, ...]) -> _Wanted | None:
-    """The targets of one word, the words of each other, and all words of targets; nothing where one has none."""
-    each = [frozenset(key(target).split()) for target in targets]
-    single = frozenset().union(*(one for one in each if len(one) == 1))
-    return (single, tuple(one for one in each if len(one) > 1), single.union(*each)) if all(each) else None
-
-
-@kept(1024)
-def _said(text: str) -> Collection[str] | None:
-    """The words of a text in compared form; None where marks may hold together what readings take apart."""
-    if text.isascii():
-        signs = text.encode().translate(None, _APART)
-        if not signs or (signs.isdigit() and _BEFORE_DIGIT.search(text) is None):
-            return words(text) if "can not" not in text else None
-    if (
-        _JOINED.search(text)
-        or "can not" in text
-        or (_DIGIT.search(text) and _JOINED_DIGITS.search(text))
-        or (not text.isascii() and _CJK.search(text))
-    ):
-        return None
-    return frozenset(key(text).split())
-
-
-def unsaid(text: str, targets: tuple[str, ...]) -> bool:
-    """Whether a text lacks words of each target.
-
-    Readings take words away and never make any, but for those that marks hold together: no target is read then.
-    """
-    return _lacks(text, _words(targets))
-
-
-def unsaying(targets: tuple[str, ...]) -> Callable[[str], bool]:
-    """As `unsaid`, for several texts and the same targets."""
-    wanted = _words(targets)
-    return lambda text: _lacks(text, wanted)
-
-
-def _lacks(text: str, wanted: _Wanted | None) -> bool:
-    if wanted is None or (said := _said(text)) is None or not wanted[0].isdisjoint(said):
-        return False
-    return not any(target.issubset(said) for target in wanted[1]) if wanted[1] else True
-
-
-def unlisted(text: str, targets: tuple[str, ...]) -> bool:
-    """Whether a text is no list of targets: it says fewer than two words of them."""
-    if (wanted := _words(targets)) is None or (said := _said(text)) is None:
-        return False
-    several = wanted[2].intersection(said)
-    return not several or (len(several) == 1 and key(text).split().count(*several) < 2)
-
-
-@lru_cache(maxsize=CACHED)
-def _longest(targets: tuple[str, ...]) -> int:
-    """The most words of a target."""
-    return max((len(target.split()) for target in keys(targets)), default=0)
-
-
 _EITHER_VERB = (("'s", (" is", " has")), ("'d", (" had",)))
 
 
@@ -411,10 +338,10 @@ def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[s
         one = reply.concluded
         return Scored(0.0, one.text, "conclusion") if one else Scored(0.0, bare, "whole")
     first = None
-    longest = _longest(item.targets)
+    most = longest(item.targets)
     for reading, rule in readings(reply):
-        said = _said(reading)
-        read = key(reading) or reading if said is None or len(said) <= longest else ""
+        said = said_words(reading)
+        read = key(reading) or reading if said is None or len(said) <= most else ""
         if reading and (first is None or (rule == "conclusion" and first[1] != rule)):
             first = (reading, rule)
         if read and read in targets:

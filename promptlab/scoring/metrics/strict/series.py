@@ -15,6 +15,7 @@ from promptlab.scoring.answers.text import fold, key
 from promptlab.scoring.answers.text import words as words_of
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
+from promptlab.scoring.metrics.strict.lacking import unsaid
 
 
 def letters(reply: Reply, item: Item) -> Scored:
@@ -242,7 +243,7 @@ _ASIDES = regex(r"\([^()]{0,40}\)|\S{1,40}\s?[❌✗✘]|[✅✓✔]")
 
 
 def _set(reply: Reply, targets: tuple[str, ...], wanted: Sequence[set[str]], parts: Callable[[str], set[str]]) -> Scored:
-    if replies.unsaid(reply.text, targets):
+    if unsaid(reply.text, targets):
         return Scored(0.0, reply.text or None, "whole")
     tried: set[str] = set()
     for raw, rule in replies.readings(reply):
