@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from promptlab.scoring.answers.denials import denied_before
 from promptlab.scoring.answers.remarks import EXPLANATION, without_remarks
-from promptlab.scoring.answers.text import beginnings, western, words
+from promptlab.scoring.answers.text import beginnings, kept, western, words
 from promptlab.scoring.compiled import regex
 
 _MODIFIED = r"(?: (?:to|of|for|in|from|here|after|when|with|that|you|we|i)(?:'re|'ve|'d)?\b [^\n:=]{1,80}?)?(?: \([^()\n]{1,30}\))?"
@@ -344,12 +344,16 @@ _STATES_AT = frozenset(
 
 def _stating(text: str) -> Iterator[re.Match[str]]:
     """As `_STATES.finditer`, which would try all of its words at every character."""
-    low = text.lower()
-    if not western(text) or len(low) != len(text):
-        yield from _STATES.finditer(text)
-        return
+    if text.isascii():
+        words_at = beginnings(text, _STATES_AT)
+    else:
+        low = text.lower()
+        if not western(text) or len(low) != len(text):
+            yield from _STATES.finditer(text)
+            return
+        words_at = [word.start() for word in _WORD.finditer(low) if word[0] in _STATES_AT]
     end = 0
-    for at in beginnings(text, _STATES_AT) if text.isascii() else [word.start() for word in _WORD.finditer(low) if word[0] in _STATES_AT]:
+    for at in words_at:
         start = at
         while start > end and text[start - 1].isspace():
             start -= 1
@@ -365,6 +369,11 @@ _PREFERRED = regex(r"\s(?:over|rather than|instead of)\s", re.I)
 """What separates the one that is chosen from the one that is not."""
 
 
+@kept(1024)
+def _prefers(words: str) -> bool:
+    return _PREFERS.search(words) is not None
+
+
 def statement(text: str) -> str | None:
     """What the last statement without a word for "answer" says: "so X", "I would say X", "it is X"."""
     last = None
@@ -373,5 +382,5 @@ def statement(text: str) -> str | None:
     for match in _stating(text):
         rest = text[match.end() :].split("\n", 1)[0]
         if rest.strip() and not NEGATED.match(rest):
-            last = _PREFERRED.split(rest)[0] if _PREFERS.search(match[0]) else rest
+            last = _PREFERRED.split(rest)[0] if _prefers(match[0]) else rest
     return _plain_end(last) if last else None
