@@ -296,7 +296,7 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
     tail = raw = without_remarks(_ANOTHER.split(tail, maxsplit=1)[0] if "|" in tail else tail)
     while (lead := _LEADS.match(tail)) is not None and tail[lead.end() :].strip():
         tail = tail[lead.end() :]
-    if NEGATED.match(tail) or _LINK_NEGATED.search(link):
+    if NEGATED.match(tail) or (_may_negate(link) and _LINK_NEGATED.search(link)):
         instead = _INSTEAD.search(tail, 1)
         if instead is None or not tail[instead.end() :].strip():
             return "", (_plain_end(raw),)
@@ -312,11 +312,16 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
     return (said, (_plain_end(tail), _plain_end(raw))) if said else None
 
 
+def _may_negate(link: str) -> bool:
+    low = link.lower()
+    return "n'" in low or "not" in low or "no es" in low or not low.isascii()
+
+
 def _plain_end(tail: str) -> str:
     tail = tail.strip()
-    if not tail.isascii():
-        tail = _CJK_END.sub("", tail, count=1) if re.search(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af。]", tail) else tail
-    return tail.strip()
+    if tail.isascii() or re.search(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af。]", tail) is None:
+        return tail
+    return _CJK_END.sub("", tail, count=1).strip()
 
 
 def strongest(found: Sequence[Conclusion]) -> Conclusion | None:
