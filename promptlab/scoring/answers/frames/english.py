@@ -133,6 +133,11 @@ FRAMES = (
     ("question", r"\b(?:is|are) out of the question\b", "is wrong", JUDGES),
     ("circumstances account case", r"\b(?:under no circumstances|on no account|in no case)\b", "not"),
     (
+        "nobody",
+        r"\bnobody (?:would|could|can|will) (?:\w+ )?(?:call|say|claim|think|argue|describe)\b(?: that)?(?: (?:this|that)(?: one)?| it)?(?: (?:is|as))?",
+        "it is not",
+    ),
+    (
         "whether",
         r"\bwhether (?=[^.!?;:\n,]*?\b(?:is|are|was|were|can|could|should|has|have|or not)\b)"
         r"(?:(?! (?:i|my|is (?:yes|no|true|false))\b)[^.!?;:\n,]){1,140}",

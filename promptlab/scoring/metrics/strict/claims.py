@@ -50,6 +50,12 @@ _IS = (
 )
 
 
+_CONDITION = (
+    r"[\"')]*,? (?:only )?(?:if|provided|as long as|unless|wenn|falls|sofern|si|à condition|siempre que)\b(?! (?:you ask|anything|any|not)\b)[^.!?;\n]*"
+)
+"""What a label depends on: "plausible if she bowls"."""
+
+
 class Claim(NamedTuple):
     """A label that a sentence gives, whether the sentence concludes, and whether it is given to another statement than the item's."""
 
@@ -59,13 +65,16 @@ class Claim(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def _judged(options: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str], frozenset[str]] | None:
-    """The patterns of an option and of one that a sentence ends in, and the words that may mean one; None for options of other kinds."""
+def _judged(options: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], frozenset[str]] | None:
+    """The patterns of an option, of one that a sentence says, and of one on a condition, and the words that may mean one.
+
+    None for options of other kinds.
+    """
     if not options or not all(key(option).replace(" ", "") in _LABELS for option in options):
         return None
     one = rf"(?<![\w-])(?:{'|'.join(map(re.escape, options))})(?![\w-])"
     said = re.compile(rf"{_IS}{one}|[是はが은는이가] ?{one}|{one} ?(?:的|です|だ|입니다|합니다|하)", re.I)
-    return re.compile(one, re.I), said, CLUES.union(*map(words, options))
+    return re.compile(one, re.I), said, re.compile(rf"{_IS}{one}{_CONDITION}", re.I), CLUES.union(*map(words, options))
 
 
 def left(text: str, options: tuple[str, ...], asked: str) -> str | None:
@@ -73,7 +82,7 @@ def left(text: str, options: tuple[str, ...], asked: str) -> str | None:
     known = _judged(options) if len(text) <= LONGEST else None
     if known is None:
         return None
-    one, says, clues = known
+    one, says, depends, clues = known
     quotes = _QUOTED.findall(text) if '"' in text else []
     parts = sentences(_QUOTED.sub(_masked(), text) if quotes else text)
     telling = [part for part in parts if not part.isascii() or not clues.isdisjoint(words(part))]
@@ -86,6 +95,8 @@ def left(text: str, options: tuple[str, ...], asked: str) -> str | None:
             found[masked] = claim
     own = [claim for claim in found.values() if not claim.other]
     dropped = len(own) < len(found)
+    if not found and all(depends.search(in_options(part, options)) for part in telling):
+        return ""
     if dropped and not own:
         rest = " ".join(_unmasked(part, quotes) for part in parts if part not in found)
         return rest if one.search(in_options(rest, options)) else ""

@@ -16,7 +16,7 @@ from promptlab.scoring.answers.text import fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import claims, replies
-from promptlab.scoring.metrics.strict.implied import agrees, left_over, names_place, placed
+from promptlab.scoring.metrics.strict.implied import agrees, fallacious, left_over, names_place, placed
 from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
 from promptlab.scoring.metrics.strict.roles import NEVER, Roles, by_role, compared
@@ -82,6 +82,8 @@ def _implied(reply: Reply, item: Item, options: tuple[str, ...]) -> Scored:
         names = [_names(options).get(key(pair[which])) for which in ("former", "latter")]
         if all(names) and names[0] != names[1]:
             return replace(bigbench.choice(names[pair["nth"].casefold() == "latter"] or "", item), rule="place")
+    if len(options) == 2 and (fallacy := fallacious(reply.unremarked, options)) is not None:
+        return replace(bigbench.choice(fallacy, item), rule="what it says")
     if len(options) == 2 and (keys := frozenset(map(key, options))) in _YES_NO and (said := agrees(reply, item.input)) is not None:
         word = keys & (_YES if said else _NO)
         return replace(bigbench.choice(next(iter(word)), item), rule="what it says")
