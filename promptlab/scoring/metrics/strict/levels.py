@@ -39,6 +39,19 @@ _COMPARED = regex(
     re.I,
 )
 """Figures that a reply compares with each other: they rate nothing."""
+_N = r"\d+(?:\.\d+)?"
+_COMPARED = regex(
+    rf"\b(?:difference|differenz|unterschied|différence|diferencia|distance|gap) (?:between|from|of|zwischen|von|entre|de) {_N} (?:and|to|und|et|y|bis|a|à)"
+    rf" {_N}(?: \w+){{0,2}}? (?:is|ist|est|es|equals|of|beträgt|=) {_N}|{_N} (?:(?:is|ist|est|es) (?:\w+ )?(?:less|more|greater|higher|lower|larger"
+    rf"|smaller|bigger|better|kleiner|größer|höher|niedriger|plus \w+|moins \w+|mayor|menor|más \w+|menos \w+)"
+    rf" (?:than|als|que|qu')|[<>]) ?{_N}"
+    rf"|{_N} ?(?:-|minus|moins|menos) ?{_N} ?(?:=|is|equals|ist|est|es|makes|gives) ?{_N}|\bratio of {_N} to {_N}|{_N}[ -]to[ -]{_N}"
+    rf"(?: ratio(?: of {_N} to {_N})?)?|{_N} ?(?:和|与|と|와|과|跟) ?{_N} ?(?:之间)?[的の의]? ?(?:差[别值距]?|차이?)[는은は是为]? ?{_N}"
+    rf"|{_N} ?[は은는比이가] ?{_N} ?(?:より|보다)? ?[大小高低크작높낮]",
+    re.I,
+)
+"""Figures that a reply compares with each other: they rate nothing."""
+_SEVERAL = regex(r"\d\D+\d")
 _TOO = regex(
     r"(?:\b(?:an?|une?|eine?|un) )?(?<![\d.])[0-5](?![\d.]*\d)(?: ?[点分점])?(?: \([^()\n]*\))?(?!\W*[0-5])[^.;,。、\d\n]{0,40}?"
     r"(?:\btoo (?:high|low|generous|harsh|strict|much|little|severe)\b|\bzu (?:viel|hoch|niedrig|wenig|streng|großzügig|gering)\b"
@@ -55,6 +68,8 @@ _OUT_OF = words("sur sobre von de auf di")
 
 def level(reply: Reply, item: Item) -> Scored:
     """A level of a scale, "3 - probably": by its number, or by its words alone."""
+    if _SEVERAL.search(reply.text) is not None and (rest := _COMPARED.sub(" ", reply.text)) != reply.text:
+        reply = located(rest)
     levels = {key(target.partition("-")[2]) for target in item.targets}
     if key(reply.text) in levels:
         return Scored(1.0, key(reply.text), "whole")
