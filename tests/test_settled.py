@@ -1,7 +1,7 @@
 """Replies that settle on one label, or on none: both labels, other statements, questions left open, and denials around an answer.
 
-`settled.json` holds them by task and label, with "" for what settles on none; `said.json` those of other kinds with an answer that is right,
-or none, and what they do not say.
+`settled.json` holds them by task and label, with "" for what settles on none; `said.json` those of other kinds, with an answer that
+is right or none, and what they do not say.
 """
 
 from __future__ import annotations

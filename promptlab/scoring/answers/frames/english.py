@@ -11,7 +11,8 @@ FRAMES = (
         r" (?:think|believe|assume|say|guess|expect|imagine|suppose|claim)s?(?: that)?(?: (?:it|this|that)(?: is|'s))?"
         rf" {X},? (?:but|yet|although|though|which) (?:(?:in fact|actually|really),? )?(?:(?:it|this|that|they)(?: is| are|'s|'re)?|isn?)?"
         r" ?(?:(?:isn|aren)'t|not|is(?: not)?|(?:simply |just |plain )?(?:wrong|false|untrue|mistaken|incorrect)"
-        r"|an? (?:\w+ )?(?:myth|misconception|mistake|error))(?: (?:so|true|right|correct|wrong|false|it|one|the case))?(?=\W*(?:$|[.!;\n]))",
+        r"|an? (?:\w+ )?(?:myth|misconception|mistake|error))(?: (?:so|true|right|correct|wrong|false|it|one"
+        r"|the case))?(?=\W*(?:$|[.!;\n]))",
         r"it is not \1",
     ),
     (
@@ -134,7 +135,8 @@ FRAMES = (
     ("circumstances account case", r"\b(?:under no circumstances|on no account|in no case)\b", "not"),
     (
         "nobody",
-        r"\bnobody (?:would|could|can|will) (?:\w+ )?(?:call|say|claim|think|argue|describe)\b(?: that)?(?: (?:this|that)(?: one)?| it)?(?: (?:is|as))?",
+        r"\bnobody (?:would|could|can|will) (?:\w+ )?(?:call|say|claim|think|argue|describe)\b(?: that)?(?: (?:this"
+        r"|that)(?: one)?| it)?(?: (?:is|as))?",
         "it is not",
     ),
     (

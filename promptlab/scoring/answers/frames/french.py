@@ -11,13 +11,15 @@ FRAMES = (
         r"it is not \1, but ",
     ),
     (
-        rf"\b(?:beaucoup|certains|on|les gens|la plupart|bien des gens)(?: (?:des gens|de gens|d'entre eux))? (?:pensent|croient|pense|croit|disent"
+        rf"\b(?:beaucoup|certains|on|les gens|la plupart|bien des gens)(?: (?:des gens|de gens|d'entre eux))? (?:pensent|croient"
+        r"|pense|croit|disent"
         rf"|dit|supposent)(?: souvent)? qu(?:e |')(?:c'est |il est |elle est )?{X},? mais (?:(?:ce )?n'est pas (?:le cas|vrai|ça)"
         r"|c'est (?:faux|une erreur|inexact)|non)(?=\W*(?:$|[.!;\n]))",
         r"it is not \1",
     ),
     (
-        r"\bje ne (?:dirais|pense|crois|trouve) pas (?:ici )?que (?:c'est|ce soit|cela (?:soit|est)|(?:l[ea] |l'|cet |cette |ce )\w+ (?:est|soit))\b",
+        r"\bje ne (?:dirais|pense|crois|trouve) pas (?:ici )?que (?:c'est|ce soit|cela (?:soit|est)|(?:l[ea] |l'|cet |cette "
+        r"|ce )\w+ (?:est|soit))\b",
         "it is not",
     ),
     (r"(?<=\S)[;,] (?:mais |et )?[\"']?[\w-]{1,25}[\"']? (?:ne rime pas|non|pas)(?=[.!]?$)", ""),

@@ -12,7 +12,8 @@ FRAMES = (
         BUT,
     ),
     (
-        rf"\b(?:muchos|muchas personas|algunos|la gente|la mayoría|se)(?: \w+)? (?:piensan|creen|cree|piensa|dice|dicen|supone|suponen) que "
+        rf"\b(?:muchos|muchas personas|algunos|la gente|la mayoría|se)(?: \w+)? (?:piensan|creen|cree|piensa|dice|dicen|supone"
+        r"|suponen) que "
         rf"(?:es )?{X},? pero (?:no (?:es así|lo es|es cierto|es verdad)|es falso|es un error)(?=\W*(?:$|[.!;\n]))",
         r"it is not \1",
     ),

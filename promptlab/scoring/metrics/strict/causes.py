@@ -110,10 +110,8 @@ def cause(reply: Reply, item: Item) -> Scored:
     for quoted in _QUOTES.finditer(reply.unremarked) if _QUOTING.search(reply.unremarked) is not None else ():
         if paraphrase.of_neither(quoted["said"] or quoted["called"], pair):
             return Scored(0.0, None, "another sentence")
-    if (told := paraphrase.as_cause(reply.unremarked, pair)) is not None:
-        chosen, rule = told, "role"
-    else:
-        chosen, rule = _cause(reply, pair, mentions)
+    told = paraphrase.as_cause(reply.unremarked, pair)
+    chosen, rule = _cause(reply, pair, mentions) if told is None else (told, "role")
     if chosen is None and not rule and paraphrase.may_name(reply.unremarked) and mentions.search(reply.unremarked) is None:
         text = paraphrase.named(reply.unremarked, pair)
         chosen, rule = _cause(located(text), pair, mentions) if text != reply.unremarked else (None, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -51,7 +52,8 @@ _IS = (
 
 
 _CONDITION = (
-    r"[\"')]*,? (?:only )?(?:if|provided|as long as|unless|wenn|falls|sofern|si|à condition|siempre que)\b(?! (?:you ask|anything|any|not)\b)[^.!?;\n]*"
+    r"[\"')]*,? (?:only )?(?:if|provided|as long as|unless|wenn|falls|sofern|si|à condition"
+    r"|siempre que)\b(?! (?:you ask|anything|any|not)\b)[^.!?;\n]*"
 )
 """What a label depends on: "plausible if she bowls"."""
 
@@ -95,8 +97,9 @@ def left(text: str, options: tuple[str, ...], asked: str) -> str | None:
             found[masked] = claim
     own = [claim for claim in found.values() if not claim.other]
     dropped = len(own) < len(found)
-    if not found and all(depends.search(in_options(part, options)) for part in telling):
-        return ""
+    if not found:
+        naming = [said for part in telling if one.search(said := in_options(part, options))]
+        return "" if naming and all(map(depends.search, naming)) else None
     if dropped and not own:
         rest = " ".join(_unmasked(part, quotes) for part in parts if part not in found)
         return rest if one.search(in_options(rest, options)) else ""
@@ -106,7 +109,8 @@ def left(text: str, options: tuple[str, ...], asked: str) -> str | None:
     return last.option if last is not None and own[-1].option == last.option else ""
 
 
-def _masked():  # noqa: ANN202
+def _masked() -> Callable[[re.Match[str]], str]:
+    """What puts a private character in place of each text in quotes."""
     count = iter(range(0xE100, 0xF000))
     return lambda match: chr(next(count))
 
@@ -117,9 +121,7 @@ def _unmasked(part: str, quotes: list[str]) -> str:
     return part
 
 
-def _claim(
-    masked: str, part: str, options: tuple[str, ...], one: re.Pattern[str], says: re.Pattern[str], asked: str
-) -> Claim | None:
+def _claim(masked: str, part: str, options: tuple[str, ...], one: re.Pattern[str], says: re.Pattern[str], asked: str) -> Claim | None:
     """The label that a sentence gives to a statement; None where it gives none or several, or only supposes one."""
     if _SUPPOSES.search(masked) is not None:
         return None

@@ -30,7 +30,8 @@ _UNSURE = regex(
 )
 """A reply that only says that it does not know."""
 _LEFT_OPEN = regex(
-    r"(?P<before>[^.!?;\n]*?)\b(?:(?:unclear|ambiguous|uncertain|undetermined|not (?:clear|certain)|(?:impossible|hard|difficult) to (?:tell|say"
+    r"(?P<before>[^.!?;\n]*?)\b(?:(?:unclear|ambiguous|uncertain|undetermined|not (?:clear|certain)|(?:impossible|hard"
+    r"|difficult) to (?:tell|say"
     r"|know|determine|decide))(?: (?:here|from this))?|(?:cannot|can't|can not|couldn't|could not) (?:be (?:determined|told|decided|known"
     r"|said|settled|inferred)|(?:tell|say|determine|decide|know)))"
     r" (?:which|who|whom|what|that)\b(?:(?! (?:but|so|however|yet)\b)[^.!?;:\n,]){0,80}(?:[.!]\s+[\w ,]{1,15})?\W*\Z",

@@ -141,7 +141,8 @@ def _same(one: str, other: str) -> bool:
 
 
 _FALLACY = regex(
-    r"\bfallac(?:y|ies|ious)\b(?! (?:detection|check|to\b))|\b(?:fehl|trug)schl(?:uss|üsse)\b|\bsophismes?\b|\bparalogismes?\b|\bfalacias?\b"
+    r"\bfallac(?:y|ies|ious)\b(?! (?:detection|check|to\b))|\b(?:fehl|trug)schl(?:uss|üsse)\b|\bsophismes?\b|\bparalogismes?\b"
+    r"|\bfalacias?\b"
     r"|谬误|謬誤|誤謬|詭弁|诡辩|오류|궤변",
     re.I,
 )
@@ -155,7 +156,10 @@ def fallacious(text: str, options: tuple[str, ...]) -> str | None:
     if named.keys() != {"valid", "invalid"}:
         return None
     said = {
-        denying(sentence) or _DENIES_ABROAD.search(sentence) is not None or _FAILS.search(sentence) is not None or " no " in sentence.lower()
+        denying(sentence)
+        or _DENIES_ABROAD.search(sentence) is not None
+        or _FAILS.search(sentence) is not None
+        or " no " in sentence.lower()
         for sentence in sentences(text)
         if _FALLACY.search(sentence) is not None and _UNSURE.search(sentence) is None and _UNSURE_ABROAD.search(sentence) is None
     }

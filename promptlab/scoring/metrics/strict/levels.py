@@ -28,21 +28,12 @@ _OF_FIVE = regex(
     r"|5 ?(?:点満点で?|点中|分满分|分制|점 ?만점(?:에|으로|에서)?|점 중)|满分(?:为|是)? ?5 ?分?|[0-5] ?(?:から|到|至|에서|부터) ?5\b",
     re.I,
 )
-_N = r"(?:\d+(?:\.\d+)?)"
-_COMPARED = regex(
-    rf"\b(?:difference|differenz|unterschied|différence|diferencia|distance|gap) (?:between|from|zwischen|entre|of|von) {_N} (?:and|to|und|et|y|bis)"
-    rf" {_N}(?: \w+){{0,2}}? (?:is|ist|est|es|=|equals|of|beträgt) {_N}|{_N} (?:(?:is|ist|est|es) (?:\w+ )?(?:less|more|greater|higher|lower|larger"
-    rf"|smaller|bigger|better|closer|kleiner|größer|höher|niedriger|plus \w+|moins \w+|mayor|menor) (?:than|to|als|que|qu')|[<>]) {_N}"
-    rf"|{_N} ?(?:-|minus|moins|menos) ?{_N} ?(?:=|is|equals|ist|est|es|makes|gives) ?{_N}|{_N}[- ]to[- ]{_N}(?: ratio)?(?: of {_N} to {_N})?"
-    rf"|\bratio of {_N} to {_N}|{_N}\s?(?:和|与|と|와|과|跟)\s?{_N}\s?(?:之间)?(?:的|の|의)?\s?(?:差别?|差值|差距|차이?)(?:는|은|は|是|为)?\s?{_N}"
-    rf"|{_N}\s?[比は은는보より다]+\s?{_N}\s?(?:より|보다)?\s?(?:大|小|高|低|크|작|높|낮)",
-    re.I,
-)
-"""Figures that a reply compares with each other: they rate nothing."""
 _N = r"\d+(?:\.\d+)?"
 _COMPARED = regex(
-    rf"\b(?:difference|differenz|unterschied|différence|diferencia|distance|gap) (?:between|from|of|zwischen|von|entre|de) {_N} (?:and|to|und|et|y|bis|a|à)"
-    rf" {_N}(?: \w+){{0,2}}? (?:is|ist|est|es|equals|of|beträgt|=) {_N}|{_N} (?:(?:is|ist|est|es) (?:\w+ )?(?:less|more|greater|higher|lower|larger"
+    rf"\b(?:difference|differenz|unterschied|différence|diferencia|distance|gap) (?:between|from|of|zwischen|von|entre"
+    rf"|de) {_N} (?:and|to|und|et|y|bis|a|à)"
+    rf" {_N}(?: \w+){{0,2}}? (?:is|ist|est|es|equals|of|beträgt|=) {_N}|{_N} (?:(?:is|ist|est|es) (?:\w+ )?(?:less|more|greater"
+    r"|higher|lower|larger"
     rf"|smaller|bigger|better|kleiner|größer|höher|niedriger|plus \w+|moins \w+|mayor|menor|más \w+|menos \w+)"
     rf" (?:than|als|que|qu')|[<>]) ?{_N}"
     rf"|{_N} ?(?:-|minus|moins|menos) ?{_N} ?(?:=|is|equals|ist|est|es|makes|gives) ?{_N}|\bratio of {_N} to {_N}|{_N}[ -]to[ -]{_N}"

@@ -107,7 +107,8 @@ def named(text: str, pair: tuple[str, ...]) -> str:
 
 
 _CAUSE_AND_EFFECT = regex(
-    r"\bcause\b(?: (?:of|in|for) (?:sentence|statement) \d)? (?:is|was) (?P<cause>[^.;\n]{3,120}?)(?:,|;|\.)? (?:and |while )?(?:the )?effect\b"
+    r"\bcause\b(?: (?:of|in|for) (?:sentence|statement) \d)? (?:is|was) (?P<cause>[^.;\n]{3,120}?)(?:,|;|\.)? (?:and "
+    r"|while )?(?:the )?effect\b"
     r"(?: (?:of|in|for) (?:sentence|statement) \d)? (?:is|was) (?P<effect>[^.\n]{3,120})",
     re.I,
 )
@@ -124,8 +125,8 @@ def as_cause(text: str, pair: tuple[str, ...]) -> int | None:
 
 _IN_ENGLISH = words("the my his her she they their of and")
 _EXPLAINS = words(
-    "cause causes caused because since reason effect result results happen happens happened first before after event led leads this that it "
-    "why explains explain therefore so sentence statement answer correct other one"
+    "cause causes caused because since reason effect result results happen happens happened first before after event led leads this that "
+    "it why explains explain therefore so sentence statement answer correct other one"
 )
 
 

@@ -25,9 +25,11 @@ _DIFFERENT = regex(
     r"|다르|다른|다릅|달[라리]|상이|같지 않|동일하지 않"
 )
 _ELSEWHERE = regex(
-    r"\b(?:the )?same (?:word|form|spelling|care|information|topic|subject|idea|structure|length|story|event|letters|pronunciation)\b|\bword(?: itself)? is the same\b|\b(?:\w+ )?(?:contexts?|sentences|examples"
+    r"\b(?:the )?same (?:word|form|spelling|care|information|topic|subject|idea|structure|length|story|event|letters"
+    r"|pronunciation)\b|\bword(?: itself)? is the same\b|\b(?:\w+ )?(?:contexts?|sentences|examples"
     r"|situations)(?: are| is)?(?: \w+)?"
-    r" different\b|\bdifferent (?:\w+ )?(?:structures?|information|topics?|subjects?|contexts?|sentences|examples|situations|opinions?|objects?)\b|\bif it\b.*"
+    r" different\b|\bdifferent (?:\w+ )?(?:structures?|information|topics?|subjects?|contexts?|sentences|examples|situations"
+    r"|opinions?|objects?)\b|\bif it\b.*"
     r"|\bno different (?:sense|meaning)\b|\b(?:an?|any|the) (?:different|distinct|same|second) \w+ would\b(?! be\b).*"
 )
 """What may be the same or differ besides the meaning."""
