@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from promptlab.scoring.answers.denials import denied_before
 from promptlab.scoring.answers.remarks import EXPLANATION, without_remarks
-from promptlab.scoring.answers.text import beginnings, western, words
+from promptlab.scoring.answers.text import beginnings, kept, western, words
 from promptlab.scoring.compiled import regex
 
 _MODIFIED = r"(?: (?:to|of|for|in|from|here|after|when|with|that|you|we|i)(?:'re|'ve|'d)?\b [^\n:=]{1,80}?)?(?: \([^()\n]{1,30}\))?"
@@ -296,7 +296,7 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
     tail = raw = without_remarks(_ANOTHER.split(tail, maxsplit=1)[0] if "|" in tail else tail)
     while (lead := _LEADS.match(tail)) is not None and tail[lead.end() :].strip():
         tail = tail[lead.end() :]
-    if NEGATED.match(tail) or _LINK_NEGATED.search(link):
+    if NEGATED.match(tail) or (_may_negate(link) and _LINK_NEGATED.search(link)):
         instead = _INSTEAD.search(tail, 1)
         if instead is None or not tail[instead.end() :].strip():
             return "", (_plain_end(raw),)
@@ -314,11 +314,16 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
     return (said, (_plain_end(tail), _plain_end(raw))) if said else None
 
 
+def _may_negate(link: str) -> bool:
+    low = link.lower()
+    return "n'" in low or "not" in low or "no es" in low or not low.isascii()
+
+
 def _plain_end(tail: str) -> str:
     tail = tail.strip()
-    if not tail.isascii():
-        tail = _CJK_END.sub("", tail, count=1) if re.search(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af。]", tail) else tail
-    return tail.strip()
+    if tail.isascii() or re.search(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af。]", tail) is None:
+        return tail
+    return _CJK_END.sub("", tail, count=1).strip()
 
 
 def strongest(found: Sequence[Conclusion]) -> Conclusion | None:
@@ -346,12 +351,16 @@ _STATES_AT = frozenset(
 
 def _stating(text: str) -> Iterator[re.Match[str]]:
     """As `_STATES.finditer`, which would try all of its words at every character."""
-    low = text.lower()
-    if not western(text) or len(low) != len(text):
-        yield from _STATES.finditer(text)
-        return
+    if text.isascii():
+        words_at = beginnings(text, _STATES_AT)
+    else:
+        low = text.lower()
+        if not western(text) or len(low) != len(text):
+            yield from _STATES.finditer(text)
+            return
+        words_at = [word.start() for word in _WORD.finditer(low) if word[0] in _STATES_AT]
     end = 0
-    for at in beginnings(text, _STATES_AT) if text.isascii() else [word.start() for word in _WORD.finditer(low) if word[0] in _STATES_AT]:
+    for at in words_at:
         start = at
         while start > end and text[start - 1].isspace():
             start -= 1
@@ -367,6 +376,11 @@ _PREFERRED = regex(r"\s(?:over|rather than|instead of)\s", re.I)
 """What separates the one that is chosen from the one that is not."""
 
 
+@kept(1024)
+def _prefers(words: str) -> bool:
+    return _PREFERS.search(words) is not None
+
+
 def statement(text: str) -> str | None:
     """What the last statement without a word for "answer" says: "so X", "I would say X", "it is X"."""
     last = None
@@ -375,5 +389,5 @@ def statement(text: str) -> str | None:
     for match in _stating(text):
         rest = text[match.end() :].split("\n", 1)[0]
         if rest.strip() and not NEGATED.match(rest):
-            last = _PREFERRED.split(rest)[0] if _PREFERS.search(match[0]) else rest
+            last = _PREFERRED.split(rest)[0] if _prefers(match[0]) else rest
     return _plain_end(last) if last else None

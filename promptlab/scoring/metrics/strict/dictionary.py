@@ -10,6 +10,10 @@ from promptlab.scoring.metrics.strict import replies
 COPULA = regex(r"(?<=\S)\s?(?:です|입니다|이에요|예요)[.。]?\Z")
 
 
+MOST_AROUND = 4
+"""Words that a form lacks at most, unless a dictionary says them of a word: "the plural form ..."."""
+
+
 def forms_of(text: str) -> list[str]:
     """A text, and what is left of it without an adverb, an article, the name of an answer and what a dictionary says."""
     if text.isalnum():
@@ -26,7 +30,7 @@ def forms_of(text: str) -> list[str]:
         forms.append(without)
     if headed and (named := _NAMED.sub("", without)) != without:
         forms.append(named)
-    if _may_say_grammar(without) and (plain := _GRAMMAR.sub("", without)) != without and plain:
+    if may_say_grammar(without) and (plain := _GRAMMAR.sub("", without)) != without and plain:
         forms.append(plain)
     return forms
 
@@ -38,9 +42,11 @@ _GENDERS_BEGIN = frozenset({"mas", "fem", "neu", "adj"})
 _DICTIONARY = regex(r",\s*(?:-|(?:die|les|los|las|plural|pl|mehrzahl|pluriel)\b)", re.I)
 
 
-def _may_say_grammar(text: str) -> bool:
+def may_say_grammar(text: str) -> bool:
+    """Whether it is worth looking for what a dictionary says of a word."""
     if text.isalnum():
         return False
+    text = text.strip(replies.OUTSIDE).rstrip(".!")
     if "(" in text or "/" in text or "[" in text or "{" in text or ("," in text and _DICTIONARY.search(text)):
         return True
     text = text.lower()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 
 from promptlab.scoring.answers.text import CACHED, CJK, fold, kept, key, words
@@ -49,6 +49,15 @@ def said_words(text: str) -> Collection[str] | None:
     ):
         return None
     return frozenset(key(text).split())
+
+
+def longer(text: str, most: int) -> bool:
+    """Whether a text is known to say more than `most` words; False also where it was not looked at before."""
+    said = _looked_at.get(text)
+    return said is not None and len(said) > most and not ("can" in said and "not" in said)  # "CAN NOT" is one
+
+
+_looked_at: Mapping[str, Collection[str] | None] = said_words.__self__  # type: ignore[attr-defined]
 
 
 def unsaid(text: str, targets: tuple[str, ...]) -> bool:

@@ -14,8 +14,8 @@ from promptlab.scoring.answers.places import Reply
 from promptlab.scoring.answers.text import fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
-from promptlab.scoring.metrics.strict.dictionary import COPULA, forms_of
-from promptlab.scoring.metrics.strict.lacking import keys, unlisted, unsaying
+from promptlab.scoring.metrics.strict.dictionary import COPULA, MOST_AROUND, forms_of, may_say_grammar
+from promptlab.scoring.metrics.strict.lacking import keys, longer, longest, unlisted, unsaying
 from promptlab.scoring.metrics.strict.notations import spelled_number
 
 
@@ -99,6 +99,7 @@ def word(reply: Reply, item: Item) -> Scored:
     targets = keys(item.targets)
     asked = key(item.input)
     unsaid = unsaying(item.targets)
+    most = longest(item.targets) + MOST_AROUND
     seen: set[str] = set()
     done: set[str] = set()
 
@@ -116,7 +117,7 @@ def word(reply: Reply, item: Item) -> Scored:
                     yield text, rule
                 else:
                     done.add(text)
-                    for form in forms_of(text):
+                    for form in [text] if longer(text, most) and not may_say_grammar(text) else forms_of(text):
                         yield form, rule
             if len(reading) > 300 or unlisted(reading, item.targets):
                 continue

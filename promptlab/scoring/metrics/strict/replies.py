@@ -15,7 +15,7 @@ from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, kept
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict.again import behind, own_item, repeated
 from promptlab.scoring.metrics.strict.english import IN_ENGLISH, put_in_english, settles_nothing, speaks_plainly
-from promptlab.scoring.metrics.strict.lacking import keys, longest, said_words, unsaid
+from promptlab.scoring.metrics.strict.lacking import keys, longer, longest, unsaid
 
 Kind = Callable[[Reply, Item], Scored]
 """A kind of answer: scores what a reply says."""
@@ -340,8 +340,7 @@ def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[s
     first = None
     most = longest(item.targets)
     for reading, rule in readings(reply):
-        said = said_words(reading)
-        read = key(reading) or reading if said is None or len(said) <= most else ""
+        read = "" if longer(reading, most) else key(reading) or reading
         if reading and (first is None or (rule == "conclusion" and first[1] != rule)):
             first = (reading, rule)
         if read and read in targets:
