@@ -13,8 +13,9 @@ _NOT = (
     r"|superficially)|s[oó]lo (?:aparentemente|en apariencia)|(?<!ein )wenig|(?<!un )(?:peu|poco)"
     r"|kein\w{0,2}|n'est pas|pas"
     r"|weder|ni|no (?:es|son|hay)|non è|não é|ne sont pas|(?<!no )(?<!without )doubt(?:ful)?"
-    r"|disagree|deny|unlikely|refuse"
-    r"|hesitate to|fails? to|wrong to|incorrect to|mistake to|impossible)\b(?![\"'])|n't\b|cannot\b|不是|不|並非|并非)"
+    r"|disagree|deny|unlikely|refuse|reject|dismiss|rule out|loin d'être|lejos de ser|queda descartad[oa]"
+    r"|hesitate to|fails? to|wrong to|incorrect to|mistake to|impossible)\b(?![\"'])|n't\b|cannot\b|不一定|未必"
+    r"|不见得|不是|不|並非|并非|排除了?)"
 )
 _THING = (
     r"(?:correct |right |final |best |larger |plural |first |second )?(?:answer|letters?|order|words?|sequence|list|form|animals"
@@ -29,7 +30,8 @@ _ON = (
     r"|call|called|what|i'd"
     r"|i would|i|describe|rate|label|classify|suggests?|indicates?|mean|consider"
     r"|considered|described|as|sound|seem|seems|look|looks|imply|implies|number|option|choice|answer|whether|if|confident|convinced"
-    r"|agree|es|dass|ist|que|of|égale?|à|igual|gleich|l[ae]|el|d(?:er|ie|as)|une?|una|eine?|als|comme|como|opción|aussage)\b)"
+    r"|agree|es|dass|ist|que|of|égale?|à|igual|gleich|l[ae]|el|d(?:er|ie|as)|ganz|del todo|franchement|vraiment"
+    r"|tout à fait|nada|realmente|wirklich|besonders|forcément|unbedingt|une?|una|eine?|als|comme|como|opción|aussage)\b)"
 )
 DENIES = rf"{_NOT}(?! (?:only|just|merely)\b){_ON}{{0,7}}"
 """What denies the thing that follows it: "not", "I doubt that it is", "I wouldn't call this"; a pattern without its flags."""
@@ -44,9 +46,9 @@ _WRONG = (
 )
 _EAST = (
     r"(?:を?という(?:意味|こと|わけ)|이?라는 ?[뜻의]미?)?(?:では(?:ありません|な[いくし])|じゃな[いく]|で(?:な[いく]|ありません)"
-    r"|[이가은는] 아(?:닙니다|닌(?!가)|니(?:다|에요|야|라)?))"
+    r"|[이가은는도] 아(?:닙니다|닌(?!가)|니(?:다|에요|야|라)?))"
     r"|く(?:は|も)?(?:ありません|ない|なく)|は?し(?:て(?:は|も)?い)?(?:ない|ません|なかった)|せず|しておら|してはおら"
-    r"|(?:だ|である)?とは?(?:言え|いえ|言い(?:難|がた|きれ)|思え|思わ|考えられ|限ら|みなせ)(?!ば|る|ます)"
+    r"|(?:だ|である)?と(?:まで)?は?(?:言え|いえ|言い(?:難|がた|きれ)|思え|思わ|考えられ|限[らり]|みなせ|言って|言いませ)(?!ば|る|ます)"
     r"|[가-힣]?지(?:는|도)? ?(?:않|못)|(?:の|的)?(?:関係|관계|关系|性)? ?(?:は|が|も|に(?:は)?"
     r"|[이가은는에])? ?(?:成り立(?:ち?ません|た(?:ない|ず))"
     r"|成立し(?:ない|ません|て(?:い)?(?:ない|ません))|성립(?:하지|되지) ?않|있지 않|ありません|を欠|が欠け|不成立)|是错|不对"
@@ -64,6 +66,8 @@ DENIED_AFTER = (
     r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:possibly )?(?:be )?(?:it|right|correct[oae]?|true"
     r"|possible|the (?:\w+ )?(?:answer"
     r"|one|case|sum|result|total))\b"
+    r"|(?:is|was) not (?:what|how) \w+|(?:ist|est|es|queda|está) (?:ausgeschlossen|exclue?|excluid[oa]|descartad[oa])\b"
+    r"|\?\s*(?:그럴 리|まさか|そんなはず|怎么可能)|(?:[はを은는을를] ?)?(?:除外|제외)(?=[。.]?$|する|합|됩)"
     r"|kann (?:so |hier )?(?:gar )?(?:nicht|not) (?:stimmen|richtig sein|sein)\b|ne peut pas être (?:correcte?|juste"
     r"|exacte?|vraie?|bonne?|la bonne)\b"
     r"|no puede ser (?:correct[oa]|ciert[oa]|la (?:respuesta|correcta))\b"
@@ -99,7 +103,9 @@ CUES = words(
     "scheinbar apparently seemingly superficially aparentemente apariencia kaum wenig peu poco not t cannot nor never neither "
     "hardly scarcely barely but far means way no less than nicht kein keine keinen keiner pas "
     "doubt doubtful disagree deny unlikely refuse hesitate fail fails wrong incorrect incorrecto mistake mistaken error false "
-    "slip typo misprint miscalculation off fausse falso falsa incorrecte incorrecta impossible instead rather unlike "
+    "ausgeschlossen exclu exclue excluido excluida descartado reject dismiss rule loin lejos queda descartado "
+    "descartada slip typo misprint miscalculation off fausse falso "
+    "falsa incorrecte incorrecta impossible instead rather unlike "
     "except nothing too out excluded "
     "falsch faux weder ni close nope nein non agree"
 )

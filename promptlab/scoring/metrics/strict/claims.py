@@ -144,3 +144,14 @@ def _of_another(part: str, asked: str) -> bool:
     if names and _NAME.search(asked) is not None and all(own.isdisjoint(words(name)) for name in names):
         return True
     return quoted is not None and bool(_NEGATES & told) and not _NEGATES & own and len(own & told) > 1
+
+
+def heads_each(text: str, options: tuple[str, ...]) -> bool:
+    """Whether a text has every option as the heading of something: "Positive: the cast. Negative: the plot." """
+    if text.count(":") < max(2, len(options)):
+        return False
+    heads = [key(head) for head in _HEAD.findall(text)]
+    return all(heads.count(key(option)) == 1 for option in options)
+
+
+_HEAD = regex(r"(?:^|\n|[.!?;]\s)[\W_]*(\w[\w -]{0,30}):\s+(?![\d.]+\s?%?|yes\b|no\b|true\b|false\b)(?=\S+ \S+ )", re.I)

@@ -27,7 +27,7 @@ _MINUS = regex(
 _COMPARED = regex(
     r"(?:\b(?:less|more|greater|fewer|smaller|larger|bigger|higher|lower|other) than|\bat (?:least"
     r"|most)|\b(?:over|under|above|below|(?<!add )(?<!adds )(?<!sums )up to|no more than|not more than|between|within|near(?:ly)?"
-    r"|almost|no|close to|from|exceeds?|beyond|weniger als|mehr als|moins de|plus de|menos de|más de)"
+    r"|almost|no|casi|presque|knapp|close to|from|exceeds?|beyond|weniger als|mehr als|moins de|plus de|menos de|más de)"
     r"|(?<![-=])[<>≤≥≠]=?)\s*(?:the number\s*)?$",
     re.I,
 )
@@ -76,7 +76,8 @@ class Figure(NamedTuple):
 
 
 _BARS = CUES | words(
-    "minus negative neg moins menos than least most over under above below to between within near nearly almost no from exceed "
+    "minus negative neg moins menos than least most over under above below to between within near nearly almost no "
+    "from exceed casi presque knapp "
     "exceeds beyond als de wrong incorrect false previous old earlier first previously could if difference product unter bajo sous "
     "what would"
 )

@@ -54,23 +54,12 @@ def label(reply: Reply, item: Item) -> Scored:
     item = item if item.choices else with_labels(item)
     if reply.text in item.choices:
         return bigbench.choice(reply.text, item)
-    if _heads_each(reply.text, item.choices):
+    if claims.heads_each(reply.text, item.choices):
         return Scored(0.0, None, "each option")
     if reply.concluded is None and (left := left_over(reply.head, item.choices)) is not None:
         reply = located(left)
     scored = _settled(_in_options(reply, item.choices), item)
     return scored if scored.extracted is not None else _implied(reply, item, item.choices)
-
-
-def _heads_each(text: str, options: tuple[str, ...]) -> bool:
-    """Whether a text has every option as the heading of something: "Positive: the cast. Negative: the plot." """
-    if text.count(":") < max(2, len(options)):
-        return False
-    heads = [key(head) for head in _HEAD.findall(text)]
-    return all(heads.count(key(option)) == 1 for option in options)
-
-
-_HEAD = regex(r"(?:^|\n|[.!?;]\s)[\W_]*(\w[\w -]{0,30}):\s+(?![\d.]+\s?%?|yes\b|no\b|true\b|false\b)(?=\S+ \S+ )", re.I)
 
 
 def _implied(reply: Reply, item: Item, options: tuple[str, ...]) -> Scored:

@@ -122,7 +122,8 @@ class _Words:
             rf"|\b(?:there(?: is|'s)|it's|is|have|has"
             rf"|an?) no "
             rf"|, (?:no|non|nicht|pas) {'' if self.yes_no else '|(?<=[a-z] )(?:no|non|nicht|pas) '}"
-            rf"|^no (?=entail|contrad)|^\W*(?:{'' if self.yes_no else 'no|'}non|nicht|pas|não) |\band so (?:is|are|was) "
+            rf"|^no (?=entail|contrad)|^\W*(?:{'' if self.yes_no else 'no|'}non|nicht|pas|não) (?:del todo "
+            rf"|tout à fait |ganz )?|\band so (?:is|are|was) "
             rf"|(?:没有|不存在|并无|不属于|不构成|而非)(?:任何)?)"
             rf"\s*(?:{_IN_A_WAY}|d')?[\"'(*]*{one}[\"')*]*(?:(?:, (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
             rf",? n?or (?:an? |the )?[\"'(*]*{one}[\"')*]*)?"
@@ -209,6 +210,7 @@ def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
             rf"|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es|è|é"
             rf"|means|bedeutet|meint|signifie|significa|veut dire|quiere decir|:)(?: que)?) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*"
             r"\s*(?:\Z|,\s?(?:because|weil|car|porque|因为|因為)))"
+            rf"|(?<=, but ) *[\"']?(?:{words})[\"']?(?=です|입니다|[。.]|\Z)"
             rf"|[\"'](?:{words})[\"'] ?(?=(?:(?:という|이?라는 )(?:意味|こと|答え|뜻|의미|대답))?(?:です|だ[。.]?$|である|입니다|이다"
             rf"|이에요|예요))|[\"'](?:{_MEANS})(?:{words})"
             r"[\"'](?=\s*(?:[,.;。、]|이|を意味|という|$))",
@@ -292,16 +294,18 @@ _NO_ABROAD = regex(
     rf"|(?:(?<!{_LETTER})|(?<=[是选为]))(?:否|不)(?!{_LETTER}|\s*[\"']?[A-Za-z]|\s*[\"']{_LETTER})",
     re.I,
 )
+_EITHER_EAST = regex("(?:是 ?(?:or|或者?|还是) ?[否不]|[否不] ?(?:or|或者?|还是) ?是)(?:的)?")
 _SAID_YES = regex(r"(?<=[\"'])[是对](?=[\"'])")
 _SAID_NO = regex(r"(?<=[\"'])不是(?=[\"'])|(?<=答)不是|(?<=[\"'])[否不](?=[\"'])")
 _TRUE_ABROAD = regex(
-    rf"(?<!\w)(?:stimmt(?! (?:so |leider |hier )?nicht)|wahr|verdad|exact(?=\W*$)|vraie?|verdader[oa]|ciert[oa])(?!\w)|正しい|正确"
+    rf"(?<!\w)(?:stimmt(?! (?:so |leider |hier )?(?:nicht|not))|wahr|verdad|exact(?=\W*$)|vraie?|verdader[oa]|ciert[oa])(?!\w)|正しい|正确"
     rf"|(?<!{_LETTER})真(?!{_LETTER})|(?<=[是为])真(?!{_LETTER})"
     rf"|(?<![\uac00-\ud7af])참(?=\W|입니다|이|라고|[은는가]|$)",
     re.I,
 )
 _FALSE_ABROAD = regex(
-    rf"(?<!\w)(?:stimmt (?:so |leider |hier )?nicht|falsch|fausse|faux|fals[oa])(?!\w)|間違い|誤り|正しく(?:な[いく]|ありません)|错误"
+    rf"(?<!\w)(?:stimmt (?:so |leider |hier )?(?:nicht|not)|falsch|fausse|faux|fals[oa])(?!\w)|間違い|誤り"
+    rf"|正しく(?:な[いく]|ありません)|错误"
     rf"|(?:(?<!{_LETTER})|(?<=[是为]))错的?(?!{_LETTER})|(?<!{_LETTER})不对(?!{_LETTER})|틀[렸렵립]\w*|틀림(?!없)|偽(?!り)|(?:(?<!{_LETTER})|(?<=[是为]))假(?!{_LETTER})|거짓",
     re.I,
 )
@@ -311,6 +315,7 @@ def _yes_or_no(text: str, known: _Words) -> str:
     """The text with a yes or no, true or false of another language as the option."""
     if text.isascii() and _ABROAD.isdisjoint(words(text)):
         return text
+    text = _EITHER_EAST.sub("yes or no", text)
     truths = "true" in known.keys
     for pattern, n in ((_YES_ABROAD, 0), (_NO_ABROAD, 1), *(((_TRUE_ABROAD, 0), (_FALSE_ABROAD, 1)) if truths else ())):
         text = _CALLED_WRONG.sub(r'not "\g<one>"', text) if pattern is _FALSE_ABROAD else text

@@ -63,6 +63,8 @@ def sense(reply: Reply, item: Item) -> Scored:
     corrected = [(reply.corrected, "correction")] if reply.corrected else []
     places = [*corrected, *((last.text or "".join(last.raw[:1]).partition(". ")[0], "conclusion") for last in reply.conclusions[-1:])]
     for place, rule in (*places, (reply.unremarked, "without remarks"), (reply.text, "whole")):
+        if (not western(place) and _EAST_UNSURE.search(place) is not None) or (place.endswith("?") and place.count(".") == 0):
+            continue
         told = _eastern(place) if not western(place) and _EAST.search(place) is not None else None
         if (same := _same(_PUNCTUATION.sub(" ", full(place.casefold().rpartition("→")[2])).strip()) if told is None else told) is not None:
             right = any(key(target) == ("same" if same else "not the same") for target in item.targets)
@@ -87,6 +89,9 @@ _EAST_ELSEWHERE = regex(
     r"(?:違[いう]\w*|異な\w*|同じ\w*|不同|相同|一样|不一样|다르\w*|달라\w*|같\w*|다릅니다)"
 )
 """What is the same or differs in a reply of East Asia besides the meaning."""
+_EAST_UNSURE = regex(r"かどうか|か否か|是否|인지|다면 |라면 |もし|如果|なら\s")
+_EAST_SEEMS = regex(r"(?:見え|思え)(?:ます|る)?(?:が|けれど|けど)?$|보이(?:지만|나|는데)$|^(?:看起来|看似|乍看|表面)")
+"""A clause of East Asia that only says what something seems to be."""
 _EAST_NOT = regex(r"(?<!\w)not(?!\w)|ない|ません|なく|ず(?=[、,。]|$)|不(?!同|一)|没|并非|非(?!常)|않|아니|아닙|아닌|없|못")
 _EAST_CLAUSES = regex(r"[。.!?;,，、\n]|(?<=[고며])(?<![다라]고)\s|(?<=지만)\s|(?<=므로)\s")
 _EAST_LEADS = regex(r"\W*(?:はい|いいえ|いえ|네|예|아니[요오]|是的?|不是?|否|对|yes|no|true|false)(?=\W*$)")
@@ -98,7 +103,7 @@ def _eastern(place: str) -> bool | None:
     for clause in map(str.strip, _EAST_CLAUSES.split(_EAST_ELSEWHERE.sub(" ", place))):
         differs = _EAST_DIFFERENT.search(clause) is not None
         same = _EAST_SAME.search(_EAST_DIFFERENT.sub(" ", clause)) is not None
-        if same == differs or _EAST_LEADS.match(clause):
+        if same == differs or _EAST_LEADS.match(clause) or _EAST_SEEMS.search(clause):
             continue
         said.add(same != (_EAST_NOT.search(_EAST_DIFFERENT.sub(" ", clause)) is not None))
     return said.pop() if len(said) == 1 else None

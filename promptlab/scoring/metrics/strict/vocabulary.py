@@ -36,17 +36,17 @@ OTHER_WORDS: dict[str, tuple[str, str]] = {
         r"right(?= (?:explanation|reason|answer)| *$)|richtige?|korrekte?|zutreffend|correcte?s?|exacte?|juste|correct[oa]s?|acertad[oa]"
         r"|正确的?|正確|对的|正しい|正しく(?!な|あり)|맞는|맞습니다|맞아요|맞다|맞음|맞(?=지)|옳은|옳습니다|옳아요|옳다"
         r"|正解(?=です|である|では|じゃ|だ[。.]?$|[。.]?$)|妥当|정확(?=합|하[지다]|해요|함)|타당(?=합|하|함|$)"
-        r"|stimmt(?! (?:so |leider |hier )?nicht)"
+        r"|stimmt(?! (?:so |leider |hier )?(?:nicht|not))"
         r"|trifft zu|est bonne(?=[.!]?$)|没有?错误?|无误"
         r"|옳음|옳(?=지)|올바른|올바릅니다|올바르(?=지)",
         r"yes|true|对|對",
     ),
     "incorrect": (
         r"wrong|falsche?|inkorrekte?|unrichtig|unzutreffend|incorrecte?s?|inexacte?|fausse|faux|erronée?"
-        r"|incorrect[oa]s?|erróne[oa]|fals[oa]|stimmt (?:so |leider |hier )?nicht|trifft nicht zu|誤って|不適切"
+        r"|incorrect[oa]s?|erróne[oa]|fals[oa]|stimmt (?:so |leider |hier )?(?:nicht|not)|trifft (?:nicht|not) zu|誤って|不適切"
         r"|부적절|不合理|站不住脚|不成立|说不通"
         r"|不对的?|不正确的?|不正確|正しくない|正しくありません|错误的?"
-        r"|錯誤|错的|間違いで?|間違って|誤りで?|不正解|틀린|틀렸|틀림|틀리|잘못된|잘못되|옳지 않|맞지 않|올바르지 않",
+        r"|錯誤|错的|間違いで?|間違って|誤りで?|不正解|틀린|틀렸|틀림(?!없)|틀리|잘못된|잘못되|옳지 않|맞지 않|올바르지 않",
         r"no|false",
     ),
     "entailment": (r"entails|entailed|entail|蕴含|蕴涵|含意|함의", "folgerung|implication|implicación"),
