@@ -141,6 +141,12 @@ FRAMES = (
     ),
     (
         "whether",
+        r"\bwhether (?=[^.!?;:\n,]*?\b(?:or not|(?:im)?plausible|(?:in)?valid|(?:in)?correct|positive|negative|true|false|yes|no)\b)"
+        r"(?:(?! (?:i|my|is (?:yes|no|true|false))\b)[^.!?;:\n,]){1,140}",
+        "which one",
+    ),
+    (
+        "whether",
         r"\bwhether (?=[^.!?;:\n,]*?\b(?:is|are|was|were|can|could|should|has|have|or not)\b)"
         r"(?:(?! (?:i|my|is (?:yes|no|true|false))\b)[^.!?;:\n,]){1,140}",
         "that",

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from promptlab.scoring.answers.remarks import sentences
-from promptlab.scoring.answers.text import key, words
+from promptlab.scoring.answers.text import key, western, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict.polarity import CLUES, in_options
 
@@ -53,17 +53,32 @@ _IS = (
 
 _CONDITION = (
     r"[\"')]*,? (?:only )?(?:if|provided|as long as|unless|wenn|falls|sofern|si|à condition"
-    r"|siempre que)\b(?! (?:you ask|anything|any|not)\b)[^.!?;\n]*"
+    r"|siempre que)\b(?! (?:you ask|you know|you consider|you think|you take|consider|think|take|we|one|anything|any|not)\b)[^.!?;\n]*"
 )
 """What a label depends on: "plausible if she bowls"."""
 
 
 class Claim(NamedTuple):
-    """A label that a sentence gives, whether the sentence concludes, and whether it is given to another statement than the item's."""
+    """A label that a sentence gives, whether the sentence concludes, and to what it is given.
+
+    `other`: to another statement than the item's. `this`: to what the item asks about, named as such or not at all.
+    """
 
     option: str
     concludes: bool
     other: bool
+    this: bool
+
+
+_THIS = regex(
+    r"[\W\d]*(?:[\w ]{2,20}, ?|(?:so|but|yet|however|therefore|overall|aber|also|donc|mais|pero) )?(?:not\b"
+    r"|(?:it|this|that|these|es|das|dies\w*|sie|ce|cela|c'est"
+    r"|ça|il|elle|esto|este|esta|eso)\b|(?:the|this|that|d(?:er|ie|as|iese\w?)|l[ea]|cette|cet|ce|el|l')\b ?(?:[\w']+ ){0,2}?(?:statement"
+    r"|sentences?|claim|assertion|proposition|argument|reasoning|scenario|event|review|relation\w*|answer|conclusion|explanation|logic"
+    r"|inference|aussage|satz|argumentation|schluss|behauptung|énoncé|phrase|affirmation|raisonnement|frase|oración|afirmación|argumento"
+    r"|razonamiento)\b)",
+    re.I,
+)
 
 
 @lru_cache(maxsize=1024)
@@ -105,6 +120,9 @@ def left(text: str, options: tuple[str, ...], asked: str) -> str | None:
         return rest if one.search(in_options(rest, options)) else ""
     if len({claim.option for claim in own}) < 2:
         return own[-1].option if dropped or (own and own[-1].concludes) else None
+    own = [claim for claim in own if claim.this] or own
+    if len({claim.option for claim in own}) < 2:
+        return own[0].option
     last = next((claim for claim in reversed(own) if claim.concludes), None)
     return last.option if last is not None and own[-1].option == last.option else ""
 
@@ -130,7 +148,9 @@ def _claim(masked: str, part: str, options: tuple[str, ...], one: re.Pattern[str
     if len(named) != 1 or not (one.fullmatch(said) or says.search(said)):
         return None
     option = next(option for option in options if option.casefold() in named)
-    return Claim(option, _CONCLUDES.match(masked) is not None, _of_another(part, asked))
+    concludes = _CONCLUDES.match(masked) is not None
+    this = concludes or not western(masked) or _THIS.match(masked) is not None or one.match(masked.lstrip(" \"'*(")) is not None
+    return Claim(option, concludes, _of_another(part, asked), this)
 
 
 def _of_another(part: str, asked: str) -> bool:

@@ -34,7 +34,7 @@ _LEFT_OPEN = regex(
     r"|difficult) to (?:tell|say"
     r"|know|determine|decide))(?: (?:here|from this))?|(?:cannot|can't|can not|couldn't|could not) (?:be (?:determined|told|decided|known"
     r"|said|settled|inferred)|(?:tell|say|determine|decide|know)))"
-    r" (?:which|who|whom|what|that)\b(?:(?! (?:but|so|however|yet)\b)[^.!?;:\n,]){0,80}(?:[.!]\s+[\w ,]{1,15})?\W*\Z",
+    r" (?:which|(?P<who>whom?|what))\b(?:(?! (?:but|so|however|yet)\b)[^.!?;:\n,]){0,80}(?:[.!]\s+(?P<cut>[\w ,]{1,15}))?\W*\Z",
     re.I,
 )
 """A reply whose last words leave open which one it is, whatever it says before."""
@@ -122,4 +122,7 @@ def _left_open(text: str, options: tuple[str, ...]) -> bool:
     open_ones = [name for option in options if (name := key(option).replace(" ", "")) in _SAYS_OPEN]
     if any(name != "ambiguous" or name in words(text) for name in open_ones) or (found := _LEFT_OPEN.search(text)) is None:
         return False
-    return _GRANTS.isdisjoint(words(found["before"])) and located(text).concluded is None
+    if found["who"] and not any(" " in option for option in options):
+        return False
+    cut = words(found["cut"] or "")
+    return _GRANTS.isdisjoint(words(found["before"])) and cut.isdisjoint(words(" ".join(options))) and located(text).concluded is None
