@@ -81,6 +81,12 @@ FRAMES = (
     ),
     (
         "may might could",
+        rf"\b(?:it|this|the answer) (?:may|might|could) be {X}[.;] (?:or |but )?(?:it|this|the answer) (?:may|might|could) "
+        r"(?:also |equally |just as well )?be\b",
+        r"could be \1 or",
+    ),
+    (
+        "may might could",
         rf"\b(?:it|this) (may|might|could) be {X},? (?:it|this) \1 (?:also |equally |just as well )?be\b",
         r"could be \2 or",
     ),
@@ -142,13 +148,13 @@ FRAMES = (
     (
         "whether",
         r"\bwhether (?=[^.!?;:\n,]*?\b(?:or not|(?:im)?plausible|(?:in)?valid|(?:in)?correct|positive|negative|true|false|yes|no)\b)"
-        r"(?:(?! (?:i|my|is (?:yes|no|true|false))\b)[^.!?;:\n,]){1,140}",
+        r"(?:(?! (?:i|my|is (?:yes|no))\b)[^.!?;:\n,]){1,140}",
         "which one",
     ),
     (
         "whether",
         r"\bwhether (?=[^.!?;:\n,]*?\b(?:is|are|was|were|can|could|should|has|have|or not)\b)"
-        r"(?:(?! (?:i|my|is (?:yes|no|true|false))\b)[^.!?;:\n,]){1,140}",
+        r"(?:(?! (?:i|my|is (?:yes|no))\b)[^.!?;:\n,]){1,140}",
         "that",
     ),
     ("rather", rf"(?:^|(?<=[\s\"'(]))rather {X} than\b", r"\1 rather than"),

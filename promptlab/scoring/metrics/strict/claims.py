@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
+from promptlab.scoring.answers.places import Reply
 from promptlab.scoring.answers.remarks import sentences
 from promptlab.scoring.answers.text import key, western, words
 from promptlab.scoring.compiled import regex
@@ -15,8 +16,13 @@ from promptlab.scoring.metrics.strict.polarity import CLUES, in_options
 LONGEST = 1_500
 """Characters of the longest reply whose sentences are looked at one by one."""
 _LABELS = frozenset(
-    str.split("plausible implausible valid invalid correct incorrect positive negative neutral entailment contradiction nonentailment")
+    str.split(
+        "plausible implausible valid invalid correct incorrect positive negative neutral entailment contradiction nonentailment "
+        "yes no true false"
+    )
 )
+_RELATIONS = frozenset({"entailment", "nonentailment", "contradiction", "neutral"})
+_TRUTHS = frozenset({"yes", "no", "true", "false"})
 _QUOTED = regex(r'"[^"\n]{2,200}"')
 _CONCLUDES = regex(
     r"[\W_]*(?:so|therefore|thus|hence|consequently|overall|in (?:conclusion|summary|short|the end|fact)|however|but|yet|actually"
@@ -46,7 +52,7 @@ _STATED = regex(
 _NAME = regex(r"(?<![\w'])[A-ZÀ-Þ][\w'-]+ [A-ZÀ-Þ][\w'-]+")
 _NEGATES = words("not never no nicht nie kein pas jamais nunca t")
 _IS = (
-    r"\b(?:is|are|was|were|seems|appears|sounds|looks|isn't|ist|sind|wirkt|klingt|est|sont|paraît|es|son|parece|resulta)\b"
+    r"\b(?:is|are|was|were|means?|says?|answers?|seems|appears|sounds|looks|isn't|ist|sind|wirkt|klingt|est|sont|paraît|es|son|parece|resulta)\b"
     r"(?: (?!if\b|not\b)[\w']+){0,3}? [\"'(]*"
 )
 
@@ -90,16 +96,22 @@ def _judged(options: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str],
     if not options or not all(key(option).replace(" ", "") in _LABELS for option in options):
         return None
     one = rf"(?<![\w-])(?:{'|'.join(map(re.escape, options))})(?![\w-])"
-    said = re.compile(rf"{_IS}{one}|[是はが은는이가] ?{one}|{one} ?(?:的|です|だ|입니다|합니다|하)", re.I)
+    keys = {key(option).replace(" ", "") for option in options}
+    means = rf"{_IS}(?:an? )?[\"']?{one}(?! that\b)" if keys <= _TRUTHS else _IS + one
+    east = "(?!)" if keys <= _TRUTHS else rf"[是はが은는이가] ?{one}|{one} ?(?:的|です|だ|입니다|합니다|하)"
+    said = re.compile(one if keys <= _RELATIONS else f"{means}|{east}", re.I)
     return re.compile(one, re.I), said, re.compile(rf"{_IS}{one}{_CONDITION}", re.I), CLUES.union(*map(words, options))
 
 
-def left(text: str, options: tuple[str, ...], asked: str) -> str | None:
+def left(reply: Reply, options: tuple[str, ...], asked: str) -> str | None:
     """What is left of a reply that labels another statement, or one statement in two ways; '' for nothing, None for any other reply."""
-    known = _judged(options) if len(text) <= LONGEST else None
+    text, concluded = reply.head, reply.concluded
+    known = _judged(options) if len(text) <= LONGEST and reply.corrected is None else None
     if known is None:
         return None
     one, says, depends, clues = known
+    if concluded is not None and (not concluded.text or one.search(in_options(concluded.text, options)) is not None):
+        return None
     quotes = _QUOTED.findall(text) if '"' in text else []
     parts = sentences(_QUOTED.sub(_masked(), text) if quotes else text)
     telling = [part for part in parts if not part.isascii() or not clues.isdisjoint(words(part))]
@@ -144,8 +156,9 @@ def _claim(masked: str, part: str, options: tuple[str, ...], one: re.Pattern[str
     if _SUPPOSES.search(masked) is not None:
         return None
     said = in_options(masked, options).strip(" .!*\"'")
-    named = {match[0].casefold() for match in one.finditer(said)}
-    if len(named) != 1 or not (one.fullmatch(said) or says.search(said)):
+    told = says.search(said)
+    named = {match[0].casefold() for match in one.finditer(told[0] if told is not None and _TRUTHS & set(map(key, options)) else said)}
+    if len(named) != 1 or not (one.fullmatch(said) or told):
         return None
     option = next(option for option in options if option.casefold() in named)
     concludes = _CONCLUDES.match(masked) is not None

@@ -184,7 +184,7 @@ def choice(reply: Reply, item: Item) -> Scored:
         reply = located(reply.head[granted.end() :])
     if reply.concluded is None and (left := left_over(reply.head, options)) is not None:
         reply = located(left)
-    if reply.concluded is None and reply.corrected is None and (own := claims.left(reply.head, options, item.input)) is not None:
+    if (own := claims.left(reply, options, item.input)) is not None:
         if not own:
             return Scored(0.0, None, "unsettled")
         reply = located(own)
