@@ -10,6 +10,7 @@ from promptlab.scoring.answers.denials import DENIES, may_deny
 from promptlab.scoring.answers.places import Reply
 from promptlab.scoring.answers.text import CJK, full, key, western, words
 from promptlab.scoring.compiled import regex
+from promptlab.scoring.metrics.strict.english import settles_nothing
 
 _SAME = regex(
     r"\b(?:same|identical(?:ly)?|similar|alike|no (?:real |\w+ )?difference|nothing differs|gleich\w*|dasselbe"
@@ -63,7 +64,7 @@ def sense(reply: Reply, item: Item) -> Scored:
     corrected = [(reply.corrected, "correction")] if reply.corrected else []
     places = [*corrected, *((last.text or "".join(last.raw[:1]).partition(". ")[0], "conclusion") for last in reply.conclusions[-1:])]
     for place, rule in (*places, (reply.unremarked, "without remarks"), (reply.text, "whole")):
-        if (not western(place) and _EAST_UNSURE.search(place) is not None) or (place.endswith("?") and place.count(".") == 0):
+        if settles_nothing(place, ()) or (not western(place) and _EAST_UNSURE.search(place) is not None):
             continue
         told = _eastern(place) if not western(place) and _EAST.search(place) is not None else None
         if (same := _same(_PUNCTUATION.sub(" ", full(place.casefold().rpartition("→")[2])).strip()) if told is None else told) is not None:
