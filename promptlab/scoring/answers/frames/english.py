@@ -6,7 +6,7 @@ from promptlab.scoring.answers.frames.common import BUT, JUDGES, X
 
 FRAMES = (
     (
-        "think believe assume say guess expect imagine suppose claim",
+        "some many most people others one you readers lot lots",
         rf"\b(?:some|many|most|a lot of|lots of|people|others|one|you|readers)\b(?: of)?(?: (?!do\b|don)\w+){{0,3}}?"
         r" (?:think|believe|assume|say|guess|expect|imagine|suppose|claim)s?(?: that)?(?: (?:it|this|that)(?: is|'s))?"
         rf" {X},? (?:but|yet|although|though|which) (?:(?:in fact|actually|really),? )?(?:(?:it|this|that|they)(?: is| are|'s|'re)?|isn?)?"

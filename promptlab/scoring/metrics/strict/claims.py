@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from promptlab.scoring.answers.places import Reply
-from promptlab.scoring.answers.remarks import sentences
+from promptlab.scoring.answers.remarks import may_end, sentences
 from promptlab.scoring.answers.text import key, western, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict.polarity import CLUES, in_options
@@ -21,7 +21,7 @@ _LABELS = frozenset(
         "yes no true false"
     )
 )
-_RELATIONS = frozenset({"entailment", "nonentailment", "contradiction", "neutral"})
+_RELATES = regex(r"\b(?:entail|contradict|impl(?:y|ies)|follows?\b)", re.I)
 _TRUTHS = frozenset({"yes", "no", "true", "false"})
 _QUOTED = regex(r'"[^"\n]{2,200}"')
 _CONCLUDES = regex(
@@ -62,6 +62,7 @@ _CONDITION = (
     r"|siempre que)\b(?! (?:you ask|you know|you consider|you think|you take|consider|think|take|we|one|anything|any|not)\b)[^.!?;\n]*"
 )
 """What a label depends on: "plausible if she bowls"."""
+_CONDITIONS = words("if provided long unless wenn falls sofern si condition siempre")
 
 
 class Claim(NamedTuple):
@@ -99,7 +100,7 @@ def _judged(options: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str],
     keys = {key(option).replace(" ", "") for option in options}
     means = rf"{_IS}(?:an? )?[\"']?{one}(?! that\b)" if keys <= _TRUTHS else _IS + one
     east = "(?!)" if keys <= _TRUTHS else rf"[是はが은는이가] ?{one}|{one} ?(?:的|です|だ|입니다|합니다|하)"
-    said = re.compile(one if keys <= _RELATIONS else f"{means}|{east}", re.I)
+    said = re.compile(f"{means}|{east}", re.I)
     return re.compile(one, re.I), said, re.compile(rf"{_IS}{one}{_CONDITION}", re.I), CLUES.union(*map(words, options))
 
 
@@ -110,12 +111,14 @@ def left(reply: Reply, options: tuple[str, ...], asked: str) -> str | None:
     if known is None:
         return None
     one, says, depends, clues = known
-    if concluded is not None and (not concluded.text or one.search(in_options(concluded.text, options)) is not None):
+    if '"' not in text and not may_end(text) and _STATEMENT.isdisjoint(words(text)) and _CONDITIONS.isdisjoint(words(text)):
         return None
     quotes = _QUOTED.findall(text) if '"' in text else []
     parts = sentences(_QUOTED.sub(_masked(), text) if quotes else text)
     telling = [part for part in parts if not part.isascii() or not clues.isdisjoint(words(part))]
-    if len(telling) < 2 and not quotes and _STATEMENT.isdisjoint(words(text)):
+    if len(telling) < 2 and not quotes and _STATEMENT.isdisjoint(words(text)) and _CONDITIONS.isdisjoint(words(text)):
+        return None
+    if concluded is not None and (not concluded.text or one.search(in_options(concluded.text, options)) is not None):
         return None
     found: dict[str, Claim] = {}
     for masked in telling:
@@ -158,7 +161,7 @@ def _claim(masked: str, part: str, options: tuple[str, ...], one: re.Pattern[str
     said = in_options(masked, options).strip(" .!*\"'")
     told = says.search(said)
     named = {match[0].casefold() for match in one.finditer(told[0] if told is not None and _TRUTHS & set(map(key, options)) else said)}
-    if len(named) != 1 or not (one.fullmatch(said) or told):
+    if len(named) != 1 or not (one.fullmatch(said) or told or (_RELATES.search(masked) is not None and one.search(masked) is None)):
         return None
     option = next(option for option in options if option.casefold() in named)
     concludes = _CONCLUDES.match(masked) is not None

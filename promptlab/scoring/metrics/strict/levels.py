@@ -42,7 +42,11 @@ _COMPARED = regex(
     re.I,
 )
 """Figures that a reply compares with each other: they rate nothing."""
-_SEVERAL = regex(r"\d\D+\d")
+_COMPARING = words(
+    "difference differenz unterschied diferencia distance gap ratio minus moins menos less more greater higher lower larger smaller bigger "
+    "better kleiner niedriger mayor menor plus to"
+)
+_BESIDE = regex(r"[-<>]\s?\d")
 _TOO = regex(
     r"(?:\b(?:an?|une?|eine?|un) )?(?<![\d.])[0-5](?![\d.]*\d)(?: ?[点分점])?(?: \([^()\n]*\))?(?!\W*[0-5])[^.;,。、\d\n]{0,40}?"
     r"(?:\btoo (?:high|low|generous|harsh|strict|much|little|severe)\b|\bzu (?:viel|hoch|niedrig|wenig|streng|großzügig|gering)\b"
@@ -59,7 +63,9 @@ _OUT_OF = words("sur sobre von de auf di")
 
 def level(reply: Reply, item: Item) -> Scored:
     """A level of a scale, "3 - probably": by its number, or by its words alone."""
-    if _SEVERAL.search(reply.text) is not None and (rest := _COMPARED.sub(" ", reply.text)) != reply.text:
+    text = reply.text
+    compares = not text.isascii() or not _COMPARING.isdisjoint(words(text)) or _BESIDE.search(text) is not None
+    if compares and (rest := _COMPARED.sub(" ", reply.text)) != reply.text:
         reply = located(rest)
     levels = {key(target.partition("-")[2]) for target in item.targets}
     if key(reply.text) in levels:
