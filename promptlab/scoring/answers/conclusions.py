@@ -198,7 +198,7 @@ def may_correct(text: str) -> bool:
 
 
 def breaks_off(text: str) -> bool:
-    """Whether it is worth looking for a correction behind what a text says first."""
+    """Whether it is worth looking for a correction after what a text says first."""
     return may_correct(text) and (not text.isascii() or _BREAKS_OFF.search(text) is not None)
 
 

@@ -136,7 +136,7 @@ _SAYS_FORWARD = regex(
     r"(?:(?:is|be|was|answer|choose|pick|select|suggest|say|prefer|go with|going with|opt for|vote for)\b"
     rf"|(?:it|that|here|answer|edit|one)'s\b|[:=>]){_GAP}{_FILLER}(?P<option>{_OPTION})"
 )
-"""Where a word begins, and not behind "not"."""
+"""Where a word begins, and not after "not"."""
 _SAYS_REACH = 160  # the most characters of such a match
 _ONE_OPTION = regex(_OPTION)
 _SAYS_BACKWARD = regex(
@@ -196,6 +196,14 @@ _STARTS = regex(r"(?<!\w)(?<!\w-)")
 _ENDS = regex(r"(?!\w)(?!-\w)(?!'(?!s(?!\w))\w)")
 
 
+_LABELLING = ("(", "option", "choice", "letter", "choose", "pick", "select", "go with", "\n")
+
+
+def _may_be_labelled(text: str) -> bool:
+    """Whether it is worth looking for a label inside a text: what follows a word, is in parentheses or alone on a line."""
+    return " " not in text.strip(" ") or any(map(text.__contains__, _LABELLING))
+
+
 def _said_of(text: str, start: int, end: int) -> re.Match[str] | None:
     """What `_SAYS_FORWARD` finds between two places: its checks of what is before it come last, for they are slow at every character."""
     while (match := _SAYS_FORWARD.search(text, start, end)) is not None:
@@ -208,7 +216,7 @@ def _said_of(text: str, start: int, end: int) -> re.Match[str] | None:
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
-    """Whether no word goes on at either end of a part of a text."""
+    """Whether no word continues at either end of a part of a text."""
     begins = not start or text[start - 1] == " " or _STARTS.match(text, start) is not None
     return begins and (end == len(text) or text[end] in " .," or _ENDS.match(text, end) is not None)
 
@@ -386,7 +394,7 @@ class _Choices:
 
     def _labelled(self, text: str) -> int | None:
         """A label inside the text; only where no option is named at all."""
-        if self._tokens(text):
+        if self._tokens(text) or not _may_be_labelled(text):
             return None
         names = [match["bracketed"] or match["named"] or match["alone"] for match in _LABEL_IN_TEXT.finditer(text)]
         return _only(self.labels[name] for name in names if name in self.labels)

@@ -1,4 +1,4 @@
-"""A word as it stands in a dictionary: without what stands around it there and in a reply."""
+"""The forms of a word: without an article, an adverb, the name of an answer, and what a dictionary says of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def forms_of(text: str) -> list[str]:
     forms = [text]
     if not text.isascii() and (plain := COPULA.sub("", text)) != text:
         forms.append(plain.strip(replies.OUTSIDE))
-    if (text[:1] in "tpsljmdcaTPSLJMDCA" or text[-6:].lower() in ("indeed", "obably")) and (plain := _ADVERB.sub("", text)) != text:
+    if (text[:4].casefold() in _ADVERBS or text[-6:].lower() in ("indeed", "obably")) and (plain := _ADVERB.sub("", text)) != text:
         forms.append(plain.strip(replies.OUTSIDE))
     without = text.strip(replies.OUTSIDE).rstrip(".!")
     headed = _HEADED.match(without) is not None
@@ -66,6 +66,8 @@ _GRAMMAR = regex(
 """What a dictionary says of a word: its sound, its gender, its plural."""
 
 
+_ADVERBS = frozenset(str.split("ther thus prob simp like defi just mayb perh poss clea actu"))
+"""How the adverbs begin that begin a text."""
 _ADVERB = regex(
     r"^(?:therefore|thus|probably|simply|likely|definitely|just|maybe|perhaps|possibly|clearly|actually)[\s:,]+|,?\s+(?:indeed"
     r"|probably)$",

@@ -149,7 +149,7 @@ _LABEL = regex(
 _LABELS_LINE = regex(r"[ \t]*[-*•]|\s*(?:step|question|q|item|example|exercise|problem|case|option|line|part)", re.I)
 _AFTER_LABEL = regex(r"\d(?:\s*[:,)]|\s+(?:and|to|is)\b)", re.I)
 _LONGEST_LABEL = 40
-"""Characters of a label with the spaces, the sign and the digits behind it, which are three at most."""
+"""Characters of a label with the spaces, the sign and the digits after it, which are three at most."""
 _LABELS = ("step", "sentence", "question", "example", "option", "item", "line", "input", "number", "no.")
 
 

@@ -68,9 +68,9 @@ _EXPLAINS = regex(
 
 _REASONS = words("because since rather instead and as weil parce porque")
 _ASIDE = regex(
-    r"[(;?]|-\s|,\s(?:because|since|as|i|the|of|definitely|for|hope|obviously|naturally|though|probably|clearly|certainly"
+    r"[(;?,-](?:(?<=[(;?])|(?<=-)\s|(?<=,)\s(?:because|since|as|i|the|of|definitely|for|hope|obviously|naturally|though|probably|clearly|certainly"
     r"|final|which|meaning|and|but|not|rather|so|nicht|pas|und|et|y|[\w\"']+ (?:is|ist|est|es)|e\.g|that|such|while|whereas"
-    r"|während|wohingegen|tandis|alors|mientras|que|qui|das|was)\b",
+    r"|während|wohingegen|tandis|alors|mientras|que|qui|das|was)\b)",
     re.I,
 )
 

@@ -22,7 +22,7 @@ _CLAUSES = regex(
     r"|(?<=[✅❌✔✗✘])(?=\s*\S)",
     re.I,
 )
-_DENIED_AFTER = regex("ではな|ではあり|じゃな|くな[いか]|くありま|지 않|[이가은는] 아니|아닙|아닌")
+_DENIED_AFTER = regex("没有|并无|毫无|ではな|ではあり|じゃな|くな[いか]|くありま|지 않|[이가은는] 아니|아닙|아닌")
 _BOTH = regex(
     f"\\b(?:of|between|from|entre|zwischen|de|von) (?:an? |the |l[ea] |el |une? |d(?:er|em|ie|as) "
     f"|eine[rm]? )?{_ONE},? ?(?:and|or|et|ou|y|o|und|oder|,)"

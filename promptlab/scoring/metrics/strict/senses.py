@@ -31,6 +31,7 @@ _ELSEWHERE = regex(
     r"|situations)(?: are| is)?(?: \w+)?"
     r" different\b|\bdifferent (?:\w+ )?(?:structures?|information|topics?|subjects?|contexts?|sentences|examples|situations"
     r"|opinions?|objects?)\b|\bif it\b.*"
+    r"|\b(?:gleich\w*|dieselbe|verschieden\w*|anders) wäre\b.*\b(?:wenn|falls)\b.*|\b(?:serait|sería)\b.*\bsi\b.*"
     r"|\bno different (?:sense|meaning)\b|\b(?:an?|any|the) (?:different|distinct|same|second) \w+ would\b(?! be\b).*"
 )
 """What may be the same or differ besides the meaning."""
@@ -64,7 +65,9 @@ def sense(reply: Reply, item: Item) -> Scored:
     corrected = [(reply.corrected, "correction")] if reply.corrected else []
     places = [*corrected, *((last.text or "".join(last.raw[:1]).partition(". ")[0], "conclusion") for last in reply.conclusions[-1:])]
     for place, rule in (*places, (reply.unremarked, "without remarks"), (reply.text, "whole")):
-        if settles_nothing(place, ()) or (not western(place) and _EAST_UNSURE.search(place) is not None):
+        if not western(place):
+            place = _EAST_SUPPOSES.sub("", place)  # noqa: PLW2901 (what it only supposes is not read)
+        if not place.strip() or settles_nothing(place, ()) or (not western(place) and _EAST_UNSURE.search(place) is not None):
             continue
         told = _eastern(place) if not western(place) and _EAST.search(place) is not None else None
         if (same := _same(_PUNCTUATION.sub(" ", full(place.casefold().rpartition("→")[2])).strip()) if told is None else told) is not None:
@@ -90,6 +93,10 @@ _EAST_ELSEWHERE = regex(
     r"(?:違[いう]\w*|異な\w*|同じ\w*|不同|相同|一样|不一样|다르\w*|달라\w*|같\w*|다릅니다)"
 )
 """What is the same or differs in a reply of East Asia besides the meaning."""
+_EAST_SUPPOSES = regex(
+    r"(?:^|(?<=[。.!?]))[^。.!?\n]*(?:なら(?!な|ず)|であれば|だったら|になるのは|라면 |다면 |려면 |如果|若|的话|假如)[^。.!?\n]*[。.]?"
+)
+"""A sentence of East Asia that only supposes."""
 _EAST_UNSURE = regex(r"かどうか|か否か|是否|인지|다면 |라면 |もし|如果|なら\s")
 _EAST_SEEMS = regex(r"(?:見え|思え)(?:ます|る)?(?:が|けれど|けど)?$|보이(?:지만|나|는데)$|^(?:看起来|看似|乍看|表面)")
 """A clause of East Asia that only says what something seems to be."""
