@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import pandas as pd
@@ -215,10 +215,14 @@ def _judged(analysis: Analysis) -> tuple[list[Comparison], list[Comparison]]:
 
 def _of(analysis: Analysis) -> Callable[[bool | None], list[Result]]:
     """The results of an analysis: as recorded, or at an extreme."""
+    planned = analysis.plan.hypotheses
+    recorded = cache(lambda: [analysis.compare(h) for h in planned])
 
     def results(favour: bool | None) -> list[Result]:
-        own = analysis if favour is None else analysis.at_worst(favour)
-        return [own.compare(h) for h in analysis.plan.hypotheses]
+        if favour is None:
+            return recorded()
+        own = analysis.at_worst(favour)
+        return [one if one.lost_alike else own.compare(h) for h, one in zip(planned, recorded(), strict=True)]
 
     return results
 
