@@ -10,7 +10,7 @@ import pytest
 
 from promptlab.nouns import Plan, contrast_of
 from promptlab.stats.analysis import Analysis, settled
-from promptlab.stats.looks import _of
+from promptlab.stats.looks import _of, lost_alike
 from promptlab.stats.outcomes import Outcomes
 from test_contrasts import frame, plan
 
@@ -56,7 +56,7 @@ def test_a_comparison_whose_sides_lost_alike_is_itself_at_the_extremes(lost: flo
     of = plan({"t": 24, "u": 24}, stimuli=["lib/s", "lib/t"], whole_prompts=False)
     analysis = Analysis(lossy(of, np.random.default_rng(8), lost), of)
     recorded = [analysis.compare(h) for h in of.hypotheses]
-    alike = [result.lost_alike for result in recorded]
+    alike = [lost_alike(result) for result in recorded]
     assert all(alike) if not lost else not all(alike)
     assert any(alike)
     for favour in (False, True):

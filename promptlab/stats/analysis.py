@@ -51,11 +51,6 @@ class Result:
     units: np.ndarray | None = None
     """Of all pairs: the differences of all independent units, whose signs flip together in every pair; NaN without one."""
 
-    @property
-    def lost_alike(self) -> bool:
-        """Whether both sides lost the same share of their answers in every task: at the extremes it is the same then."""
-        return self.figures is not None and not self.uneven
-
 
 class Analysis:
     """Item means of a run, and the comparisons between its arms. `at` says at which planned interim analysis its trials end.

@@ -222,9 +222,14 @@ def _of(analysis: Analysis) -> Callable[[bool | None], list[Result]]:
         if favour is None:
             return recorded()
         own = analysis.at_worst(favour)
-        return [one if one.lost_alike else own.compare(h) for h, one in zip(planned, recorded(), strict=True)]
+        return [one if lost_alike(one) else own.compare(h) for h, one in zip(planned, recorded(), strict=True)]
 
     return results
+
+
+def lost_alike(result: Result) -> bool:
+    """Whether both sides lost the same share of their answers in every task: at the extremes the result is the same then."""
+    return result.figures is not None and not result.uneven
 
 
 def _results(trials: pd.DataFrame, looks: Looks) -> Callable[[bool | None], list[Result]]:
