@@ -9,10 +9,10 @@ FRAMES = (
         "some many most people others one you readers lot lots",
         rf"\b(?:some|many|most|a lot of|lots of|people|others|one|you|readers)\b(?: of)?(?: (?!do\b|don)\w+){{0,3}}?"
         r" (?:think|believe|assume|say|guess|expect|imagine|suppose|claim)s?(?: that)?(?: (?:it|this|that)(?: is|'s))?"
-        rf" {X},? (?:but|yet|although|though|which) (?:(?:in fact|actually|really),? )?(?:(?:it|this|that|they)(?: is| are|'s|'re)?|isn?)?"
-        r" ?(?:(?:isn|aren)'t|not|is(?: not)?|(?:simply |just |plain )?(?:wrong|false|untrue|mistaken|incorrect)"
-        r"|an? (?:\w+ )?(?:myth|misconception|mistake|error))(?: (?:so|true|right|correct|wrong|false|it|one"
-        r"|the case))?(?=\W*(?:$|[.!;\n]))",
+        rf" {X},? (?:but|yet|although|though|which) (?:(?:in fact|actually|really),? )?(?:(?:it|this|that|they) ?)?(?:(?:is|are|'s|'re) )?"
+        r"(?:(?:(?:isn|aren|didn|doesn|don|wasn|weren)'t|(?:did |does |do )?not)(?: (?:so|true|right|correct|it|one|the case))?"
+        r"|(?:simply |just |plain )?(?:wrong|false|untrue|mistaken|incorrect)|an? (?:\w+ )?(?:myth|misconception|mistake|error))"
+        r"(?=\W*(?:$|[.!;\n]))",
         r"it is not \1",
     ),
     (

@@ -46,10 +46,14 @@ _STATEMENT = words(
 )
 _STATED = regex(
     r"[\W\d]*(?:\w+[ ,']+){0,4}?(?:statement|sentence|claim|assertion|proposition|phrase|idea|aussage|satz|behauptung|affirmation|énoncé"
-    r"|afirmación|frase|oración)(?:,? (?:that|dass|selon laquelle|selon lequel|de que|que)| ?:)? (?P<stated>[^\n]+)",
+    r"|afirmación|frase|oración)(?:,? (?:that|dass|selon laquelle|selon lequel|de que|que)| ?:)? "
+    r"(?P<stated>(?!(?:is|was|are|seems|ist|est|es|about)\b)[^\n]+)",
     re.I,
 )
 _NAME = regex(r"(?<![\w'])[A-ZÀ-Þ][\w'-]+ [A-ZÀ-Þ][\w'-]+")
+_SUBJECT = regex(r"[\W\d]*(?P<stated>(?-i:[A-ZÀ-Þ][\w'-]+ [A-ZÀ-Þ][\w'-]+) [^,;.:!?\n]{5,100}?) (?:is|was|ist|est|es) ", re.I)
+"""A statement that is the subject of a sentence, without quotes."""
+_TURN = regex(r", (?=but (?:this|it|the|that)\b)", re.I)
 _NEGATES = words("not never no nicht nie kein pas jamais nunca t")
 _IS = (
     r"\b(?:is|are|was|were|means?|says?|answers?|seems|appears|sounds|looks|isn't|ist|sind|wirkt|klingt|est|sont|paraît|es|son|parece|resulta)\b"
@@ -111,12 +115,14 @@ def left(reply: Reply, options: tuple[str, ...], asked: str) -> str | None:
     if known is None:
         return None
     one, says, depends, clues = known
-    if '"' not in text and not may_end(text) and _STATEMENT.isdisjoint(words(text)) and _CONDITIONS.isdisjoint(words(text)):
+    speaks_of = not _STATEMENT.isdisjoint(said := words(text)) or not _CONDITIONS.isdisjoint(said) or _SUBJECT.match(text) is not None
+    if '"' not in text and not may_end(text) and not speaks_of:
         return None
     quotes = _QUOTED.findall(text) if '"' in text else []
     parts = sentences(_QUOTED.sub(_masked(), text) if quotes else text)
+    parts = [each for part in parts for each in _TURN.split(part)] if ", but " in text else parts
     telling = [part for part in parts if not part.isascii() or not clues.isdisjoint(words(part))]
-    if len(telling) < 2 and not quotes and _STATEMENT.isdisjoint(words(text)) and _CONDITIONS.isdisjoint(words(text)):
+    if len(telling) < 2 and not quotes and not speaks_of:
         return None
     if concluded is not None and (not concluded.text or one.search(in_options(concluded.text, options)) is not None):
         return None
@@ -172,7 +178,8 @@ def _claim(masked: str, part: str, options: tuple[str, ...], one: re.Pattern[str
 def _of_another(part: str, asked: str) -> bool:
     """Whether a sentence speaks of a statement about others than the item's, or of the item's statement denied."""
     quoted = _QUOTED.search(part)
-    stated = quoted[0] if quoted is not None else found["stated"] if (found := _STATED.match(part)) is not None else ""
+    found = None if quoted is not None else _STATED.match(part) or _SUBJECT.match(part)
+    stated = quoted[0] if quoted is not None else found["stated"] if found is not None else ""
     if not stated or key(asked) in key(stated):
         return False
     own, told = words(asked), words(stated)

@@ -11,7 +11,7 @@ from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict.phrases import word
 
 _ORDINALS = {"first": "first", "1st": "first", "second": "second", "2nd": "second"}
-_IS_ORDINAL = regex(r"\"?\b([a-z])\b\"? is (?:the )?(first|second|1st|2nd)\b")
+_IS_ORDINAL = regex(r"[\"']?\b([a-z])\b[\"']? (?:is|comes|stands) (?:the )?(first|second|1st|2nd)\b")
 
 
 _PLACES = (
@@ -22,7 +22,8 @@ _PLACES = (
 )
 _SOMEWHERE = (
     r"(?:^|[;,.。、]\s*)(?:(?:and|but|while|und|aber|während|et|mais|y|pero|mientras que|而|但)\s?)?(?:the letter |the )?[\"'][a-z][\"'] ?"
-    r"(?:[^\W\d]+'?\s?){{0,5}}?(?:, )?(?:in |an |en )?{}[^;。.]*[;。.]?"
+    r"(?:[^\W\d]+'?\s?){{0,5}}?(?:, )?(?:in |an |en )?{0}[^;。.]*[;。.]?"
+    r"|[,;]? (?:and|but|while) the {0} (?:letter |one )?(?:is|comes) [\"'][a-z][\"']"
 )
 _ELSEWHERE = {
     "first": regex(_SOMEWHERE.format(f"(?:{_PLACES[1]}|{_PLACES[2]})"), re.I),

@@ -133,7 +133,7 @@ _EXPLAINS = words(
 def of_neither(text: str, pair: tuple[str, ...]) -> bool:
     """Whether a text in English is a sentence that shares no word with either of the two, and explains nothing."""
     told = words(text)
-    if _IN_ENGLISH.isdisjoint(told) or not _EXPLAINS.isdisjoint(told):
+    if not text[:1].isupper() or _IN_ENGLISH.isdisjoint(told) or not _EXPLAINS.isdisjoint(told):
         return False
     said = _content(text)
     return len(said) > 1 and not any(_held(said, _content(sentence)) for sentence in pair)
