@@ -115,7 +115,7 @@ def left(reply: Reply, options: tuple[str, ...], asked: str) -> str | None:
     if known is None:
         return None
     one, says, depends, clues = known
-    speaks_of = not _STATEMENT.isdisjoint(said := words(text)) or not _CONDITIONS.isdisjoint(said) or _SUBJECT.match(text) is not None
+    speaks_of = not _STATEMENT.isdisjoint(spoken := words(text)) or not _CONDITIONS.isdisjoint(spoken) or _SUBJECT.match(text) is not None
     if '"' not in text and not may_end(text) and not speaks_of:
         return None
     quotes = _QUOTED.findall(text) if '"' in text else []
