@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import typer
+from typer import Option
 
 from promptlab.cli.common import Force, RunFolder, say
 from promptlab.nouns import UsageProblem, counted, did_you_mean, full_name
@@ -28,17 +28,16 @@ ExportFormat = Literal["long", "evalstats", "inspect-frame", "dspy"]
 def export(
     run: RunFolder,
     format: Annotated[  # noqa: A002
-        ExportFormat, typer.Option("--format", "-f", help="long, evalstats, inspect-frame: a table of the trials; dspy: a program a task.")
+        ExportFormat, Option("--format", "-f", help="long, evalstats, inspect-frame: a table of the trials; dspy: a program a task.")
     ] = "long",
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="The file (.csv, .jsonl, .parquet), or with dspy the folder; default: next to the run."),
+        Path | None, Option("--out", "-o", help="The file (.csv, .jsonl, .parquet), or with dspy the folder; default: next to the run.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="dspy: the model whose verdicts decide; default: the run's only one.")] = None,
-    task: Annotated[list[str] | None, typer.Option(help="dspy: this task only; may be given several times.")] = None,
-    arm: Annotated[str | None, typer.Option(help="dspy: this arm instead of the one found to help.")] = None,
-    setting: Annotated[str | None, typer.Option(help="dspy, with --arm: the strategy or loop of it, where the run has several.")] = None,
-    base_prompt: Annotated[str | None, typer.Option(help="dspy: this base prompt; default: the run's first.")] = None,
+    model: Annotated[str | None, Option(help="dspy: the model whose verdicts decide; default: the run's only one.")] = None,
+    task: Annotated[list[str] | None, Option(help="dspy: this task only; may be given several times.")] = None,
+    arm: Annotated[str | None, Option(help="dspy: this arm instead of the one found to help.")] = None,
+    setting: Annotated[str | None, Option(help="dspy, with --arm: the strategy or loop of it, where the run has several.")] = None,
+    base_prompt: Annotated[str | None, Option(help="dspy: this base prompt; default: the run's first.")] = None,
     force: Force = False,
 ) -> None:
     """Write a run's trials as a table for other tools, or (dspy) the arm found to help as a program that sends its messages."""
@@ -243,8 +242,8 @@ table(report.arm_table(built))"""
 
 def notebook(
     run: RunFolder,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help=f"The notebook; default: {NAME} in the run folder.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a notebook that is there already.")] = False,
+    out: Annotated[Path | None, Option("--out", "-o", help=f"The notebook; default: {NAME} in the run folder.")] = None,
+    force: Annotated[bool, Option("--force", help="Replace a notebook that is there already.")] = False,
 ) -> None:
     """Write a Jupyter notebook that opens the run: verdicts, charts, an item that flipped, loops, cost. It calls no model."""
     from promptlab.record.store import Run, write_whole

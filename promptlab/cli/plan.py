@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Option
 
 from promptlab.cli.common import (
     LOOKS,
@@ -37,14 +37,13 @@ def plan(
     experiment: ExperimentFile,
     concurrency: Concurrency = 16,
     pilot: Annotated[
-        bool,
-        typer.Option("--pilot", help="First run the baseline twice on 20 items of 3 tasks (paid), and plan with the result."),
+        bool, Option("--pilot", help="First run the baseline twice on 20 items of 3 tasks (paid), and plan with the result.")
     ] = False,
     sequential: Sequential = False,
     batch: Batch = False,
     runs: Runs = Path("runs"),
     allow_code: AllowCode = False,
-    details: Annotated[bool, typer.Option("--details", help="Every table: words of arms and prompts, interim analyses, families.")] = False,
+    details: Annotated[bool, Option("--details", help="Every table: words of arms and prompts, interim analyses, families.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show on one screen what an experiment will ask, cost and be able to see. Sends nothing, unless --pilot is given."""
