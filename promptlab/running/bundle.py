@@ -112,7 +112,6 @@ class Imported(NamedTuple):
     n_new: int
     n_same: int
     n_differ: int
-    n_replaced: int
     n_unusable: int
     """Lines without a request, or with a redacted address: nothing says what they are answers to, so they answer nothing."""
     simulated: bool
@@ -277,7 +276,7 @@ def import_bundle(folder: Path, cache: Cache, replace: bool = False) -> Imported
                 block, n_bytes = {}, 0
         _import_block(block, cache, replace, counts)
     n_new, n_same, n_differ = counts
-    return Imported(n_new, n_same, n_differ, n_differ if replace else 0, n_unusable, simulated)
+    return Imported(n_new, n_same, n_differ, n_unusable, simulated)
 
 
 def _import_block(block: Mapping[str, Exchange], cache: Cache, replace: bool, counts: list[int]) -> None:
@@ -412,10 +411,15 @@ def study_again(run: Run, experiment: Path | None = None, scorer: Scorer | None 
 def rescore(run: Run, study: Study, runs: Path, observe: Callable[[Progress], None]) -> Sweep:
     """A sweep of `study` whose answers all come from the record of `run`; trials that need another answer are left out and counted."""
     with tempfile.TemporaryDirectory(prefix="promptlab-") as folder:
-        answers = Cache(Path(folder))
-        found = of_run(run)
-        while block := list(islice(found, BLOCK)):
-            answers.put_many(block)
-        answers.close()
-        own = {(one.trial, one.key): one.completion for one in own_answers.own_of(run)}
+        own = put_into(Path(folder), run)
         return run_sweep(study, runs, Path(folder), Execution(cache="replay", own=own), observe)
+
+
+def put_into(cache: Path, run: Run) -> dict[tuple[str, str], Completion]:
+    """Put the answers of a run into a cache; those that only one trial has, by its id and their key."""
+    answers = Cache(cache)
+    found = of_run(run)
+    while block := list(islice(found, BLOCK)):
+        answers.put_many(block)
+    answers.close()
+    return {(one.trial, one.key): one.completion for one in own_answers.own_of(run)}
