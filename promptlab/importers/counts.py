@@ -21,17 +21,10 @@ from promptlab.importers.files import File
 from promptlab.importers.results import Options, Reading, Result, Source, listed
 from promptlab.importers.tabular import each_row, read_rows
 from promptlab.importers.values import name_of, refusal, task_name, whole
-from promptlab.nouns import NONE_ARM, UsageProblem
+from promptlab.nouns import NONE_ARM, UsageProblem, shipped_table
 from promptlab.sources.tables import Row, Table
 
-OBVIOUS: Mapping[str, tuple[str, ...]] = {
-    "gained": ("gained", "better", "wins", "won", "improved"),
-    "lost": ("lost", "worse", "losses", "worsened"),
-    "ties": ("ties", "same", "unchanged", "equal", "tied"),
-    "arm": ("arm", "variant", "prompt", "condition", "stimulus", "treatment"),
-    "model": ("model", "model_name", "provider"),
-    "task": ("task", "dataset", "benchmark"),
-}
+OBVIOUS: Mapping[str, Sequence[str]] = shipped_table("columns")["counts"]
 MOST_ITEMS = 1_000_000
 
 

@@ -7,7 +7,6 @@ everything else is a table's. Rows that such a tool renumbers in each run are kn
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from promptlab.importers.cells import inside, read_score
 from promptlab.importers.files import File
 from promptlab.importers.values import common_start, entries, mapping, name_of, number, refusal
-from promptlab.nouns import PACKAGE, UsageProblem, did_you_mean
+from promptlab.nouns import UsageProblem, did_you_mean, shipped_table
 from promptlab.sources.tables import Row, Table
 
 LISTS = ("testCases", "test_cases", "test_results", "testResults", "results", "rows", "data", "samples", "examples", "records", "events")
@@ -47,10 +46,7 @@ class Shape:
     """Columns of several named values each."""
 
 
-SHAPES = tuple(
-    Shape(**{**entry, "needs": tuple(entry["needs"])})
-    for entry in tomllib.loads((PACKAGE / "data" / "shapes.toml").read_text(encoding="utf-8"))["shape"]
-)
+SHAPES = tuple(Shape(**{**entry, "needs": tuple(entry["needs"])}) for entry in shipped_table("shapes")["shape"])
 NOT_SCORES = re.compile(
     r"(?i)(.*[_./ ])?(id|ids|index|idx|nr|no|number|row|seed|epoch|repeat|cluster|tokens?|latency|cost|duration|time|timestamp|length|n|"
     r"created_at|execution_time|temperature|top_p|max_tokens|year|age|retrieved_contexts|reference_contexts|contexts|unnamed: \d+)"

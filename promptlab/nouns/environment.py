@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,9 +17,9 @@ from urllib.parse import urlsplit
 
 from promptlab.nouns.call import Model
 from promptlab.nouns.errors import UsageProblem
-from promptlab.nouns.places import PACKAGE
+from promptlab.nouns.places import shipped_table
 
-_KNOWN = tomllib.loads((PACKAGE / "data" / "variables.toml").read_text(encoding="utf-8"))
+_KNOWN = shipped_table("variables")
 ADDRESSES: Mapping[str, tuple[str, ...]] = {provider: tuple(names) for provider, names in _KNOWN["addresses"].items()}
 """Variables that hold a provider's address, the one that counts first; of other providers it is `PROVIDER_API_BASE`."""
 PUBLIC: Mapping[str, str] = _KNOWN["public"]

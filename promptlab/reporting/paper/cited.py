@@ -102,9 +102,8 @@ def _libraries() -> Mapping[str, str]:
 
 def licences(report: Report) -> Table:
     """Whose the items and texts of the run are, and under which licence."""
-    plan, rows = report.plan, []
-    for task in plan.tasks:
-        rows.append([f"items of {task.name}", f"{task.n_items:,}", task.source or "not recorded", task.licence or UNSTATED])
+    plan = report.plan
+    rows = [[f"items of {t.name}", f"{t.n_items:,}", t.source or "not recorded", t.licence or UNSTATED] for t in plan.tasks]
     by_library: dict[str, list[str]] = {}
     for arm in plan.arms:
         if arm.text and arm.role not in ("loop", "loop_control"):
