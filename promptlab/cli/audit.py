@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from promptlab.cli.common import LOOKS, AllowCode, AsJson, ExperimentFile, Sequential, print_json, print_rows, run_folder, say
+from promptlab.cli.common import AllowCode, AsJson, ExperimentFile, Sequential, load, print_json, print_rows, run_folder, say
 from promptlab.nouns import EXIT_ERROR, UsageProblem
 
 
@@ -62,11 +62,9 @@ def preregister(
     allow_code: AllowCode = False,
 ) -> None:
     """Write design, families, margins, power, exact prompts and hashes before the first call. Its hash is in every later report."""
-    from promptlab.planning.resolve import resolve
     from promptlab.running.registration import Stamp, register
-    from promptlab.sources.spec.user import consent
 
-    study = resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
+    study = load(experiment, allow_code, sequential=sequential)
     asked: dict[Stamp, str | None] = {"rfc3161": rfc3161, "opentimestamps": opentimestamps, "git": "" if git_tag else None}
     done = register(study, to, {kind: where for kind, where in asked.items() if where is not None})
     say(f"registered:    {done.document}")

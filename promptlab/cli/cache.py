@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 from typer import Argument, Option
 
-from promptlab.cli.common import AllowCode, AsJson, ExperimentFile, exit_json, print_rows, say
+from promptlab.cli.common import AllowCode, AsJson, ExperimentFile, exit_json, load, print_rows, say
 from promptlab.nouns import EXIT_INCOMPLETE, FileProblems, PromptlabError, UsageProblem, counted, first_line, inert
 
 if TYPE_CHECKING:
@@ -98,9 +98,7 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Which calls of an experiment are not stored, and how the nearest stored request differs. Sends nothing."""
-    from promptlab.planning.resolve import resolve
     from promptlab.running.replay import explained, replayed
-    from promptlab.sources.spec.user import consent
 
     def wanted(t: Trial) -> bool:
         return (
@@ -110,7 +108,7 @@ def why(
             and (item is None or t.item.id == item)
         )
 
-    study = resolve(experiment, consent=consent(allow_code))
+    study = load(experiment, allow_code)
     n_trials = n_missing = n_stored = 0
     told: list[Replayed] = []
     with _opened("replay", make=True) as found:
@@ -224,11 +222,9 @@ def _of_run(source: Path, to: Path, allow_code: bool) -> _Exported:
 
 
 def _of_experiment(source: Path, to: Path, allow_code: bool) -> _Exported:
-    from promptlab.planning.resolve import resolve
     from promptlab.running import bundle
     from promptlab.running.replay import replayed
     from promptlab.sources.foreign import files_read
-    from promptlab.sources.spec.user import consent
 
     n_missing = 0
 
@@ -239,7 +235,7 @@ def _of_experiment(source: Path, to: Path, allow_code: bool) -> _Exported:
             yield one
 
     with files_read() as found_files:
-        study = resolve(source, consent=consent(allow_code))
+        study = load(source, allow_code)
     files, others = bundle.own_files(study, found_files)
     about = {"experiment": study.experiment.name, "run": study.run_id, "hashes": study.hashes, "elsewhere": others}
     with _opened("replay") as found:

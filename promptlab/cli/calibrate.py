@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
-from promptlab.cli.common import LOOKS, AllowCode, AsJson, ExperimentFile, Sequential, exit_json, print_table, say
+from promptlab.cli.common import AllowCode, AsJson, ExperimentFile, Sequential, exit_json, load, print_table, say
 from promptlab.nouns import UsageProblem, counted
 
 if TYPE_CHECKING:
@@ -46,10 +46,8 @@ def calibrate(
     from promptlab.planning.calibrate import fixed_design, gates
     from promptlab.planning.judge_rates import judged_by
     from promptlab.planning.made_up import Answers
-    from promptlab.planning.resolve import resolve
-    from promptlab.sources.spec.user import consent
 
-    study = resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
+    study = load(experiment, allow_code, sequential=sequential)
     if discordance >= 2 * baseline * (1 - baseline):
         raise UsageProblem(
             f"two runs of a model that is right on {baseline:g} of the items cannot disagree on {discordance:g}; "

@@ -15,6 +15,7 @@ from promptlab.cli import completing
 from promptlab.nouns import UsageProblem, inert, inert_json, run_named
 
 if TYPE_CHECKING:
+    from promptlab.planning.study import Study
     from promptlab.reporting.table import Table
 
 
@@ -49,6 +50,14 @@ def source(given: str | Path) -> Path:
         near = f"did you mean {own[0]!r}?" if own else did_you_mean(path.name, known) or f"known: {', '.join(map(repr, known))}"
         raise UsageProblem(f"{given}: there is no such file, and no experiment of that name comes with promptlab; {near}")
     return known[path.name]
+
+
+def load(experiment: Path, allow_code: bool = False, *, sequential: bool = False) -> Study:
+    """The experiment of a file, its code only with the user's consent; `sequential` plans interim analyses."""
+    from promptlab.planning.resolve import resolve
+    from promptlab.sources.spec.user import consent
+
+    return resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
 
 
 ExperimentFile = Annotated[

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from promptlab.cli.common import (
-    LOOKS,
     AllowCode,
     AsJson,
     Batch,
@@ -21,6 +20,7 @@ from promptlab.cli.common import (
     Runs,
     Sequential,
     exit_json,
+    load,
     print_lines,
     print_table,
     say,
@@ -48,12 +48,10 @@ def plan(
 ) -> None:
     """Show on one screen what an experiment will ask, cost and be able to see. Sends nothing, unless --pilot is given."""
     from promptlab.planning.plan import make_plan, outlook, repriced
-    from promptlab.planning.resolve import resolve
     from promptlab.running.gateway.providers import asked_where
     from promptlab.running.preflight import preflight, requests_of
-    from promptlab.sources.spec.user import consent
 
-    study = resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
+    study = load(experiment, allow_code, sequential=sequential)
     made, priced = make_plan(study), study
     if batch:
         from promptlab.running.batch import at_batch_prices, check_models

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer import Option
 
-from promptlab.cli.common import LOOKS, AllowCode, Batch, Concurrency, ExperimentFile, Force, RunFolder, RunsAnywhere, Sequential, path, say
+from promptlab.cli.common import AllowCode, Batch, Concurrency, ExperimentFile, Force, RunFolder, RunsAnywhere, Sequential, load, path, say
 from promptlab.cli.plan import plan
 from promptlab.cli.report import after_sweep
 from promptlab.nouns import EXIT_INCOMPLETE, EXIT_INTERRUPTED, FileProblems, Scorer, UsageProblem
@@ -35,11 +35,9 @@ Wire = Literal["auto", "litellm", "direct"]
 
 def check(experiment: ExperimentFile, allow_code: AllowCode = False) -> None:
     """Report every problem of an experiment file and its models. Sends nothing; code that it names needs --allow-code."""
-    from promptlab.planning.resolve import resolve
     from promptlab.running.preflight import preflight
-    from promptlab.sources.spec.user import consent
 
-    study = resolve(experiment, consent=consent(allow_code))
+    study = load(experiment, allow_code)
     for note in study.notes:
         say(f"note: {note}")
     found = preflight(study)
@@ -123,18 +121,16 @@ def sweep(
     use: CacheUse = "off" if no_cache else "refresh" if fresh else cache
     from promptlab.cli.view import beside
     from promptlab.nouns import home
-    from promptlab.planning.resolve import resolve
     from promptlab.running.preflight import preflight
     from promptlab.running.progress import Execution, watched
     from promptlab.running.sweep import run_sweep
-    from promptlab.sources.spec.user import consent
 
     execution = Execution(
         concurrency=concurrency, cache=use, wire=wire, max_cost_usd=max_cost, max_tokens=max_tokens, workers=workers,
         ray=engine == "ray", ray_address=ray_address, probe=probe, batch=batch, batch_wait_s=batch_wait or 0,
         allow_keys=tuple(allow_key or ()), force=force,
     )  # fmt: skip
-    study = resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
+    study = load(experiment, allow_code, sequential=sequential)
     _say_first(study)
     for finding in preflight(study, execution) if use != "replay" else ():
         say(str(finding))
