@@ -14,7 +14,22 @@ from typing import Any, cast
 
 from promptlab.design.cross import Design, placebos_of, trials_an_item
 from promptlab.design.loops import described
-from promptlab.nouns import CONTROLS, Arm, Control, Estimate, Hypothesis, Model, Plan, Prompt, Role, Setting, Stimulus, digest, filled
+from promptlab.nouns import (
+    CONTROLS,
+    Arm,
+    Control,
+    Estimate,
+    Hypothesis,
+    Model,
+    Plan,
+    Prompt,
+    Role,
+    Setting,
+    Stimulus,
+    digest,
+    filled,
+    grouped,
+)
 from promptlab.nouns.plan import (
     LookShare,
     Margins,
@@ -184,9 +199,10 @@ def planned_hypotheses(
 
 def stimuli_of(arms: Sequence[PlannedArm]) -> dict[str, tuple[str, ...]]:
     """The arms under test of each library, those of added texts first."""
-    found: dict[str, list[str]] = {}
-    for arm in sorted((arm for arm in arms if arm.role in ("stimulus", "loop")), key=lambda arm: arm.role == "loop"):
-        found.setdefault(arm.library or "", []).append(arm.name)
+    found = grouped(
+        (arm.library or "", arm.name)
+        for arm in sorted((arm for arm in arms if arm.role in ("stimulus", "loop")), key=lambda arm: arm.role == "loop")
+    )
     return {library: tuple(dict.fromkeys(names)) for library, names in found.items()}
 
 

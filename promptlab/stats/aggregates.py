@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from promptlab.nouns import grouped
 from promptlab.stats import laws as st
 from promptlab.stats.agreement import preference_bias
 from promptlab.stats.intervals import Array, Numbers
@@ -87,9 +88,7 @@ def paired_bootstrap(
         raise ValueError(f"all columns of both arms need one row for each item, found lengths {sorted(lengths)}")
     [n] = lengths
     names = list(range(n)) if clusters is None else list(clusters)
-    rows: dict[Hashable, list[int]] = {}
-    for i, name in enumerate(names):
-        rows.setdefault(name, []).append(i)
+    rows = grouped((name, i) for i, name in enumerate(names))
     units = [*rows.values()]
     if len(units) < 2:
         raise ValueError(f"at least two items or clusters are needed, found {len(units)}")

@@ -15,7 +15,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from promptlab.design.defects import SMALL
-from promptlab.nouns import DataMissing, Demo, FileProblems, Item, Scorer, Scoring, ScoringFailed, Task, UsageProblem, counted, together
+from promptlab.nouns import (
+    DataMissing,
+    Demo,
+    FileProblems,
+    Item,
+    Scorer,
+    Scoring,
+    ScoringFailed,
+    Task,
+    UsageProblem,
+    counted,
+    grouped,
+    together,
+)
 from promptlab.nouns.errors import did_you_mean
 from promptlab.nouns.typed import filled
 from promptlab.scoring.assertions import Part, assertion, combined
@@ -358,9 +371,7 @@ def _notes(task: Task) -> list[str]:
         notes.append(f"{echoes} of {n} inputs are right when they are only repeated")
     if failed := [score for score in echoed if isinstance(score, str)]:
         notes.append(f"{len(failed)} of {n} inputs get no score when they are only repeated; the first: {failed[0]}")
-    answers: dict[str, list[tuple[str, ...]]] = {}
-    for item in items:
-        answers.setdefault(item.input, []).append(item.targets)
+    answers = grouped((item.input, item.targets) for item in items)
     repeated = [wanted for wanted in answers.values() if len(wanted) > 1]
     if repeated:
         differ = sum(len(set(wanted)) > 1 for wanted in repeated)
