@@ -15,24 +15,8 @@ import promptlab
 from promptlab.importers.pairing import Paired
 from promptlab.importers.results import Options, Reading, Result
 from promptlab.importers.values import without_keys
-from promptlab.nouns import (
-    CallRow,
-    Control,
-    Frame,
-    Item,
-    Manifest,
-    ModelAsked,
-    RunProblem,
-    Setting,
-    Tally,
-    Task,
-    TrialRow,
-    counted,
-    digest,
-    digest_of_text,
-    plain_json,
-    shared,
-)  # fmt: skip
+from promptlab.nouns import CallRow, Control, Frame, Item, Manifest, ModelAsked, RunProblem, Setting, Tally, Task, TrialRow, counted, shared
+from promptlab.nouns.identity import digest, digest_of_text, plain_json
 from promptlab.nouns.plan import Counts, Margins, Plan, PlannedArm, PlannedModel, PlannedTask
 from promptlab.nouns.redact import known_secrets, redact, redact_known
 from promptlab.record.store import RunWriter, frozen_plan, now

@@ -14,22 +14,7 @@ from typing import Any, cast
 
 from promptlab.design.cross import Design, placebos_of, trials_an_item
 from promptlab.design.loops import described
-from promptlab.nouns import (
-    CONTROLS,
-    Arm,
-    Control,
-    Estimate,
-    Hypothesis,
-    Model,
-    Plan,
-    Prompt,
-    Role,
-    Setting,
-    Stimulus,
-    digest,
-    filled,
-    grouped,
-)
+from promptlab.nouns import Arm, Estimate, Hypothesis, Model, Plan, Prompt, Setting, Stimulus, digest, filled, grouped
 from promptlab.nouns.plan import (
     LookShare,
     Margins,
@@ -44,26 +29,16 @@ from promptlab.nouns.plan import (
     PowerRow,
 )
 from promptlab.nouns.setting import level_words
+from promptlab.nouns.words import CONTROLS, Control, Role
 from promptlab.planning.earlier import with_earlier
 from promptlab.planning.price import counts, estimates, parts
 from promptlab.planning.size import Size
 from promptlab.planning.study import Study
 from promptlab.sources.spec.experiment import Experiment
 from promptlab.sources.tokens import n_tokens
-from promptlab.stats import (
-    FUTILITY,
-    LEVEL,
-    MOST,
-    Screening,
-    expected_share,
-    hypotheses,
-    likely,
-    look_plan,
-    min_discordant,
-    planned_drift,
-    repeated_bound,
-)
+from promptlab.stats import LEVEL, MOST, Screening, expected_share, hypotheses, likely, min_discordant, planned_drift, repeated_bound
 from promptlab.stats.contrasts import completed
+from promptlab.stats.looks import FUTILITY, look_plan
 
 DISCORDANCE = (0.10, 0.20)
 TAU = 0.02

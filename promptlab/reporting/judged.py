@@ -21,17 +21,8 @@ from promptlab.nouns import Comparison, Plan, Verdict, contrast_of, counted, fam
 from promptlab.record.ratings import Rating
 from promptlab.reporting.people import Tables, differences, doubts, drawn, judgings, people, rated, rater_tables
 from promptlab.scoring.rules import SCORINGS
-from promptlab.stats import (
-    Anchored,
-    Labels,
-    adjust,
-    anchored,
-    control_failed,
-    interval,
-    item_tables,
-    p_figure,
-    points,
-)
+from promptlab.stats import adjust, interval, item_tables, p_figure, points
+from promptlab.stats.judging import Anchored, Labels, anchored, control_failed
 
 ANCHORED = "prediction-powered t"
 """The method of a comparison that rests on labels by people."""

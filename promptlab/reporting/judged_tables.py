@@ -19,15 +19,8 @@ from promptlab.reporting.raters import rater_table
 from promptlab.reporting.table import Plain, Table, table
 from promptlab.scoring.assertions import words_of
 from promptlab.scoring.echo import repeats
-from promptlab.stats import (
-    bradley_terry,
-    cohen_kappa,
-    interval,
-    item_tables,
-    label_effect,
-    length_adjusted,
-    points,
-)
+from promptlab.stats import cohen_kappa, interval, item_tables, points
+from promptlab.stats.judging import bradley_terry, label_effect, length_adjusted
 
 LABELS = (20, 30, 60, 100, 200)
 MAY_BE_LENGTH = "length may explain it"

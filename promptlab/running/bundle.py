@@ -33,23 +33,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import promptlab
-from promptlab.nouns import (
-    FINISH_OUTCOMES,
-    MARK,
-    Call,
-    CallRow,
-    Completion,
-    ModelAsked,
-    Scorer,
-    UsageProblem,
-    digest,
-    finish_word,
-    home,
-    row_of,
-    shipped,
-)
+from promptlab.nouns import MARK, Call, CallRow, Completion, ModelAsked, UsageProblem, digest, home, row_of, shipped
 from promptlab.nouns.errors import FileProblems, Problem, RunProblem
 from promptlab.nouns.places import PACKAGE
+from promptlab.nouns.words import FINISH_OUTCOMES, Scorer, finish_word
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study
 from promptlab.record.store import Run, write_whole

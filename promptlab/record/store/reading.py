@@ -20,21 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from promptlab.nouns import (
-    CALL_COLUMNS,
-    ITEM_COLUMNS,
-    READABLE,
-    TRIAL_COLUMNS,
-    BatchPart,
-    Manifest,
-    Plan,
-    RunProblem,
-    did_you_mean,
-    digest,
-    look_rows,
-    readable,
-    runs_folder,
-)
+from promptlab.nouns import READABLE, BatchPart, Manifest, Plan, RunProblem, did_you_mean, digest, look_rows, readable, runs_folder
+from promptlab.nouns.record import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.typed import typed
 from promptlab.record.store.bounds import check_bounds
 from promptlab.record.store.files import (

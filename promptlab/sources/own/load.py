@@ -15,21 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from promptlab.design.defects import SMALL
-from promptlab.nouns import (
-    DataMissing,
-    Demo,
-    FileProblems,
-    Item,
-    Scorer,
-    Scoring,
-    ScoringFailed,
-    Task,
-    UsageProblem,
-    counted,
-    grouped,
-    together,
-)
-from promptlab.nouns.errors import did_you_mean
+from promptlab.nouns import Demo, Item, Scorer, Scoring, Task, counted, grouped, together
+from promptlab.nouns.errors import DataMissing, FileProblems, ScoringFailed, UsageProblem, did_you_mean
 from promptlab.nouns.typed import filled
 from promptlab.scoring.assertions import Part, assertion, combined
 from promptlab.scoring.code import Code, Consent, found
