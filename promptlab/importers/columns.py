@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from promptlab.importers.cells import cell_text
-from promptlab.importers.results import listed
-from promptlab.nouns import UsageProblem, did_you_mean, shipped_table
+from promptlab.nouns import UsageProblem, did_you_mean, listed, shipped_table
 from promptlab.sources.tables import Table
 
 OBVIOUS: Mapping[str, Sequence[str]] = shipped_table("columns")["results"]

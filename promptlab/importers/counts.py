@@ -18,10 +18,10 @@ from promptlab.importers.cells import cell_text
 from promptlab.importers.columns import chosen_columns
 from promptlab.importers.doubts import without_totals
 from promptlab.importers.files import File
-from promptlab.importers.results import Options, Reading, Result, Source, listed
+from promptlab.importers.results import Options, Reading, Result, Source
 from promptlab.importers.tabular import each_row, read_rows
 from promptlab.importers.values import name_of, refusal, task_name, whole
-from promptlab.nouns import NONE_ARM, UsageProblem, shipped_table
+from promptlab.nouns import NONE_ARM, UsageProblem, listed, shipped_table
 from promptlab.sources.tables import Row, Table
 
 OBVIOUS: Mapping[str, Sequence[str]] = shipped_table("columns")["counts"]

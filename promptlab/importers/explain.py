@@ -10,10 +10,10 @@ from typing import Any
 
 from promptlab.importers.importing import READERS, kind_of_all, read_as, read_files
 from promptlab.importers.pairing import pair
-from promptlab.importers.results import Kind, Options, Reading, listed
+from promptlab.importers.results import Kind, Options, Reading
 from promptlab.importers.shapes import shaped
 from promptlab.importers.tabular import read_rows
-from promptlab.nouns import PromptlabError
+from promptlab.nouns import PromptlabError, listed
 
 COMMON = ("baseline", "placebo", "arms", "drop", "scale", "lower-is-better", "all-asked", "force")
 

@@ -11,21 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptlab.importers.files import Archive, File, parsed
-from promptlab.importers.results import (
-    BY_MODEL,
-    Described,
-    Options,
-    Reading,
-    Result,
-    Source,
-    compare_models,
-    listed,
-    places,
-    quoted,
-    unnamed,
-)
+from promptlab.importers.results import BY_MODEL, Described, Options, Reading, Result, Source, compare_models, places, quoted, unnamed
 from promptlab.importers.values import entries, mapping, name_of, number, refusal, sampling, secrets_in, short, task_name, text, whole
-from promptlab.nouns import Outcome, UsageProblem, did_you_mean, digest
+from promptlab.nouns import Outcome, UsageProblem, did_you_mean, digest, listed
 
 LETTERS: Mapping[str, float] = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0, "true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 STOPPED: Mapping[str, Outcome] = {"max_tokens": "truncated", "model_length": "truncated", "content_filter": "refused"}

@@ -15,21 +15,9 @@ from typing import Any
 
 from promptlab.importers.cells import as_messages
 from promptlab.importers.files import File, json_lines, parsed, read_file
-from promptlab.importers.results import (
-    BY_MODEL,
-    Described,
-    Options,
-    Place,
-    Reading,
-    Result,
-    Source,
-    compare_models,
-    listed,
-    places,
-    unnamed,
-)
+from promptlab.importers.results import BY_MODEL, Described, Options, Place, Reading, Result, Source, compare_models, places, unnamed
 from promptlab.importers.values import entries, mapping, name_of, number, refusal, sampling, secrets_in, task_name, text
-from promptlab.nouns import FileProblems, UsageProblem, did_you_mean
+from promptlab.nouns import FileProblems, UsageProblem, did_you_mean, listed
 
 NAMED = re.compile(r"samples_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\dT\d\d[-:]\d\d[-:]\d\d(?:\.\d+)?))?\Z")
 MODEL_ARGUMENT = re.compile(r"(?:^|,)(?:pretrained|model)=([^,]+)")

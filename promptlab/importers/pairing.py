@@ -11,9 +11,9 @@ from pathlib import Path
 
 from promptlab.importers.files import File
 from promptlab.importers.identity import asked_again, by_content
-from promptlab.importers.results import Options, Reading, Result, listed
+from promptlab.importers.results import Options, Reading, Result
 from promptlab.importers.values import common_start, less_may_be_better, refusal
-from promptlab.nouns import AA_ARM, NONE_ARM, Item, PlannedArm, Role, UsageProblem, as_read, did_you_mean, together
+from promptlab.nouns import AA_ARM, NONE_ARM, Item, PlannedArm, Role, UsageProblem, as_read, did_you_mean, listed, together
 
 BASELINES = ("none", "baseline", "original", "control", "default")
 PER_DRAW = ("seed",)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from promptlab.importers.files import File
 from promptlab.importers.values import common_start, name_of, short, task_name
-from promptlab.nouns import Outcome, UsageProblem
+from promptlab.nouns import Outcome, UsageProblem, listed
 
 Kind = Literal["auto", "promptfoo", "inspect", "lm-eval", "table", "counts"]
 KINDS: tuple[Kind, ...] = ("auto", "promptfoo", "inspect", "lm-eval", "table", "counts")
@@ -129,12 +129,6 @@ class Options:
     force: bool = False
     all_asked: bool = False
     """Items that only one arm holds were never asked of the other; without it they are missing answers."""
-
-
-def listed(names: Sequence[object], most: int = 8) -> str:
-    """Names as a message quotes them, cut after `most`."""
-    shown = [repr(str(name))[:80] for name in names[:most]]
-    return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def quoted(text: str) -> str:

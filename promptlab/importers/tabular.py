@@ -11,10 +11,10 @@ from promptlab.importers.cells import as_messages, cell, cell_text, plain, read_
 from promptlab.importers.columns import OBVIOUS, chosen_columns
 from promptlab.importers.doubts import doubtful, without_totals
 from promptlab.importers.files import File, parsed
-from promptlab.importers.results import Options, Reading, Result, Source, arm_names_for, files_named, listed, quoted
+from promptlab.importers.results import Options, Reading, Result, Source, arm_names_for, files_named, quoted
 from promptlab.importers.shapes import Shaped, affix, candidates, document_table, shaped, wide_arms
 from promptlab.importers.values import known_by, less_may_be_better, name_of, number, refusal, short, task_name, text, whole
-from promptlab.nouns import FileProblems, Outcome, Problem, UsageProblem, did_you_mean
+from promptlab.nouns import FileProblems, Outcome, Problem, UsageProblem, did_you_mean, listed
 from promptlab.sources.tables import READERS, Row, Table, read_sheet
 
 T = TypeVar("T")

@@ -10,17 +10,7 @@ import pandas as pd
 
 from promptlab.nouns import BENCHMARKS, NONE_ARM, UsageProblem, counted
 from promptlab.reporting.prepared import Store, records
-from promptlab.reporting.replicate import (
-    SAME,
-    Cell,
-    Held,
-    Paper,
-    ReplicationReport,
-    TaskMeans,
-    benchmarks_of,
-    beside_paper,
-    stimuli_of,
-)
+from promptlab.reporting.replicate import SAME, Cell, Held, Paper, ReplicationReport, TaskMeans, benchmarks_of, beside_paper, stimuli_of
 from promptlab.reporting.table import Table
 from promptlab.reporting.words import or_unknown, verdict
 from promptlab.stats import Place, cluster_mean, interval, points
