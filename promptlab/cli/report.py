@@ -12,7 +12,7 @@ from typer import Argument, Option
 
 from promptlab.cli import completing
 from promptlab.cli.common import AsJson, Force, RunFolder, Runs, exit_json, print_table, run_folder, say, show
-from promptlab.nouns import RunProblem, Scorer, UsageProblem, flat
+from promptlab.nouns import RunProblem, Scorer, UsageProblem, flat, grouped
 from promptlab.nouns.words import counted
 
 if TYPE_CHECKING:
@@ -291,10 +291,8 @@ def replicate(
         here = " and ".join(f"{our:+.1f} % with {words}" for our, words in both if our is not None)
         said = f"the abstract says {theirs:.2f} %, from the best sentences, chosen on the test items; the same arithmetic gives here"
         say(f"{BENCHMARKS[benchmark]}: {said} {here or 'nothing, for no baseline is above 0'}.")
-    where: dict[str, list[str]] = {}
-    for c in found.cells:
-        for what in c.deviations:
-            where.setdefault(what, []).append(f"{c.model}, {BENCHMARKS[c.benchmark]}, {c.base_prompt}, {c.shots} examples")
+    named = ((c, f"{c.model}, {BENCHMARKS[c.benchmark]}, {c.base_prompt}, {c.shots} examples") for c in found.cells)
+    where = grouped((what, name) for c, name in named for what in c.deviations)
     for names in dict.fromkeys(map(tuple, where.values())):
         place = "everywhere" if len(names) == len(found.cells) else "; ".join(names)
         say(f"Differs from the paper, {place}: {'; '.join(what for what, of in where.items() if tuple(of) == names)}.")

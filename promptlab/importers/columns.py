@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from promptlab.importers.cells import cell_text
-from promptlab.nouns import UsageProblem, did_you_mean, listed, shipped_table
+from promptlab.nouns import UsageProblem, did_you_mean, grouped, listed, shipped_table
 from promptlab.sources.tables import Table
 
 OBVIOUS: Mapping[str, Sequence[str]] = shipped_table("columns")["results"]
@@ -25,9 +24,7 @@ def chosen_columns(
         found[what] = column
     if shaped_as is not None:
         found = {what: column for what, column in shaped_as.items() if column not in found.values()} | found
-    by_name: dict[str, list[str]] = defaultdict(list)
-    for column in table.columns:
-        by_name[column.strip().lower()].append(column)
+    by_name = grouped((column.strip().lower(), column) for column in table.columns)
     guesses = []
     for what, names in {**obvious, **FURTHER}.items():
         if shaped_as and what in ("item", "answer", "prompt"):

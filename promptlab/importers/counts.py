@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +20,7 @@ from promptlab.importers.files import File
 from promptlab.importers.results import Options, Reading, Result, Source
 from promptlab.importers.tabular import each_row, read_rows
 from promptlab.importers.values import name_of, refusal, task_name, whole
-from promptlab.nouns import NONE_ARM, UsageProblem, listed, shipped_table
+from promptlab.nouns import NONE_ARM, UsageProblem, grouped, listed, shipped_table
 from promptlab.sources.tables import Row, Table
 
 OBVIOUS: Mapping[str, Sequence[str]] = shipped_table("columns")["counts"]
@@ -69,9 +68,7 @@ def read(files: Sequence[File], options: Options) -> Reading:
     clustered = "cluster" in options.columns
     model = f"{len(models)} models pooled"
     results: list[Result] = []
-    blocks: dict[tuple[str, str], list[Counts]] = defaultdict(list)
-    for line in lines:
-        blocks[(line.model, line.task)].append(line)
+    blocks = grouped(((line.model, line.task), line) for line in lines)
     for (name, task), block in blocks.items():
         results += _made_up(file, block, model if pooled else name, task, f"{name} #" if pooled else "#", clustered)
     return Reading(

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Contrast, Plan
+from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Contrast, Plan, grouped
 from promptlab.record.ratings import Rating
 from promptlab.scoring.judged import COMBINED, Judging, judging_of
 from promptlab.stats import ItemTable, item_tables, krippendorff_alpha
@@ -53,10 +53,7 @@ class People:
 
 def means(of_each: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """The mean of what several raters say of each thing."""
-    found: dict[str, list[float]] = {}
-    for said in of_each:
-        for name, value in said.items():
-            found.setdefault(name, []).append(value)
+    found = grouped((name, value) for said in of_each for name, value in said.items())
     return {name: sum(values) / len(values) for name, values in found.items()}
 
 
