@@ -16,7 +16,7 @@ from promptlab.record.store import Run, runs_in
 from promptlab.reporting.build import Report, build
 from promptlab.reporting.checked import failures
 from promptlab.reporting.pair import Side, pairs_of, shared_items
-from promptlab.reporting.summary import SummaryRow, summaries
+from promptlab.reporting.summary import summaries
 from promptlab.reporting.table import Table, table
 from promptlab.stats import LEAST_ITEMS, Pairs, infer, interval, item_tables, points
 
@@ -112,7 +112,7 @@ def _entries(run: Run, report: Report) -> list[Entry]:
         today = next((row for row in summary.rows if row.incumbent), None)
         others = {arm.name for arm in report.plan.earlier.arms} if report.plan.earlier else set()
         own = (row for row in summary.rows if row.diff is not None and not {row.text_of, row.prompt} & others)
-        best = max(own, key=_gain, default=None)
+        best = max(own, key=lambda row: row.diff or 0.0, default=None)
         asked, served = run.manifest.models.get(summary.model), ", ".join(run.manifest.served.get(summary.model, ()))
         asked_name = asked.litellm_name if asked else ""
         found.append(
@@ -126,10 +126,6 @@ def _entries(run: Run, report: Report) -> list[Entry]:
             )
         )  # fmt: skip
     return found
-
-
-def _gain(row: SummaryRow) -> float:
-    return row.diff or 0.0
 
 
 CACHED = "not sent again: its answers came from the cache"
