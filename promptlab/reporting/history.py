@@ -18,6 +18,7 @@ from promptlab.reporting.checked import failures
 from promptlab.reporting.pair import Side, pairs_of, shared_items
 from promptlab.reporting.summary import summaries
 from promptlab.reporting.table import Table, table
+from promptlab.reporting.words import shown_number
 from promptlab.stats import LEAST_ITEMS, Pairs, infer, interval, item_tables, points
 
 ALPHA = 0.05
@@ -188,18 +189,15 @@ def history_table(entries: Sequence[Entry]) -> Table:
     rows = [
         [
             e.begun[:16].replace("T", " "), e.run + ("" if e.state == "complete" else f" ({e.state})"),
-            f"{e.version}{' (SIMULATED)' if e.simulated else ''}", e.incumbent, str(e.n_items), _share(e.score),
-            "-" if e.low is None or e.high is None else f"{_share(e.low)} to {_share(e.high)}", e.best or "-",
+            f"{e.version}{' (SIMULATED)' if e.simulated else ''}", e.incumbent, str(e.n_items),
+            shown_number(e.score, "{:.1f}", 100), "-" if e.low is None or e.high is None else f"{100 * e.low:.1f} to {100 * e.high:.1f}",
+            e.best or "-",
             "-" if e.diff is None else f"{e.verdict or ''} {points(e.diff)} ({interval(e.diff_low, e.diff_high)})".strip(), _words(e.drift),
         ]
         for e in entries
     ]  # fmt: skip
     heads = ("begun", "run", "model", "runs today", "items", "score, %", "95 %", "best", "difference", "against the run before")
     return table("Runs of one question", NOTE, heads, rows)
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
 
 
 def _words(drift: Drift | None) -> str:

@@ -48,7 +48,7 @@ from promptlab.running.replay import Replayed
 from promptlab.running.sweep import Sweep, run_sweep
 from promptlab.running.trial_rows import completion_in
 from promptlab.scoring.code import Consent
-from promptlab.sources.foreign import json_value, lines_of, read_bytes
+from promptlab.sources.foreign import json_value, lines_of, read_bytes, sha256_of
 from promptlab.strategies.loop import DRAWS_A_ROUND
 
 FORMAT = 1
@@ -215,7 +215,9 @@ def _write(
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     names = sorted([EXPERIMENT, *shards, *beside])
-    files: dict[str, dict[str, Any]] = {name: {"bytes": (folder / name).stat().st_size, "sha256": _sha256(folder / name)} for name in names}
+    files: dict[str, dict[str, Any]] = {
+        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)} for name in names
+    }
     for name in set(beside) - {own_answers.FILE}:
         files[name]["own"] = True
     counts = {"answers": len(seen), "without_request": n_without, "answered_otherwise": n_otherwise}
@@ -324,7 +326,7 @@ def _problems_of(path: Path, listed: Mapping[str, Any]) -> list[Problem]:
     size = path.stat().st_size
     if size > limit:
         return [Problem(path, None, f"{size:,} bytes, and no more than {limit:,} are read; do not import this bundle")]
-    if size != listed.get("bytes") or _sha256(path) != listed.get("sha256"):
+    if size != listed.get("bytes") or sha256_of(path) != listed.get("sha256"):
         return [Problem(path, None, "not what the manifest says (bytes or SHA-256 differ): changed since the export; get it again")]
     if path.name == EXPERIMENT or (listed.get("own") is True and path.name != own_answers.FILE):
         return []
@@ -369,11 +371,6 @@ def _exchange(row: Any) -> Exchange:  # noqa: ANN401 (whatever the file holds)
     if known == "error" or (known != "ok" and completion.outcome in ("ok", "empty")):
         raise ValueError(f"the outcome is not what the finish reason {completion.finish_reason!r} says")
     return Exchange(key, completion, request)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def study_again(run: Run, experiment: Path | None = None, scorer: Scorer | None = None, consent: Consent | None = None) -> Study:

@@ -92,12 +92,12 @@ def text_of(path: Path) -> str:
     return decoded(path, content_of(path))
 
 
-def csv_form(head: str, suffix: str, known: str = ",;\t|") -> tuple[str, int]:
+def csv_form(head: str, suffix: str) -> tuple[str, int]:
     """The text between the cells of a table by its first line, and how many characters go before it: Excel's `sep=;`."""
     if named := re.fullmatch(r'"?sep=(.)"?\r?\n?', head):
         return named[1], len(head)
     bare = re.sub(r'"[^"]*"', "", head)
-    return "\t" if suffix == ".tsv" else max(known, key=bare.count), 0
+    return "\t" if suffix == ".tsv" else max(",;\t|", key=bare.count), 0
 
 
 def csv_rows(path: Path, lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -426,10 +426,10 @@ def dataset_files(name: str, config: str, split: str, revision: str | None = Non
     return found, str(info.sha)
 
 
-def dataset_splits(name: str, endpoint: str | None = None) -> list[tuple[str, str]]:
+def dataset_splits(name: str) -> list[tuple[str, str]]:
     """The configurations and splits of a dataset of the hub, in their order; DataMissing as of `dataset_files`."""
     with _told(f"the dataset {name!r}"):
-        return _splits(s.rfilename for s in _hub(endpoint).dataset_info(name, revision=PARQUET_BRANCH).siblings or ())
+        return _splits(s.rfilename for s in _hub(None).dataset_info(name, revision=PARQUET_BRANCH).siblings or ())
 
 
 def _splits(paths: Iterable[str]) -> list[tuple[str, str]]:
