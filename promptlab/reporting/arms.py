@@ -9,8 +9,7 @@ from promptlab.nouns import counted
 from promptlab.reporting.build import Report
 from promptlab.reporting.decide import Kind, lines, needed
 from promptlab.reporting.rows import CONTRAST, PLACE, named
-from promptlab.reporting.table import Table, table
-from promptlab.reporting.words import shown_number
+from promptlab.reporting.table import Table, shown_number, table
 from promptlab.stats import ArmRow, Extra, Interval, chance, decided, interval, p_text, points
 
 DECISION_NOTE = (

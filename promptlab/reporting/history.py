@@ -17,8 +17,7 @@ from promptlab.reporting.build import Report, build
 from promptlab.reporting.checked import failures
 from promptlab.reporting.pair import Side, pairs_of, shared_items
 from promptlab.reporting.summary import summaries
-from promptlab.reporting.table import Table, table
-from promptlab.reporting.words import shown_number
+from promptlab.reporting.table import Table, shown_number, table
 from promptlab.stats import LEAST_ITEMS, Pairs, infer, interval, item_tables, points
 
 ALPHA = 0.05

@@ -14,8 +14,7 @@ from promptlab.reporting.causes import UNITS, causes
 from promptlab.reporting.decide import DECISIVE
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.reporting.suites import CAVEAT
-from promptlab.reporting.table import Table, table
-from promptlab.reporting.words import shown_number
+from promptlab.reporting.table import Table, shown_number, table
 from promptlab.stats import BestRow, ByStimulusRow, ComponentRow, Protocol, ProtocolRow, SpreadRow, interval, p_text, points
 from promptlab.stats.sentences import p_figure
 

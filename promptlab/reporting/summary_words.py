@@ -10,8 +10,7 @@ from promptlab.nouns.words import tallied
 from promptlab.reporting.build import Report
 from promptlab.reporting.decide import about
 from promptlab.reporting.summary import OPEN, Summary, SummaryRow
-from promptlab.reporting.table import Table, table
-from promptlab.reporting.words import shown_number
+from promptlab.reporting.table import Table, shown_number, table
 from promptlab.stats import chance, points
 
 HEADS = (

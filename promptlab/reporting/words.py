@@ -50,11 +50,6 @@ def percent(value: float | None) -> str:
     return "n/a" if value is None or math.isnan(value) else f"{100 * value:.1f} %"
 
 
-def shown_number(value: float | None, form: str, scale: float = 1.0) -> str:
-    """A number as `form` writes it, or a dash."""
-    return "-" if value is None else form.format(scale * value)
-
-
 def or_unknown(value: object, form: str = "{}") -> str:
     """The value, or `unknown` where there is none."""
     if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA:
