@@ -36,10 +36,9 @@ from promptlab.sources.tokens import n_tokens
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A task of the user's own, the files that it came from, and what there is to know about it."""
+    """A task of the user's own, and what there is to know about it."""
 
     task: Task
-    paths: tuple[Path, ...]
     notes: tuple[str, ...]
     code: tuple[Code, ...] = ()
     """The functions that it names as metric or assertion."""
@@ -55,7 +54,7 @@ def load_own(path: Path, consent: Consent | None = None, beside: Sequence[Path] 
     """
     if path.suffix.lower() == ".json":
         task, notes = load_task_json(path)
-        return Own(task, (path,), notes)
+        return Own(task, notes)
     if path.suffix.lower() in READERS:
         raise FileProblems.one(path, _suggested(path))
     spec, document = load(path, TaskFile)
@@ -96,7 +95,7 @@ def load_own(path: Path, consent: Consent | None = None, beside: Sequence[Path] 
         own=scoring,
     )
     notes = tuple(code.refused for code in codes if code.refused)
-    return Own(task, (path, *(table.path for table in tables)), notes, tuple(codes), parts, tuple(spec.examples))
+    return Own(task, notes, tuple(codes), parts, tuple(spec.examples))
 
 
 def _own_scoring(
