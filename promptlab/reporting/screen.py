@@ -14,7 +14,8 @@ from promptlab.reporting.build import Report, looks_words, unwhole, waiting
 from promptlab.reporting.decide import NO_NEUTRAL, NOT_ASKED, cautions
 from promptlab.reporting.judged import basis
 from promptlab.reporting.summary import OPEN, Summary, SummaryRow, summaries
-from promptlab.reporting.summary_words import axis_of, head_words, lost_words, percent_range, shown_number, status_words, verdict_words
+from promptlab.reporting.summary_words import axis_of, head_words, lost_words, percent_range, status_words, verdict_words
+from promptlab.reporting.table import shown_number
 from promptlab.stats import chance, points
 
 GAP = 2
