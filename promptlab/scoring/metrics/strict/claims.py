@@ -37,7 +37,7 @@ _CONCLUDES = regex(
 _SUPPOSES = regex(
     r"\b(?:if|unless|would|could|may|might|some|many|people|others|at first|seems?|although|though|while|whether|wenn|falls|würde"
     r"|könnte|manche|viele|obwohl|si|serait|pourrait|certains|sería|podría|algunos|muchos|aunque)\b"
-    r"|如果|若|可能|有人|虽然|もし|かも|場合|만약|수도|경우",
+    r"|如果|若|可能|有人|虽然|もし|かも|場合|만약|수도|경우|려면|다면|라면|もし|ためには|要想|若要",
     re.I,
 )
 """What a sentence has that only supposes, grants, or reports what others say."""
