@@ -120,7 +120,7 @@ def settles_nothing(text: str, options: tuple[str, ...] | None) -> str:
 def _left_open(text: str, options: tuple[str, ...]) -> bool:
     """Whether a reply that concludes nothing ends by saying that it is unclear which one of the options it is."""
     open_ones = [name for option in options if (name := key(option).replace(" ", "")) in _SAYS_OPEN]
-    if any(name != "ambiguous" or name in words(text) for name in open_ones) or (found := _LEFT_OPEN.search(text)) is None:
+    if any(name != "ambiguous" or name in words(text) for name in open_ones) or (found := _LEFT_OPEN.search(text[-400:])) is None:
         return False
     if found["who"] and not any(" " in option for option in options):
         return False

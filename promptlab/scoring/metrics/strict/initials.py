@@ -22,12 +22,12 @@ _PLACES = (
 )
 _SOMEWHERE = (
     r"(?:^|[;,.。、]\s*)(?:(?:and|but|while|und|aber|während|et|mais|y|pero|mientras que|而|但)\s?)?(?:the letter |the )?[\"'][a-z][\"'] ?"
-    r"(?:[^\W\d]+'?\s?){{0,5}}?(?:, )?(?:in |an |en )?{0}[^;。.]*[;。.]?"
+    r"(?:(?!{1})[^;.。\"'\n]){{0,40}}?{0}[^;。.]*[;。.]?"
     r"|[,;]? (?:and|but|while) the {0} (?:letter |one )?(?:is|comes) [\"'][a-z][\"']"
 )
 _ELSEWHERE = {
-    "first": regex(_SOMEWHERE.format(f"(?:{_PLACES[1]}|{_PLACES[2]})"), re.I),
-    "second": regex(_SOMEWHERE.format(f"(?:{_PLACES[0]}|{_PLACES[2]})"), re.I),
+    "first": regex(_SOMEWHERE.format(f"(?:{_PLACES[1]}|{_PLACES[2]})", _PLACES[0]), re.I),
+    "second": regex(_SOMEWHERE.format(f"(?:{_PLACES[0]}|{_PLACES[2]})", _PLACES[1]), re.I),
 }
 """What a reply says of a letter in another place than the requested one: '"a" only comes third'."""
 
