@@ -137,7 +137,7 @@ def _sentences(asked: str) -> tuple[tuple[str, ...], re.Pattern[str] | None]:
         r"|\bthe {place}(?: one| sentence| statement| event)?\b|\b{place} (?:one|sentence|statement|event)\b"
     )
     each = (
-        rf"(?P<o{i}>(?:\b(?:sentence|statement) {i + 1}\W*)?[\"'(]*{_loosely(found[i + 1])}[\"')]*"
+        rf"(?P<o{i}>(?:\b(?:sentence|statement) {i + 1}\W*)?[\"'(]{{0,3}}{_loosely(found[i + 1])}[\"')]*"
         rf"|{numbered.format(n=i + 1, place=place, word=word, east=east, korean=korean)})"
         for i, (place, word, east, korean) in enumerate(
             (("(?:first|former)", "one", "[1一]", "첫"), ("(?:second|latter)", "two", "[2二]", "두"))
