@@ -29,6 +29,7 @@ from promptlab.scoring.metrics.strict import (
     phrases,
     polarity,
     replies,
+    series,
 )
 from promptlab.sources.tasks import load_task, task_names
 
@@ -117,7 +118,8 @@ def test_checks_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         (denials, "_may_say_others", lambda _: True), (phrases, "_MEAN", _Everything()), (phrases, "_may_fit", lambda _: True),
         (phrases, "_may_be_alike", lambda _: True), (phrases, "_FORMS", ("",)), (polarity, "_may_stand_alone", lambda _: lambda _: True),
         (replies, "longest", lambda _: 10_000),
-        (phrases, "longest", lambda _: 10_000), (options, "_PART", ALWAYS), (bigbench, "_SAYS_REACH", 10_000),
+        (phrases, "longest", lambda _: 10_000), (options, "_PART", ALWAYS), (series, "_MARKING", _Everything()),
+        (bigbench, "_SAYS_REACH", 10_000),
         (conclusions, "_OTHERS", ("",)), (conclusions, "western", lambda _: False),
         (conclusions, "_ENDS_ONE", ALWAYS), (figures, "_BARS", _Everything()), (figures, "_may_label", lambda _: True),
         (figures, "_SAYS", frozenset()), (figures, "_LEADS", _Everything()), (notations, "_MONTHS", _Everything()),
