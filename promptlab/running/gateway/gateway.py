@@ -196,6 +196,9 @@ class Gateway:
                     probation.answered()
                     return self._completion(call, effective, reply, attempt, self._heard_at - asked_at)
                 except WireError as error:
+                    if not error.was_sent:
+                        self.n_sent -= 1
+                        self.on_sent()
                     if error.answered:
                         self._heard_at = time.monotonic()
                     wait = self._next(model, lane, error, attempt, sent_at)
