@@ -21,6 +21,7 @@ from promptlab.cli.main import app
 from promptlab.nouns import Call, Model, ProviderStopped
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
+from promptlab.reporting.checked import failures
 from promptlab.running.gateway import Gateway, RetryPolicy, WireChoice
 from promptlab.running.gateway.providers import key_sent, key_variable
 from promptlab.running.progress import Execution
@@ -286,6 +287,15 @@ def test_many_trials_end_after_ten_attempts_and_go_on_after_repair(tmp_path: Pat
         again, found = sweeping(path, tmp_path / "runs")
         assert (again.state, again.exit_code) == ("complete", 0)
         assert len(found.trials()) == again.progress.n_planned
+
+
+def test_trials_whose_calls_were_never_sent_contradict_nothing(tmp_path: Path) -> None:
+    path = experiment(tmp_path, tasks="sum", models=served_at(closed_port(), ", retries: 0"))
+    done, found = sweeping(path, tmp_path / "runs")
+    calls = found.calls()
+    assert done.progress.n_sent == found.manifest.counts.sent == calls["attempts"].sum() == 0
+    assert len(calls) > 0
+    assert failures(found) == []
 
 
 def test_the_command_says_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -246,6 +246,19 @@ def me() -> str:
     return "promptlab" if shutil.which("promptlab") else os.path.relpath(sys.argv[0])
 
 
+def _why_so_many(done: Sweep) -> str:
+    """What makes the calls of a session fit its trials, in brackets; empty where they are as many."""
+    from promptlab.nouns import beside_trials
+    from promptlab.record.store.reading import manifest_in
+
+    p = done.progress
+    n_trials = p.n_done - p.n_cached  # whose answers no cache had
+    n_in_all = manifest_in(done.folder).counts.sent
+    in_all = f"{n_in_all:,} in all sessions" if n_in_all != p.n_sent else ""
+    found = "; ".join(filter(None, (in_all, beside_trials(p.n_sent, n_trials) if p.n_sent or n_trials > 0 else "")))
+    return f" ({found})" if found else ""
+
+
 def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  # noqa: ANN401
     from promptlab.nouns import paid_words
 
@@ -254,7 +267,7 @@ def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  #
     n_recorded = p.n_recorded_before + p.n_done
     say(
         f"{n_recorded:,} of {p.n_planned:,} trials recorded ({p.n_recorded_before:,} of them before), "
-        f"{counted(p.n_sent, 'call')} sent, "
+        f"{counted(p.n_sent, 'call')} sent{_why_so_many(done)}, "
         + (f"{p.n_skipped:,} not needed, " if p.n_skipped else "")
         + f"{counted(p.n_cached, 'answer')} from the cache, {p.n_errors_in_words}, {paid}, {seconds:.1f} s"
     )

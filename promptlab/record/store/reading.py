@@ -346,6 +346,8 @@ class Recorded(NamedTuple):
     paid_tokens: int
     longest: Mapping[str, int]
     """By model: the tokens out of its longest answer, averaged over the calls of a trial."""
+    n_sent: int
+    """Calls whose answers were sent for: as many requests were sent, or more."""
 
 
 def recorded_in(folder: Path) -> Recorded:
@@ -360,7 +362,17 @@ def recorded_in(folder: Path) -> Recorded:
         length = (row["output_tokens"] or 0) // max(1, row["n_calls"] or 1)
         if length > longest.get(row["model"], 0):
             longest[row["model"]] = length
-    return Recorded(done, sum(row["paid_usd"] or 0.0 for row in rows), tokens, longest)
+    n_sent = sum(map(_n_sent, parts_in(folder, "calls")))
+    return Recorded(done, sum(row["paid_usd"] or 0.0 for row in rows), tokens, longest, n_sent)
+
+
+def _n_sent(path: Path) -> int:
+    """A part's calls that were sent, and whose answers came from no cache; 0 for a part that others say is damaged."""
+    try:
+        calls = read_part(path, {"cached": "bool", "attempts": "int"})
+    except RunProblem:
+        return 0
+    return int(pc.sum(pc.and_(pc.invert(calls["cached"]), pc.greater(calls["attempts"], 0))).as_py() or 0)
 
 
 class Evidence(NamedTuple):
