@@ -30,8 +30,8 @@ USE: Any = typer.BadParameter.__base__
 app = typer.Typer(
     name="promptlab",
     help="Which prompt should you ship? Plan, run and judge paired experiments: prompts, models, settings and added sentences.",
-    epilog="Exit codes: 0 ok, 1 error, 2 a file or flag is wrong, 3 incomplete (run it again), 4 budget reached, 5 gate failed, "
-    "130 interrupted.",
+    epilog="Exit codes: 0 ok, 1 error, 2 a file, run or flag is wrong or missing, 3 incomplete (run it again), 4 budget reached, "
+    "5 gate failed, 130 interrupted.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": list(HELP)},
 )

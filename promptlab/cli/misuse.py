@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from promptlab.cli.instead import with_value
 from promptlab.cli.remedies import command, remedy
 from promptlab.nouns import PromptlabError, UsageProblem
 
@@ -43,7 +44,7 @@ def misuse(error: Any, given: Sequence[str]) -> tuple[UsageProblem, str]:  # noq
     if line is None and parameter is not None and said.startswith("Missing argument"):
         there, line = filled(f"{parameter.name} {parameter.metavar or ''}", given)
         found = UsageProblem(f"{found}{there}")
-    return found, line or f"{path} --help"
+    return found, line or with_value(error, str(found), given, value) or f"{path} --help"
 
 
 def _value(error: Any) -> str | None:  # noqa: ANN401

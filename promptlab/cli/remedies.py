@@ -19,7 +19,8 @@ ADDED = re.compile(r"(?:for example|add) (--[a-z-]+) (?:'([^']+)'|([\w.-]*\w(?:[
 COLUMN = re.compile(r"name (?:it|one) with --[a-z]+ COLUMN")
 LIBRARY = re.compile(r"Install (\w+) to ")
 LISTS = {
-    "there is no such run": ["runs", "ls"], "has no run of the question": ["runs", "ls"], "no official task": ["ls", "tasks"],
+    "there is no such run": ["runs", "ls"], "so this folder is not a run": ["runs", "ls"],
+    "has no run of the question": ["runs", "ls"], "no official task": ["ls", "tasks"],
     "has no arm": ["show", "run"], "no task of it is scored by a judge": ["show", "run"],
 }  # fmt: skip
 """Commands that list what a name may be, by what a message says; "run": of the run that was given."""
@@ -55,7 +56,9 @@ def remedy(error: PromptlabError, given: Sequence[str]) -> str | None:
     if isinstance(error, FileProblems) and in_a_file and (line := error.problems[0].line):  # the reader corrects it there
         return f"${{EDITOR:-vi}} +{line} {shlex.quote(str(error.problems[0].file))}"
     if given and ("there is no such file" in message or "there is no such folder" in message):
-        return command([*given[: 2 if given[0] in GROUPS else 1], "--help"])
+        from promptlab.cli.instead import instead
+
+        return instead(given)
     library = LIBRARY.search(message)
     return f"python -m pip install {library.group(1)}" if library else None
 

@@ -27,6 +27,7 @@ from promptlab.nouns import (
     TRIAL_COLUMNS,
     BatchPart,
     Manifest,
+    NoRun,
     Plan,
     RunProblem,
     did_you_mean,
@@ -65,6 +66,10 @@ GROUP_ROWS = 50_000
 ITEMS_AT_ONCE = 10_000
 
 
+MADE_FIRST = ("manifest.json", "plan.json", "trials")
+"""What a run folder holds from its beginning: one of them tells a damaged run from a folder that is none."""
+
+
 class Run:
     """Reads one run folder, finished or not. Frames are pandas, one row per trial or call, columns as in `promptlab.nouns.record`."""
 
@@ -72,7 +77,7 @@ class Run:
         self.folder = folder
         if not folder.is_dir():
             names = [p.name for where in dict.fromkeys((folder.parent, runs_folder())) for p in runs_in(where)]
-            raise RunProblem(f"{folder}: there is no such run; {did_you_mean(folder.name, names)}".rstrip("; "))
+            raise NoRun(f"{folder}: there is no such run; {did_you_mean(folder.name, names)}".rstrip("; "))
         self.manifest = manifest_in(folder)
         self._plan: tuple[tuple[int, ...], Plan] | None = None
 
@@ -323,7 +328,8 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         found = json_value(read_file(path))
     except FileNotFoundError:
-        raise RunProblem(f"{path}: missing, so this folder is not a run; run the sweep again, or point at another folder") from None
+        kind = RunProblem if any((path.parent / name).exists() for name in MADE_FIRST) else NoRun
+        raise kind(f"{path}: missing, so this folder is not a run; run the sweep again, or point at another folder") from None
     except ValueError as error:
         raise RunProblem(f"{path}: not readable as JSON ({error}); {REMEDY.format(path.parent)}") from None
     if not isinstance(found, dict):
