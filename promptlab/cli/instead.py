@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from promptlab.cli.remedies import command
 from promptlab.nouns import PromptlabError
 
 EXAMPLES = {
@@ -25,8 +25,22 @@ LISTED = {"task check": ["ls", "tasks"], "stimuli check": ["ls", "stimuli"], "in
 TABLES = (".csv", ".jsonl", ".json", ".tsv", ".xlsx", ".parquet")
 
 
-def with_value(error: Any, said: str, given: Sequence[str], value: str | None) -> str | None:  # noqa: ANN401 (the parser's own exception)
-    """What was given, with a value that fits its flag: the number in what was typed, else the default, else an example."""
+def command(words: Sequence[str]) -> str:
+    """A command of promptlab, quoted for copying; the words follow `promptlab`."""
+    return f"promptlab {shlex.join(words)}"
+
+
+def with_value(
+    error: Any,
+    said: str,
+    given: Sequence[str],
+    value: str | None,
+    whole: Callable[[], Any],  # noqa: ANN401 (the parser's own exception)
+) -> str | None:
+    """What was given, with a value that fits its flag: the number in what was typed, else the default, else an example.
+
+    `whole` gives the command line with all of its commands.
+    """
     if extra := EXTRA.search(said):
         words = extra.group(1).split(" ")
         kept = list(given)
@@ -39,7 +53,7 @@ def with_value(error: Any, said: str, given: Sequence[str], value: str | None) -
         return command(kept)
     parameter = getattr(error, "param", None)
     name = getattr(error, "option_name", None) or next((one for one in getattr(parameter, "opts", ()) if one.startswith("--")), "")
-    parameter = parameter or _parameter(given, name)
+    parameter = parameter or _parameter(whole(), given, name)
     if choices := CHOICES.search(said):
         value, first = choices.groups()
     else:
@@ -56,13 +70,8 @@ def with_value(error: Any, said: str, given: Sequence[str], value: str | None) -
     return replaced(given, value, fits)
 
 
-def _parameter(given: Sequence[str], name: str) -> Any:  # noqa: ANN401 (the parser's own type)
+def _parameter(at: Any, given: Sequence[str], name: str) -> Any:  # noqa: ANN401 (the parser's own types)
     """The parameter of a flag of the command that was given; None where there is none."""
-    import typer
-
-    from promptlab.cli.main import app
-
-    at: Any = typer.main.get_command(app)
     for word in given:
         at = getattr(at, "commands", {}).get(word, at)
     return next((one for one in at.params if name in one.opts), None)
@@ -107,7 +116,7 @@ def instead(given: Sequence[str]) -> str | None:
 
 
 def _experiment(given: Sequence[str]) -> str:
-    """The newest experiment of this folder, or the one that comes with promptlab, is shown; where it is the only one, as was asked."""
+    """What was given, with the only experiment of this folder or a shipped one; of several the newest, whose plan costs nothing."""
     from promptlab.cli.home import experiments_here
 
     there = experiments_here()

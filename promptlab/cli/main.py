@@ -83,7 +83,7 @@ def main() -> None:
         if isinstance(error, PromptlabError):
             found = remedy(error, sys.argv[1:])
         else:
-            error, found = misuse(error, sys.argv[1:])
+            error, found = misuse(error, sys.argv[1:], lambda: typer.main.get_command(app))
         said = f"promptlab: {error}\n" + (f"try: {found}\n" if found else "")
         if str(error):  # a group without a command has shown its help
             sys.stderr.write(inert(redact(said, known_secrets())))

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from promptlab.cli.instead import command, instead
 from promptlab.nouns import FileProblems, PromptlabError
 
 NEAR = re.compile(r"did you mean '([^']+)'|known: '([^']+)'$")
@@ -56,8 +57,6 @@ def remedy(error: PromptlabError, given: Sequence[str]) -> str | None:
     if isinstance(error, FileProblems) and in_a_file and (line := error.problems[0].line):  # the reader corrects it there
         return f"${{EDITOR:-vi}} +{line} {shlex.quote(str(error.problems[0].file))}"
     if given and ("there is no such file" in message or "there is no such folder" in message):
-        from promptlab.cli.instead import instead
-
         return instead(given)
     library = LIBRARY.search(message)
     return f"python -m pip install {library.group(1)}" if library else None
@@ -70,11 +69,6 @@ def _is_experiment(word: str) -> bool:
 def _explained(given: Sequence[str]) -> str:
     """What lists the choices of the files that were given."""
     return command(["import", "--explain", *(word for word in given[1:] if Path(word).is_file())])
-
-
-def command(words: Sequence[str]) -> str:
-    """A command of promptlab, quoted for copying; the words follow `promptlab`."""
-    return f"promptlab {shlex.join(words)}"
 
 
 def _with(given: Sequence[str], option: str, value: str) -> list[str]:

@@ -67,7 +67,7 @@ ITEMS_AT_ONCE = 10_000
 
 
 MADE_FIRST = ("manifest.json", "plan.json", "trials")
-"""What a run folder holds from its beginning: one of them tells a damaged run from a folder that is none."""
+"""What a run folder holds from its beginning: one of them tells a damaged run from any other folder."""
 
 
 class Run:

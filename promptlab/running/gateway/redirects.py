@@ -61,7 +61,7 @@ def _synchronous(send: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _listen(client: Any, hook: Callable[[Any], object]) -> None:  # noqa: ANN401 (httpx)
-    """Look at each response of a client before httpx reads the address in it, which fails where that is none."""
+    """Check each response of a client before httpx reads the address in it, and fails at one that it cannot read."""
     hooks = client.event_hooks
     if hook not in hooks["response"]:
         client.event_hooks = {**hooks, "response": [hook, *hooks["response"]]}
