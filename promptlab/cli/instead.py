@@ -31,12 +31,8 @@ def command(words: Sequence[str]) -> str:
 
 
 def with_value(
-    error: Any,
-    said: str,
-    given: Sequence[str],
-    value: str | None,
-    whole: Callable[[], Any],  # noqa: ANN401 (the parser's own exception)
-) -> str | None:
+    error: Any, said: str, given: Sequence[str], value: str | None, whole: Callable[[], Any],  # noqa: ANN401 (the parser's own exception)
+) -> str | None:  # fmt: skip
     """What was given, with a value that fits its flag: the number in what was typed, else the default, else an example.
 
     `whole` gives the command line with all of its commands.

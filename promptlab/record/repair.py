@@ -110,7 +110,8 @@ def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
     last = found.last
     journal = folder / "journal.jsonl"
     data = b"" if journal in aside else journal_of(folder)
-    lines, good = [line for line in data.split(b"\n") if line.strip()], list(whole_lines(data))
+    damaged = dict.fromkeys(damaged_lines(data))
+    lines, good = [line for line in data.split(b"\n") if line.strip()], [one for one in whole_lines(data) if one[0] not in damaged]
     for _, line in good:
         row = line["trial"]
         last[row["trial"]] = row["outcome"]
@@ -131,7 +132,7 @@ def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
             if os.path.lexists(path):
                 move_aside(folder, path)
         if len(good) < len(lines):
-            set_aside(folder, damaged_lines(data))
+            set_aside(folder, list(damaged))
             write_whole(journal, b"".join(line + b"\n" for line, _ in good))
         if broken or (folder / CHAIN).exists():
             right = replace(right, chain=_linked(folder, [line + b"\n" for line, _ in good]))

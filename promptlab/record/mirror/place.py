@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from promptlab.record.mirror.copies import INDEX, JOURNAL, LOOKS, MANIFEST, ONCE
 from promptlab.record.mirror.lease import FRESH_S, Pusher, Remote, Tell, holder_of, named
 from promptlab.record.store.chain import CHAIN
 from promptlab.record.store.files import ID, held, is_locked, write_whole
+from promptlab.sources.foreign import json_value
 
 
 def is_address(place: object) -> bool:
@@ -105,7 +105,7 @@ class Place(Remote):
 
     def _entries(self, run: str, index: bytes | None) -> dict[str, Any]:
         try:
-            found = json.loads(index or b"{}")
+            found = json_value(index or b"{}", once=True)
             entries = {str(name): {"size": int(e["size"]), "sha256": str(e["sha256"])} for name, e in found.items()}
         except (ValueError, TypeError, KeyError, AttributeError):
             raise RunProblem(

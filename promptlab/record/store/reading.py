@@ -274,7 +274,7 @@ def batches_in(folder: Path) -> tuple[str | None, list[BatchPart]]:
     if not os.path.lexists(path):
         return None, []
     with readable(f"{path}: not readable; it says which batches are paid for: {REMEDY.format(folder)} and pay again"):
-        found = json_value(read_file(path))
+        found = json_value(read_file(path), once=True)
         mark, parts = found["mark"], [typed(BatchPart, entry) for entry in found["batches"]]
         if not isinstance(mark, str) or len({part.number for part in parts}) < len(parts):
             raise ValueError("two batches have one number, or the mark is no text")
@@ -326,7 +326,7 @@ def _typed(path: Path, kind: type[Whole], bounded: bool = False) -> tuple[Whole,
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json_value(read_file(path))
+        found = json_value(read_file(path), once=True)
     except FileNotFoundError:
         kind = RunProblem if any((path.parent / name).exists() for name in MADE_FIRST) else NoRun
         raise kind(f"{path}: missing, so this folder is not a run; run the sweep again, or point at another folder") from None

@@ -145,7 +145,7 @@ def stop_reason(model: Model, error: WireError) -> str:
         case "forbidden":
             return f"{where} answers every call with a page ({status}{said}); look for a proxy or firewall in between, and {RESUME}"
         case "protocol":
-            return f"the answers of {where} break the rules of HTTP ({said}); look for a proxy in between or correct 'api_base', and {RESUME}"
+            return f"the answers of {where} break the rules of HTTP ({said}); correct 'api_base' or look for a proxy, and {RESUME}"
         case "setup":
             return f"{said}; install it, and {RESUME}"
         case "request":
