@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -222,6 +223,21 @@ def test_a_kill_forgets_no_call_of_a_simulated_run(tmp_path: Path, lost: int) ->
 def test_why_calls_and_trials_are_not_as_many(n_sent: int, n_trials: int, why: str) -> None:
     assert beside_trials(n_sent, n_trials).endswith(why)
     assert bool(beside_trials(n_sent, n_trials)) == bool(why)
+
+
+def test_fresh_on_a_recorded_run_says_what_to_type(tmp_path: Path) -> None:
+    path = experiment(tmp_path, items=4)
+    env, words = {"PROMPTLAB_HOME": str(tmp_path / "home")}, ("sweep", path.name, "--no-report")
+    assert "keeps them" not in run(*words, "--fresh", env=env, cwd=tmp_path).stdout, "nothing was recorded before"
+    for flag in ("--fresh", "--no-cache"):
+        said = next(line for line in run(*words, flag, env=env, cwd=tmp_path).stdout.splitlines() if line.startswith("note: "))
+        assert said.startswith("note: nothing was sent, since this run has recorded all trials and keeps them; for new answers to all, ")
+        typed = shlex.split(said.partition("run it into another folder:")[2])
+        assert typed[-6:] == ["sweep", path.name, "--no-report", flag, "--runs", "runs-fresh"]
+    again = run(*typed[typed.index("sweep") :], env=env, cwd=tmp_path)
+    assert "(0 of them before)" in again.stdout
+    assert " 0 calls sent" not in again.stdout
+    assert only_run(tmp_path / "runs-fresh").manifest.counts.cached == 0
 
 
 def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path, server: Server) -> None:

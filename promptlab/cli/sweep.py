@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -72,7 +74,7 @@ def sweep(
         CacheUse,
         typer.Option(help="Paid answers: use and keep them; refresh: send again; off; imported: those of bundles too; replay: no calls."),
     ] = "use",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Send every request again, so that no answer is older than the plan.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Send all that this run has not recorded; no answer is older.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", hidden=True)] = False,
     wire: Annotated[
         Wire,
@@ -155,8 +157,8 @@ def sweep(
                 done = run_sweep(study, folder, home() / "cache", execution, observe, gpus if serve_vllm else 0)
             del study  # judging reads the record: of a large design there is nothing left to hold
             _end(done, time.monotonic() - started, len(simulated), n_models)
-            if use == "refresh" and done.progress.n_recorded_before:
-                say("note: what this run has recorded is not sent again; for new answers to all of it, give another folder with --runs")
+            if use in ("refresh", "off") and done.progress.n_recorded_before:
+                say(_kept(done, runs))
             if done.progress.n_recorded_before + done.progress.n_done:
                 after_sweep(done, write_html=report)
         code = _last_words(done, pusher, experiment)
@@ -244,6 +246,20 @@ def me() -> str:
     if Path(sys.argv[0]).name != "promptlab":
         return "python -m promptlab"
     return "promptlab" if shutil.which("promptlab") else os.path.relpath(sys.argv[0])
+
+
+def _kept(done: Sweep, runs: str) -> str:
+    """What --fresh, --no-cache and their like leave alone, and the line that requests it all again."""
+    p = done.progress
+    n = "all" if p.n_recorded_before >= p.n_planned else f"{p.n_recorded_before:,} of {p.n_planned:,}"
+    elsewhere = next(name for i in itertools.count(1) if "://" in (name := f"{runs}-fresh{f'-{i}' * (i > 1)}") or not Path(name).exists())
+    words = sys.argv[1:]
+    at = next((i for i, word in enumerate(words) if word == "--runs" or word.startswith("--runs=")), len(words))
+    words[at : at + (2 if words[at : at + 1] == ["--runs"] else 1)] = ["--runs", elsewhere]
+    return (
+        f"note: {'nothing was sent, since ' if n == 'all' else ''}this run has recorded {n} trials and keeps them; for new answers to all, "
+        f"run it into another folder:    {me()} {shlex.join(words)}"
+    )
 
 
 def _why_so_many(done: Sweep) -> str:
