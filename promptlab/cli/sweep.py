@@ -249,7 +249,7 @@ def me() -> str:
 
 
 def _kept(done: Sweep, runs: str) -> str:
-    """What --fresh, --no-cache and their like leave alone, and the line that requests it all again."""
+    """What --fresh and --no-cache leave alone, and the line that requests it all again."""
     p = done.progress
     n = "all" if p.n_recorded_before >= p.n_planned else f"{p.n_recorded_before:,} of {p.n_planned:,}"
     elsewhere = next(name for i in itertools.count(1) if "://" in (name := f"{runs}-fresh{f'-{i}' * (i > 1)}") or not Path(name).exists())
