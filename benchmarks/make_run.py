@@ -26,6 +26,7 @@ from promptlab.planning.study import Study
 from promptlab.record.store import RunWriter
 from promptlab.reporting.prepared import prepare
 from promptlab.running.sweep import freeze
+from promptlab.scoring.metrics import form_of
 
 EXPERIMENT = """name: made-up
 question: Which of twenty-one sentences changes the score of a made-up model on 45 tasks?
@@ -51,10 +52,15 @@ def made(study: Study, trial: Trial, dice: random.Random) -> tuple[dict[str, Any
     failed = dice.random() < ERROR_SHARE
     right = dice.random() < 0.55 + LIFT.get(arm.name, 0.0)
     answer = "" if failed else item.targets[0] if right else f"something else {dice.randrange(LONGEST_ANSWER)}"
+    metric = study.scorings[trial.task, trial.model].metric
+    assert metric is not None  # no task of the suite is scored by a model
+    scored = metric(answer, item)
+    outcome = "error" if failed else "ok" if scored.extracted is not None else "parse_failed"
+    is_compliant, is_echoed, is_declined = form_of(answer, item)
     n_in, n_out = 30 + len(item.input) // 4, 1 + len(answer) // 4
     messages = json.dumps([dict(message) for message in render(task, item, arm)], ensure_ascii=False)
     about: dict[str, Any] = {
-        "outcome": "error" if failed else "ok", "model_version": None if failed else "made-up-1",
+        "outcome": outcome, "model_version": None if failed else "made-up-1",
         "input_tokens": None if failed else n_in, "output_tokens": None if failed else n_out,
         "cost_usd": None if failed else 1e-6 * n_in + 4e-6 * n_out, "latency_s": 0.2 + dice.expovariate(3.0), "cached": False,
         "attempts": 1 + (dice.random() < 0.02), "error": "timeout: no answer within 60 s" if failed else None,
@@ -65,9 +71,11 @@ def made(study: Study, trial: Trial, dice: random.Random) -> tuple[dict[str, Any
             "stimulus": arm.stimulus.id if arm.stimulus else None,
         "library": arm.library, "base_prompt": setting.prompt, "setting": setting.id, "placement": setting.placement,
         "shots": setting.shots, "strategy": setting.strategy, "replicate": trial.replicate,
-            "score": None if failed else float(right),
-        "extracted": answer if right and not failed else None, "compliant": None if failed else right, "echoed": None if failed else False,
-        "declined": None if failed else False, "answer": answer, "oracle": False, "n_rounds": 1, "solved_round": 1 if right else None,
+            "score": None if failed else scored.score,
+        "extracted": None if failed else scored.extracted, "rule": None if failed else scored.rule or None,
+        "compliant": None if failed else is_compliant, "echoed": None if failed else is_echoed,
+        "declined": None if failed else is_declined, "answer": answer, "oracle": False, "n_rounds": 1,
+        "solved_round": 1 if not failed and scored.score >= 1 else None,
         "n_calls": 1, "paid_usd": about["cost_usd"], **about,
     }  # fmt: skip
     call = {
@@ -82,7 +90,7 @@ def main() -> None:
     """Write the run and make it ready for the explorer."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="a folder of runs; the run goes below it")
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="at least so many: whole repeats of the design")
     parser.add_argument("--items", type=int, default=40, help="items a task")
     parser.add_argument("--unprepared", action="store_true", help="leave it to the explorer to make the run ready")
     asked = parser.parse_args()
@@ -100,7 +108,7 @@ def main() -> None:
     writer = RunWriter(folder)
     plan, plan_digest = freeze(study, writer)
     dice, n, n_errors, paid = random.Random(5), 0, 0, 0.0
-    for trial in trials(study.design, 0, asked.rows):
+    for trial in trials(study.design, 0, study.design.n_trials):
         row, call = made(study, trial, dice)
         writer.append(row, [call])
         n, n_errors, paid = n + 1, n_errors + (row["outcome"] == "error"), paid + (row["paid_usd"] or 0.0)

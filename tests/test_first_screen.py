@@ -242,7 +242,7 @@ def test_no_advice_names_a_loop_that_an_oracle_tells(quickstart: Path, monkeypat
     told, other = (
         replace(row, decision="collect more", verdict="unclear", more_items=80, corrected=0.2 - 0.1 * n) for n, row in enumerate(others)
     )
-    monkeypatch.setattr("promptlab.reporting.summary._oracle", lambda _plan, _setting, arm: arm == told.text_of)
+    monkeypatch.setattr("promptlab.reporting.summary.is_told", lambda _plan, _strategy, arm: arm == told.text_of)
     assert _advice(report, [told, other], silent=False).endswith(f"more items a task to settle {other.arm}.")
     assert _advice(report, [told], silent=False).endswith(f"more items a task to settle {told.arm}."), "there is no other"
 

@@ -92,7 +92,7 @@ def costs_by_prompt(store: Store) -> None:
     shown = {table.title: table.frame for table in cost.tables(store, Filters({}))}
     rows = shown["What a right answer costs"].set_index("arm")
     assert {arm: (rows["trials"][arm], rows["right answers"][arm]) for arm in rows.index} == {
-        "current": ("120", "87"), "current, sent again": ("120", "87"), "expert": ("120", "96"),
+        "current": ("120", "87"), "current, again": ("120", "87"), "expert": ("120", "96"),
     }  # fmt: skip
     for title in ("Tokens and time", "Missing answers", "Form of the answers"):
         assert list(shown[title]["arm"]) == list(rows.index), title

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -206,3 +207,27 @@ def test_a_run_without_any_answer_gets_no_verdict(text_of: str, words: str, tmp_
     judged = [c for c in found["comparisons"] if c["scope"] != "aa"]
     assert {(c["verdict"], c["status"]) for c in judged} == {("refused", "nothing_answered")}
     assert all(words in c["sentence"] for c in judged)
+
+
+COMPARES = {
+    "shots": "shots: [0, 2]\n",
+    "prompts": "prompts: {today: 'Add.\\nInput: {input}', new: 'Sum.\\nInput: {input}'}\nincumbent: today\n",
+    "sentences": "stimuli: [emotionprompt/EP02]\n",
+}
+
+
+@pytest.mark.parametrize("compares", COMPARES)
+def test_arms_have_the_names_of_the_table(compares: str, tmp_path: Path, server: tuple[str, type[Always]]) -> None:
+    """The sentence about answers that are not whole names no arm that the reader has not seen above it."""
+    url, handler = server
+    handler.everywhere, handler.spoil = True, staticmethod(lambda answer: {"content": "Well,", "finish_reason": "length"})
+    text = FILE.format(url=url).replace("items: 100", "items: 6").replace("stimuli: [emotionprompt/EP02]\n", COMPARES[compares])
+    (tmp_path / "right.yaml").write_text(text, encoding="utf-8")
+    done = run("sweep", "right.yaml", "--runs", "runs", "--cache", "off", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(api.report(next((tmp_path / "runs").glob("right-*"))).to_json())
+    [said] = [sentence for sentence in report["headline"] if "that are not whole" in sentence]
+    named = re.findall(r"(?:: |; )([^;]+?) 100 % truncated", said)
+    known = {row["arm"] for row in report["summary"]}
+    assert {name.removesuffix(", again") for name in named} == known
+    assert len(named) > len(known), "the incumbent's repeat"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import promptlab
@@ -143,7 +145,8 @@ def _paths(was: Any, now: Any, path: str) -> Iterator[str]:  # noqa: ANN401 (pla
         yield path
 
 
-def refuse(run: str, found: list[str], remedy: str) -> None:
-    """RunProblem where something was found, which says all of it."""
+def refuse(folder: Path, found: list[str], remedy: str) -> None:
+    """RunProblem where something was found, which says all of it; `remedy` has a place for the run's folder."""
     if found:
-        raise RunProblem(f"{run}: this run fails its audit: {'; '.join(found)}. {remedy}")
+        todo = remedy.format(shlex.quote(str(folder)))
+        raise RunProblem(f"{folder.name}: this run fails its audit: {'; '.join(found)}. {todo}")

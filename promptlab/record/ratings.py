@@ -20,7 +20,7 @@ from typing import Any
 from promptlab.nouns import UNREADABLE, FileProblems, Problem, RunProblem, UsageProblem
 from promptlab.nouns.typed import typed
 from promptlab.record.lines import chained, rows_in
-from promptlab.record.store.files import REMEDY, locked, write_whole
+from promptlab.record.store.files import locked, remedy_of, write_whole
 from promptlab.record.store.reading import manifest_in
 from promptlab.record.store.writing import write_manifest
 from promptlab.scoring.judged import CHOICES
@@ -180,7 +180,7 @@ def _lines(folder: Path, path: Path) -> bytes:
     except FileNotFoundError:
         return b""
     except OSError as error:
-        raise RunProblem(f"{path}: cannot be read ({error.strerror or error}); {REMEDY.format(folder)}") from None
+        raise RunProblem(f"{path}: cannot be read ({error.strerror or error}); {remedy_of(folder)}") from None
 
 
 def rows_of(ratings: Iterable[Rating]) -> list[list[Any]]:

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptlab.nouns import AA_ARM, NONE_ARM
+from promptlab.reporting.names import AGAIN
 from promptlab.reporting.prepared import Store
-
-AGAIN_SENT = ", sent again"
 
 
 def of_prompts(store: Store) -> bool:
@@ -26,7 +25,7 @@ def arm_named(store: Store, prompt: str, arm: str) -> str:
     """An arm as the tables of costs call it."""
     if not of_prompts(store):
         return arm
-    return prompt + {NONE_ARM: "", AA_ARM: AGAIN_SENT}.get(arm, f" + {arm}")
+    return prompt + {NONE_ARM: "", AA_ARM: AGAIN}.get(arm, f" + {arm}")
 
 
 def baseline_named(store: Store) -> str:
@@ -38,5 +37,5 @@ def arm_sql(store: Store) -> str:
     """`arm_named` in SQL."""
     if not of_prompts(store):
         return "arm"
-    named = f"CASE arm::VARCHAR WHEN '{NONE_ARM}' THEN '' WHEN '{AA_ARM}' THEN '{AGAIN_SENT}' ELSE ' + ' || arm::VARCHAR END"
+    named = f"CASE arm::VARCHAR WHEN '{NONE_ARM}' THEN '' WHEN '{AA_ARM}' THEN '{AGAIN}' ELSE ' + ' || arm::VARCHAR END"
     return f"base_prompt::VARCHAR || {named}"

@@ -41,6 +41,7 @@ from promptlab.reporting.earlier import earlier_words, joined, n_old
 from promptlab.reporting.judged import ground, grounded
 from promptlab.reporting.judged_tables import judged_tables
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds, progress
+from promptlab.reporting.names import AGAIN, arm_name
 from promptlab.reporting.older import aged
 from promptlab.reporting.questions import Dependence, Key, dependences, questions
 from promptlab.reporting.rescore import rescored, scorer_table
@@ -290,7 +291,7 @@ def by_arm(report: Report) -> list[tuple[dict[str, Any], pd.DataFrame]]:
 
 def in_prompt(arm: str, prompt: str | None) -> str:
     """An arm with its whole prompt, where prompts are arms."""
-    added = {NONE_ARM: "", AA_ARM: ", again"}.get(arm, f" + {arm}")
+    added = {NONE_ARM: "", AA_ARM: AGAIN}.get(arm, f" + {arm}")
     return f"{prompt}{added}" if prompt else arm
 
 
@@ -375,17 +376,12 @@ def unwhole(report: Report) -> list[str]:
         many = [one for one in arms if one.unwhole > MOST_UNWHOLE]
         if not many:
             continue
-        names = [f"{in_prompt(one.arm, one.prompt)}{_apart(report, one.setting)}" for one in many[:MOST_NAMED]]
+        names = [arm_name(report.plan, report.plan.setting_of[one.setting], one.arm, one.prompt) for one in many[:MOST_NAMED]]
         named = "; ".join(f"{name} {ended(one.shares)}" for name, one in zip(names, many, strict=False))
         more = f"; and {len(many) - MOST_NAMED} more arms" if len(many) > MOST_NAMED else ""
         cure = "" if report.plan.imported else f" {remedy(many[0].shares)}"
         found.append(f"Answers of {model} that are not whole: {named}{more}.{cure}")
     return found
-
-
-def _apart(report: Report, setting: str) -> str:
-    parts = report.plan.setting_of[setting].apart(report.plan.settings)
-    return f" [{', '.join(parts)}]" if parts else ""
 
 
 def looks_words(report: Report) -> str:

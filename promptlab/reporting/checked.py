@@ -39,8 +39,9 @@ from promptlab.stats import Looks, Screening
 
 MOST_SCORED = 1_000
 """Trials that a report scores again: all of them, or as many drawn again each time. `promptlab audit` scores all."""
-LISTS = "`promptlab audit` lists every check"
+LISTS = "`promptlab audit {}` lists every check"
 REMEDY = f"{LISTS}; --force continues all the same, with this on every page"
+"""What to do about a run that fails its audit, with a place for its folder."""
 
 
 def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCORED, *, just_made: bool = False) -> list[str]:
@@ -74,7 +75,7 @@ def checked(run: Run, force: bool = False, trials: pd.DataFrame | None = None, r
     """`failures`; RunProblem where there are any, unless `force`."""
     found = failures(run, trials)
     if not force:
-        rebuilt.refuse(run.id, found, remedy)
+        rebuilt.refuse(run.folder, found, remedy)
     return found
 
 

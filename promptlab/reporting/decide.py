@@ -17,13 +17,12 @@ from promptlab.planning.size import fewest
 from promptlab.reporting.build import Report, failed_words
 from promptlab.reporting.judged import unvalidated
 from promptlab.reporting.judged_tables import longer
+from promptlab.reporting.names import PLAIN
 from promptlab.reporting.questions import dependences
 from promptlab.stats import error_of, interval, points, smallest_effect_macro, smallest_margin
 
 DECISIVE = ("placebo", "neutral_paraphrase", "neutral_feedback", "none")
 """The contrasts that decide, the first planned one for each setting: against neutral text where there is any."""
-PLAIN = ("none", "single")
-"""What the sentence would be added to: the prompt as it is, or one answer without a loop."""
 MOST_MORE = 1_000_000
 """Items per task beyond which more of them are not an answer."""
 Kind = Literal["go", "no", "wait"]

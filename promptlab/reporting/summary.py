@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from promptlab.nouns import AA_ARM, CONTROLS, FINDINGS, NONE_ARM, Comparison, Plan, Setting, Verdict, counted
+from promptlab.nouns import AA_ARM, FINDINGS, Comparison, Verdict, counted
 from promptlab.nouns.words import MANY
 from promptlab.reporting.arms import decisions
 from promptlab.reporting.build import Report, screening_words
 from promptlab.reporting.causes import causes
-from promptlab.reporting.decide import MOST_NAMED, PLAIN, Line, Open, about, bounds, lines, needed, open_reasons, reason
+from promptlab.reporting.decide import MOST_NAMED, Line, Open, about, bounds, lines, needed, open_reasons, reason
 from promptlab.reporting.earlier import earlier_words
+from promptlab.reporting.names import PLAIN, arm_name, is_told
 from promptlab.reporting.questions import dependences, parts_of
 from promptlab.reporting.questions import verdict_words as words_of
 from promptlab.stats import ArmRow, Standing, error_of, interval, points, shrunken
@@ -270,7 +271,8 @@ def _plain(s: Standing) -> bool:
 def _facts(report: Report, s: Standing) -> dict[str, Any]:
     """What a row says of the arm by itself."""
     simulated = s.model in report.manifest.simulated_models
-    own = {"simulated": simulated, "setting": s.setting.id, "text_of": s.arm, "prompt": s.prompt, "arm": _name(report, s)}
+    name = arm_name(report.plan, s.setting, s.arm, s.prompt)
+    own = {"simulated": simulated, "setting": s.setting.id, "text_of": s.arm, "prompt": s.prompt, "arm": name}
     return {name: getattr(s, name) for name in SHARED} | own
 
 
@@ -303,24 +305,6 @@ SHARED = (
     "failed",
 )  # fmt: skip
 """The fields of a standing that its row carries."""
-
-
-def _oracle(plan: Plan, setting: Setting, arm: str) -> bool:
-    """Whether something told an arm when an answer was right, so that nobody can ship it."""
-    return setting.strategy in plan.looped and arm not in PLAIN and plan.looped[setting.strategy].oracle
-
-
-def _name(report: Report, s: Standing) -> str:
-    """The arm as people read it: prompt, sentence, and what tells its setting from the others."""
-    plan = report.plan
-    looped = s.strategy in plan.looped
-    if of_arms(plan):
-        labels = [f"{f.name} {f.of[s.setting.id]}" for f in plan.factors if not f.random and s.setting.id in f.of]
-        parts = [*([s.prompt] if s.prompt else []), *([s.arm] if s.arm != NONE_ARM else [])]
-        return " + ".join([*parts, *labels]) or plan.called(NONE_ARM)
-    words = [words for words in s.setting.apart(plan.settings) if not (looped and words == s.strategy)]
-    name = plan.called(NONE_ARM) if s.arm == NONE_ARM else CONTROLS["single"].name if s.arm == "single" else s.arm
-    return f"{name}{' (with oracle)' if _oracle(plan, s.setting, s.arm) else ''}" + (f" [{', '.join(words)}]" if words else "")
 
 
 def _with_the_best(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
@@ -409,7 +393,8 @@ def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
             "" if not others else f"Keep {keep}. {blocked.arm}: {blocked.why}" if blocked else f"Keep {keep}: no arm is shown to be better."
         )
     likely = max(
-        [row for row in open_ if not _oracle(report.plan, report.plan.setting_of[row.setting], row.text_of)] or open_, key=_estimate
+        [row for row in open_ if not is_told(report.plan, report.plan.setting_of[row.setting].strategy, row.text_of)] or open_,
+        key=_estimate,
     )
     if likely.verdict == "refused" or not likely.more_items:
         return f"Keep {keep} for now; {likely.arm} is not settled. {likely.why}"

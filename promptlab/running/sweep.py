@@ -185,7 +185,7 @@ class _Session:
         self._is_new = not (writer.folder / "manifest.json").exists()
         failed = [] if self._is_new else failures(study, writer)
         if not self._how.force:
-            refuse(writer.folder.name, failed, REMEDY)
+            refuse(writer.folder, failed, REMEDY)
         self._recorded = writer.recorded()
         self._how, fewer = with_room(self._how)
         self._plan, plan_digest = freeze(study, writer)
@@ -397,7 +397,7 @@ UNSURE = (
     "${:.4f} counts as spent for calls that ended without an answer (a kill, a timeout, an error): the most that the provider can have "
     "billed for them. Where its bill shows less, raise --max-cost by the difference"
 )
-REMEDY = "`promptlab audit` lists every check; `promptlab runs repair` repairs damage; --force continues all the same"
+REMEDY = "`promptlab audit {0}` lists every check; `promptlab runs repair {0}` repairs damage; --force continues all the same"
 
 
 def restore(study: Study, writer: RunWriter) -> list[str]:

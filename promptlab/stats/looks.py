@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import pandas as pd
@@ -215,12 +215,21 @@ def _judged(analysis: Analysis) -> tuple[list[Comparison], list[Comparison]]:
 
 def _of(analysis: Analysis) -> Callable[[bool | None], list[Result]]:
     """The results of an analysis: as recorded, or at an extreme."""
+    planned = analysis.plan.hypotheses
+    recorded = cache(lambda: [analysis.compare(h) for h in planned])
 
     def results(favour: bool | None) -> list[Result]:
-        own = analysis if favour is None else analysis.at_worst(favour)
-        return [own.compare(h) for h in analysis.plan.hypotheses]
+        if favour is None:
+            return recorded()
+        own = analysis.at_worst(favour)
+        return [one if lost_alike(one) else own.compare(h) for h, one in zip(planned, recorded(), strict=True)]
 
     return results
+
+
+def lost_alike(result: Result) -> bool:
+    """Whether both sides lost the same share of their answers in every task: at the extremes the result is the same then."""
+    return result.figures is not None and not result.uneven
 
 
 def _results(trials: pd.DataFrame, looks: Looks) -> Callable[[bool | None], list[Result]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from promptlab.nouns import AA_ARM, NONE_ARM, UNWHOLE, ArmRef, Comparison, Contrast, Plan, contrast_of
 from promptlab.stats import sentences as say
@@ -108,28 +110,34 @@ class Outcomes:
             self._items[place] = (score, odd > 0)
         return self._items[place]
 
+    @cached_property
+    def _counts(self) -> Mapping[tuple[str | None, ...], NDArray[np.int64]]:
+        """By model, setting, arm, base prompt and task (None: all): the trials with each end, and those that `idle` finds."""
+        found: dict[tuple[str | None, ...], NDArray[np.int64]] = {}
+        idle = self.no_answer.groupby([self.trials[name].astype(str) for name in self.shares.index.names]).sum()
+        for place, *counts in pd.concat([self.shares, idle.rename("idle")], axis=1).itertuples(name=None):
+            for prompt, task in product((place[3], None), (place[4], None)):
+                key = (*place[:3], prompt, task)
+                found[key] = found.get(key, 0) + np.array(counts)
+        return found
+
+    def _of(self, refs: Sequence[ArmRef], task: str | None) -> NDArray[np.int64]:
+        """The same counts over some arms, each of which counts once."""
+        whole = {(ref.model, ref.setting, ref.arm) for ref in refs if ref.prompt is None}
+        parts = {(ref.model, ref.setting, ref.arm, ref.prompt) for ref in refs if (ref.model, ref.setting, ref.arm) not in whole}
+        none = np.zeros(self.shares.shape[1] + 1, dtype=np.int64)
+        return sum((self._counts.get((*place, task), none) for place in [*((*arm, None) for arm in whole), *parts]), none)
+
     def share(self, refs: Sequence[ArmRef], task: str | None) -> dict[str, float]:
         """Shares of the ends of the answers of some arms, in one task or in all."""
-        index = self.shares.index
-        columns = [index.get_level_values(i) for i in range(5)]
-        rows = np.zeros(len(index), dtype=bool)
-        for ref in refs:
-            here = (columns[0] == ref.model) & (columns[1] == ref.setting) & (columns[2] == ref.arm)
-            rows |= here if ref.prompt is None else here & (columns[3] == ref.prompt)
-        if task is not None:
-            rows &= columns[4] == task
-        counts = self.shares[rows].sum()
+        counts = self._of(refs, task)[:-1]
         total = counts.sum()
-        return {str(end): float(n / total) for end, n in counts.items()} if total else {}
+        return {str(end): float(n / total) for end, n in zip(self.shares.columns, counts, strict=True)} if total else {}
 
     def idle(self, refs: Sequence[ArmRef], task: str | None) -> float:
         """The share of answers of some arms that `idle` finds, in one task or in all; 0 where there is none."""
-        rows = np.zeros(len(self.trials), dtype=bool)
-        for ref in refs:
-            here = (self.trials["model"] == ref.model) & (self.trials["setting"] == ref.setting) & (self.trials["arm"] == ref.arm)
-            rows |= here if ref.prompt is None else here & (self.trials["base_prompt"] == ref.prompt)
-        found = self.no_answer[rows if task is None else rows & (self.trials["task"] == task)]
-        return float(found.mean()) if len(found) else 0.0
+        *counts, n_idle = self._of(refs, task)
+        return float(n_idle / sum(counts)) if n_idle else 0.0
 
     def changed(self, contrast: Contrast, task: str | None, kind: str = "odd") -> float:
         """Of the items whose score changed, the share in which an answer of either side is odd, or `unread`."""

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import stat
 import sys
 import time
@@ -31,7 +32,6 @@ DAMAGED = "damaged"
 """Where repair puts what cannot be read."""
 AFTER = b'{"after":'
 """How the first line of a fetched journal begins; it is no trial."""
-REMEDY = "restore it from a copy, or move it aside with `promptlab runs repair {}`"
 """What to do about a file that cannot be read."""
 CHECKSUM = b',"crc32":'
 """The text before the CRC-32 of a journal's line without it."""
@@ -123,7 +123,7 @@ def locked(folder: Path) -> int:
     except OSError as error:
         if why := denied(path, error):
             raise RunProblem(f"{folder}: {why}") from None
-        raise RunProblem(f"{path}: cannot be used ({error.strerror or error}); {REMEDY.format(folder)}") from None
+        raise RunProblem(f"{path}: cannot be used ({error.strerror or error}); {remedy_of(folder)}") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -154,6 +154,11 @@ def denied(path: Path, error: BaseException) -> str | None:
             f"another user (uid {uid}) writes here, and only its owner can; copy the run to a folder of your own, and give it with --runs"
         )
     return f"{path} is read-only for this user; allow writing there, or choose another folder with --runs"
+
+
+def remedy_of(folder: Path) -> str:
+    """What to do about a damaged file of a run folder."""
+    return f"restore it from a copy, or move it aside with `promptlab runs repair {shlex.quote(str(folder))}`"
 
 
 def unwritable(path: Path, error: BaseException) -> RunProblem:
@@ -305,7 +310,7 @@ def read_file(path: Path, limit: int = JSON_LIMIT) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        remedy = "its owner must allow it" if isinstance(error, PermissionError) else REMEDY.format(path.parent)
+        remedy = "its owner must allow it" if isinstance(error, PermissionError) else remedy_of(path.parent)
         raise RunProblem(f"{path}: cannot be read ({error.strerror or error}); {remedy}") from error
 
 
@@ -383,4 +388,4 @@ def read_part(path: Path, columns: Mapping[str, str]) -> pa.Table:
             raise ValueError(f"the column {empty[0]} has rows without a value")
         return table
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise RunProblem(f"{path}: a part cannot be read ({error}); {REMEDY.format(_run_of(path))}") from error
+        raise RunProblem(f"{path}: a part cannot be read ({error}); {remedy_of(_run_of(path))}") from error

@@ -39,7 +39,6 @@ from promptlab.nouns import (
 from promptlab.nouns.typed import typed
 from promptlab.record.store.bounds import check_bounds
 from promptlab.record.store.files import (
-    REMEDY,
     Row,
     is_locked,
     journal_of,
@@ -48,6 +47,7 @@ from promptlab.record.store.files import (
     parts_in,
     read_file,
     read_part,
+    remedy_of,
     runs_in,
     schema,
 )
@@ -243,7 +243,7 @@ def manifest_in(folder: Path) -> Manifest:
 def items_in(folder: Path, named: Collection[str] | None = None) -> Iterator[Row]:
     """The items of a run folder one by one, those of some names or all; RunProblem where one cannot be read."""
     path = folder / "items.parquet"
-    with readable(f"{path}: not the items of a run; {REMEDY.format(folder)}"):
+    with readable(f"{path}: not the items of a run; {remedy_of(folder)}"):
         table = read_part(path, ITEM_COLUMNS)
         if named is not None:
             table = table.filter(pc.is_in(table["item"], pa.array(sorted(named), pa.string())))
@@ -263,7 +263,7 @@ def looks_in(folder: Path) -> dict[str, Any]:
     """What the planned interim analyses of a run folder decided so far."""
     path = folder / "looks.json"
     found = _json(path) if os.path.lexists(path) else {}
-    with readable(f"{path}: not the interim analyses of a run; {REMEDY.format(folder)}"):
+    with readable(f"{path}: not the interim analyses of a run; {remedy_of(folder)}"):
         look_rows(found)
     return found
 
@@ -273,7 +273,7 @@ def batches_in(folder: Path) -> tuple[str | None, list[BatchPart]]:
     path = folder / BATCHES
     if not os.path.lexists(path):
         return None, []
-    with readable(f"{path}: not readable; it says which batches are paid for: {REMEDY.format(folder)} and pay again"):
+    with readable(f"{path}: not readable; it says which batches are paid for: {remedy_of(folder)} and pay again"):
         found = json_value(read_file(path), once=True)
         mark, parts = found["mark"], [typed(BatchPart, entry) for entry in found["batches"]]
         if not isinstance(mark, str) or len({part.number for part in parts}) < len(parts):
@@ -295,7 +295,7 @@ def batch_keys_in(folder: Path, part: BatchPart) -> dict[str, str]:
         or len(found) != part.n_requests
         or not all(isinstance(key, str) and key.startswith(name) for name, key in found.items())
     ):
-        raise RunProblem(f"{path}: does not hold the {part.n_requests:,} keys of its batch; {REMEDY.format(folder)} and pay again")
+        raise RunProblem(f"{path}: does not hold the {part.n_requests:,} keys of its batch; {remedy_of(folder)} and pay again")
     return found
 
 
@@ -321,7 +321,7 @@ def _typed(path: Path, kind: type[Whole], bounded: bool = False) -> tuple[Whole,
             check_bounds(path.parent, found)
         return kind.read(found), found
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunProblem(f"{path}: has not the fields that it must have ({error}); was it edited? {REMEDY.format(path.parent)}") from None
+        raise RunProblem(f"{path}: has not the fields that it must have ({error}); was it edited? {remedy_of(path.parent)}") from None
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -331,9 +331,9 @@ def _json(path: Path) -> dict[str, Any]:
         kind = RunProblem if any((path.parent / name).exists() for name in MADE_FIRST) else NoRun
         raise kind(f"{path}: missing, so this folder is not a run; run the sweep again, or point at another folder") from None
     except ValueError as error:
-        raise RunProblem(f"{path}: not readable as JSON ({error}); {REMEDY.format(path.parent)}") from None
+        raise RunProblem(f"{path}: not readable as JSON ({error}); {remedy_of(path.parent)}") from None
     if not isinstance(found, dict):
-        raise RunProblem(f"{path}: holds no object; {REMEDY.format(path.parent)}")
+        raise RunProblem(f"{path}: holds no object; {remedy_of(path.parent)}")
     return found
 
 

@@ -20,7 +20,6 @@ from promptlab.nouns import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, CallRow, 
 from promptlab.record.store.chain import Chain, State
 from promptlab.record.store.files import (
     DAMAGED,
-    REMEDY,
     Row,
     clear,
     damaged_lines,
@@ -30,6 +29,7 @@ from promptlab.record.store.files import (
     locked,
     part_rows,
     parts_in,
+    remedy_of,
     schema,
     set_aside,
     strangers,
@@ -56,10 +56,10 @@ class RunWriter:
         self.folder = folder
         for sub in (folder, folder / "trials", folder / "calls"):
             if sub != folder and os.path.lexists(sub) and (sub.is_symlink() or not sub.is_dir()):
-                raise RunProblem(f"{sub}: no folder of this run, but a link or a file; {REMEDY.format(folder)}")
+                raise RunProblem(f"{sub}: no folder of this run, but a link or a file; {remedy_of(folder)}")
             sub.mkdir(parents=True, exist_ok=True)
         if strange := strangers(folder):
-            raise RunProblem(f"{strange[0]}: a link or a pipe, which no run has; {REMEDY.format(folder)}")
+            raise RunProblem(f"{strange[0]}: a link or a pipe, which no run has; {remedy_of(folder)}")
         self._lock = locked(folder)
         clear(leftovers(folder))
         self.chain = Chain(folder)
