@@ -450,6 +450,7 @@ def test_the_run_is_a_normal_one(tmp_path: Path) -> None:
     assert tuple(run.calls().columns) == tuple(CALL_COLUMNS)
     assert "not frozen before the data" in run.manifest.question
     assert any("not frozen before the data" in note for note in run.plan.notes)
+    assert "made by the other tool; promptlab sent none" in to_html(build(run))
     (source,) = run.manifest.provenance["files"]
     assert source["file"] == "promptfoo.json"
     assert len(source["sha256"]) == 64

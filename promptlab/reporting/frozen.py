@@ -111,6 +111,8 @@ def provenance(report: Report) -> list[tuple[str, str, bool]]:
 
 def _calls(manifest: Manifest) -> str:
     """What was sent for the trials that are recorded, and why these are not as many."""
+    if manifest.imported:
+        return "made by the other tool; promptlab sent none"
     counts, why = manifest.counts, beside_trials(manifest.counts.sent, manifest.counts.done)
     return (
         f"{counts.sent:,} sent in {counted(manifest.sessions, 'session')} for {counted(counts.done, 'trial')}{f' ({why})' if why else ''}; "
