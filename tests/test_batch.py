@@ -164,9 +164,21 @@ def test_the_second_command_collects_and_the_frame_is_that_of_an_ordinary_sweep(
     assert a.manifest.paid_usd == pytest.approx(n * ONE_CALL) == pytest.approx(b.manifest.paid_usd)
     assert (a.manifest.spent.usd, a.manifest.spent.tokens) == (pytest.approx(n * ONE_CALL), 7 * n)
     assert a.manifest.counts == b.manifest.counts
+    assert a.manifest.counts.sent == n
     assert failures(a) == failures(b) == []
     again = run_sweep(lab.study(), lab.folder / "elsewhere", lab.folder / "cache-batch", Execution(), lambda _: None)
     assert (again.progress.n_sent, again.progress.n_cached) == (0, n), "the answers are in the cache"
+
+
+def test_a_kill_forgets_no_request_of_a_batch(lab: Lab) -> None:
+    sent = lab.sweep()
+    manifest = lab.run().folder / "manifest.json"
+    told = json.loads(manifest.read_text(encoding="utf-8"))
+    told["counts"]["sent"] = 0  # a kill leaves the manifest behind
+    manifest.write_text(json.dumps(told), encoding="utf-8")
+    done = lab.sweep()
+    assert (done.state, done.progress.n_sent) == ("complete", 0)
+    assert lab.run().manifest.counts.sent == sent.progress.n_sent
 
 
 def test_only_what_is_neither_recorded_nor_stored_is_sent_and_each_request_once(lab: Lab, server: Server) -> None:

@@ -21,6 +21,7 @@ from promptlab.cli.main import app
 from promptlab.nouns import Call, Model, ProviderStopped
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
+from promptlab.reporting.checked import failures
 from promptlab.running.gateway import Gateway, RetryPolicy, WireChoice
 from promptlab.running.gateway.providers import key_sent, key_variable
 from promptlab.running.progress import Execution
@@ -81,7 +82,14 @@ def test_a_model_that_cannot_answer_stops_at_once(name: str, choice: WireChoice)
 
 @pytest.mark.parametrize("choice", WIRES)
 @pytest.mark.parametrize("kind", ["port", "name"])
-def test_nobody_at_the_address(kind: str, choice: WireChoice) -> None:
+def test_nobody_at_the_address(kind: str, choice: WireChoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed, after = [], Gateway._next
+
+    def counted(self: Gateway, *arguments: Any) -> float | None:
+        failed.append(arguments)
+        return after(self, *arguments)
+
+    monkeypatch.setattr(Gateway, "_next", counted)
     base = closed_port() if kind == "port" else "http://no-such-host.invalid/v1"
     found, gateway = all_asked(Model("m", "openai/m", base), choice)
     assert {type(one) for one in found} == {ProviderStopped}
@@ -89,7 +97,8 @@ def test_nobody_at_the_address(kind: str, choice: WireChoice) -> None:
     assert f"nothing answers at {base} (" in str(found[0])
     assert "start the server or correct 'api_base', and run the same command again" in str(found[0])
     assert "ssl:" not in str(found[0])
-    assert gateway.n_sent <= MOST
+    assert 0 < len(failed) <= MOST
+    assert gateway.n_sent == 0, "a request that finds nobody is not sent"
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +164,34 @@ def test_a_package_that_litellm_lacks_is_named_and_nothing_is_retried(
     found, gateway = all_asked(Model("m", "vertex_ai/gemini-2.0-flash"), "litellm")
     assert said in str(found[0])
     assert f"pip install 'promptlab-bench[{'vertex' if 'google' in said else 'responses'}]'" in str(found[0])
-    assert gateway.n_sent <= 4
+    assert gateway.n_sent == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "choice"),
+    [
+        ("openai/m", "OPENAI_API_KEY", "direct"),
+        ("openai/m", "OPENAI_API_KEY", "litellm"),
+        ("groq/m", "GROQ_API_KEY", "litellm"),
+        ("gemini/gemini-2.0-flash", "GEMINI_API_KEY", "litellm"),
+        ("anthropic/claude-3-5-haiku-20241022", "ANTHROPIC_API_KEY", "litellm"),
+    ],
+)
+def test_without_a_key_no_call_counts_as_sent(name: str, variable: str, choice: WireChoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    for known in {variable, "GOOGLE_API_KEY", "OPENAI_ADMIN_KEY", "ANTHROPIC_AUTH_TOKEN"}:
+        monkeypatch.delenv(known, raising=False)
+    found, gateway = all_asked(Model("m", name), choice, n=3)
+    assert {str(one) for one in found} == {
+        f"m: the variable {variable} is not set; export it with the key of 'm', and run the same command again"
+    }
+    assert gateway.n_sent == 0
+
+
+def test_a_key_that_a_server_refuses_was_sent() -> None:
+    with Scripted(lambda _, __: error(401, "Missing API key")) as server:
+        found, gateway = all_asked(Model("m", "openai/m", server.url), "litellm")
+        assert gateway.n_sent == len(server.requests) > 0
+    assert "refused the call without a key" in str(found[0])
 
 
 def test_without_credentials_to_sign_with_nothing_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +208,7 @@ def test_without_credentials_to_sign_with_nothing_is_retried(monkeypatch: pytest
     monkeypatch.setattr(litellm, "acompletion", lacks)
     found, gateway = all_asked(Model("m", "vertex_ai/gemini-2.0-flash"), "litellm")
     assert "gcloud auth application-default login" in str(found[0])
-    assert gateway.n_sent <= 4
+    assert gateway.n_sent == 0
 
 
 def test_an_outage_is_waited_for_and_then_ends_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,7 +277,7 @@ def test_many_trials_end_after_ten_attempts_and_go_on_after_repair(tmp_path: Pat
         done, found = sweeping(path, tmp_path / "runs")
         assert done.progress.n_planned == 1200
         assert (done.state, done.exit_code) == ("incomplete", 3)
-        assert 0 < done.progress.n_sent <= MOST
+        assert (what != "port") <= done.progress.n_sent <= MOST * (what != "port"), "where nobody listens, nothing is sent"
         assert done.progress.n_errors == 0
         assert list(done.progress.stopped) == ["served"]
         assert done.reason == done.progress.stopped["served"]
@@ -251,6 +287,15 @@ def test_many_trials_end_after_ten_attempts_and_go_on_after_repair(tmp_path: Pat
         again, found = sweeping(path, tmp_path / "runs")
         assert (again.state, again.exit_code) == ("complete", 0)
         assert len(found.trials()) == again.progress.n_planned
+
+
+def test_trials_whose_calls_were_never_sent_contradict_nothing(tmp_path: Path) -> None:
+    path = experiment(tmp_path, tasks="sum", models=served_at(closed_port(), ", retries: 0"))
+    done, found = sweeping(path, tmp_path / "runs")
+    calls = found.calls()
+    assert done.progress.n_sent == found.manifest.counts.sent == calls["attempts"].sum() == 0
+    assert len(calls) > 0
+    assert failures(found) == []
 
 
 def test_the_command_says_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -371,7 +371,7 @@ def test_a_repeated_baseline_is_an_aa_arm(tmp_path: Path) -> None:
     lines = rows()
     lines += [{**line, "arm": "none_aa"} for line in lines if line["arm"] == "none"]
     report = judged(bring([table(tmp_path, lines)], tmp_path / "runs"))
-    assert [c.status for c in report.of("aa") if c.task is None] == ["ok"]
+    assert [c.status for c in report.of("aa") if c.task is None] == ["control"]
     assert {c.treatment for c in report.of("cell")} == {"kind"}
 
 
@@ -450,6 +450,7 @@ def test_the_run_is_a_normal_one(tmp_path: Path) -> None:
     assert tuple(run.calls().columns) == tuple(CALL_COLUMNS)
     assert "not frozen before the data" in run.manifest.question
     assert any("not frozen before the data" in note for note in run.plan.notes)
+    assert "made by the other tool; promptlab sent none" in to_html(build(run))
     (source,) = run.manifest.provenance["files"]
     assert source["file"] == "promptfoo.json"
     assert len(source["sha256"]) == 64

@@ -264,6 +264,11 @@ FAILURES: list[tuple[int | None, str, str]] = [
     (None, "[Errno -2] Name or service not known", "unreachable"),
     (None, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate", "certificate"),
     (None, "Server disconnected", "connection"),
+    (None, "ClientPayloadError: 400, message='Not enough data to satisfy content length header.'", "connection"),
+    (None, "ClientResponseError: 400, message=\"Invalid HTTP header: b'http://other/\\x00x'\", url='http://one/'", "protocol"),
+    (None, "RequestError: 400, message='Got more than 8190 bytes when reading: ...', url='http://one/'", "protocol"),
+    (500, "Missing Gemini API key. Set the GEMINI_API_KEY or GOOGLE_API_KEY environment variable.", "auth"),
+    (500, "Missing credentials. Please pass an `api_key`", "auth"),
     (529, "Overloaded", "server"),
 ]
 """What a failed request says, and at which boundary it failed."""

@@ -148,7 +148,7 @@ def test_the_file_is_valid_and_priced_as_promptlab_plan_prices_it(choices: dict[
     assert (own.design, own.hashes, own.available, own.notes) == (study.design, study.hashes, study.available, study.notes)
     model = study.design.models[0].name
     made, plan = estimate(study, model), make_plan(study)
-    assert drafted(file_of(found)).estimate == made
+    assert drafted(file_of(found)).estimates == (made,)
     cost = facts(found, "What the file asks")
     assert cost["calls"].startswith(f"{made.calls:,}")
     assert cost["input tokens"] == f"{made.input_tokens[0]:,} to {made.input_tokens[1]:,}"
@@ -198,6 +198,54 @@ def test_the_page_and_the_plan_give_one_number_for_one_design(over: str, n_tasks
     )  # fmt: skip
     shown = facts(page.tables(None, asked), "In short")["smallest effect seen"]
     assert float(shown.removesuffix(" points")) == pytest.approx(100 * effect, rel=0.04)
+
+
+ELSE = [("prompts", 2, "prompt"), ("models", 1, "model"), ("shots", 2, "level"), ("temperature", 3, "level")]
+
+
+@pytest.mark.parametrize(("compared", "n", "scope"), ELSE)
+def test_whole_prompts_models_and_settings_are_planned_too(compared: str, n: int, scope: str) -> None:
+    found = page.tables(None, given(compared=compared, n_stimuli=n, n_tasks=2, per_task=30))
+    study = drafted(file_of(found)).study
+    assert study is not None
+    plan = make_plan(study)
+    over = [h for h in plan.hypotheses if h.scope == scope and h.task is None]
+    assert len(over) == len(plan.hypotheses) / 3 == n, "each is compared with the first, over the tasks and in each of both"
+    assert len({h.control for h in over}) == 1
+    short = facts(found, "In short")
+    assert short["strictest significance level"].endswith(f"of {n} comparison{'s' * (n > 1)}")
+    assert short["calls"] == f"{sum(one.calls for one in plan.estimates):,}"
+    assert short["price"] == planned.price_words([sum(one.usd[i] or 0.0 for one in plan.estimates) for i in (0, 1)])
+    note = next(shown.note for shown in found if shown.title == "In short")
+    assert "against the first" in note or "against no examples" in note
+    assert "neutral" not in note + "".join(file_of(found))
+    assert len(table(found, "What the file asks").columns) == 1 + len(plan.models)
+
+
+@pytest.mark.parametrize(("compared", "n", "scope"), ELSE)
+def test_what_is_no_sentence_has_the_power_that_the_plan_shows(compared: str, n: int, scope: str) -> None:
+    study = drafted(file_of(page.tables(None, given(compared=compared, n_stimuli=n, n_tasks=2, per_task=100)))).study
+    assert study is not None
+    row = make_plan(study).power[0]
+    assert row.n_controls == 1, scope
+    flips = 100 * Size((100, 100), 0.1, 0.05 / n, chance=0.1).flips(row.mean)
+    asked = given(compared=compared, n_stimuli=n, n_tasks=2, per_task=100, effect=100 * row.mean, flips=flips, again=10, accuracy=70)
+    shown = facts(page.tables(None, asked), "In short")["smallest effect seen"]
+    assert float(shown.removesuffix(" points")) == pytest.approx(100 * row.mean, rel=0.05)
+
+
+def test_the_page_says_in_one_sentence_what_the_file_alone_can(opened: Any, tmp_path: Path) -> None:
+    app = opened("--runs", tmp_path, page="plan")
+    for kind in page.COMPARED:
+        app.segmented_control(key="switch_compared").set_value(kind).run()
+        assert not app.exception
+        assert texts(app).count("type promptlab plan planned.yaml") == (kind != "sentences"), kind
+    app.segmented_control(key="switch_compared").set_value("models").run()
+    app.selectbox(key="pick_asked").set_value("openai/gpt-4o-mini").run()
+    app.segmented_control(key="switch_view").set_value("file").run()
+    assert not app.exception
+    assert "models: true" in "\n".join(element.value for element in app.code)
+    assert "sim/" not in "\n".join(element.value for element in app.code), "a real model is compared with a real one"
 
 
 def test_every_listed_model_has_a_price_and_can_be_named(tmp_path: Path) -> None:

@@ -22,11 +22,13 @@ from runs import experiment, run
         (UsageProblem("the page 'costs' is not known; did you mean 'cost'?"), "report r --page=costs", "promptlab report r --page=cost"),
         (RunProblem("runs/big-1: there is no such run; did you mean 'big-12'?"), "report runs/big-1", "promptlab report big-12"),
         (RunProblem("nothing: there is no such run"), "report nothing", "promptlab runs ls"),
+        (UsageProblem("the page 'x' is not known; known: 'results', 'tasks'"), "report r --page=x", "promptlab report r --page results"),
+        (UsageProblem("--plant x: a factor and level, such as shots=4"), "calibrate a --plant x", "promptlab calibrate a --plant shots=4"),
         (UsageProblem("r has no arm 'x' besides the incumbent; known: 'a', 'b'"), "gate r --arm x", "promptlab show run r"),
         (UsageProblem("runs has no run of the question 'x'; known: 'a', 'b'"), "history x", "promptlab runs ls"),
         (UsageProblem("r: no task of it is scored by a judge alone; ratings"), "rate runs/r", "promptlab show run runs/r"),
         (DataMissing("no official task or file is named 'x'"), "data pull x", "promptlab ls tasks"),
-        (UsageProblem("x.yaml: there is no such file; known: 'a.yaml', 'b.yaml'"), "sweep x.yaml", "promptlab sweep --help"),
+        (UsageProblem("x.yaml: there is no such file; known: 'a.yaml', 'b.yaml'"), "init x.yaml", "promptlab init --example quickstart"),
         (DataMissing("run `promptlab data import DIR` or `promptlab data pull`"), "sweep x.yaml", "promptlab data pull"),
         (UsageProblem("r has 2 arms; name one with --arm: a/b, c"), "gate r", "promptlab gate r --arm a/b"),
         (UsageProblem("port 80 is in use; another with --port, for example --port 81"), "view --port 80", "promptlab view --port 81"),
@@ -53,12 +55,29 @@ def test_the_command_that_mends_it(error: PromptlabError, given: str, expected: 
         ("show run --turbo", "No such option '--turbo'; known: --details, --json\ntry: promptlab show run --help"),
         ("run x.yaml", "No such command 'run'; did you mean 'sweep'?\ntry: promptlab sweep x.yaml"),
         ("power x.yaml", "No such command 'power'; did you mean 'plan'?\ntry: promptlab plan x.yaml"),
-        ("sweep quickstart --max-cost lots", "'--max-cost': expected a number, found 'lots'\ntry: promptlab sweep --help"),
-        ("view --port=x1", "'--port': expected a whole number, found 'x1'\ntry: promptlab view --help"),
+        ("sweep quickstart --max-cost lots", "'--max-cost': expected a number, found 'lots'\ntry: promptlab sweep quickstart --max-cost 1"),
+        ("sweep quickstart --max-cost='$5'", "found '$5'\ntry: promptlab sweep quickstart --max-cost=5"),
+        ("sweep quickstart --max-tokens 1,000.5", "found '1,000.5'\ntry: promptlab sweep quickstart --max-tokens 1000"),
+        ("sweep quickstart --concurrency many", "found 'many'\ntry: promptlab sweep quickstart --concurrency 16"),
+        ("sweep quickstart -c=many", "found '=many'\ntry: promptlab sweep quickstart -c16"),
+        ("sweep quickstart -c", "Option '-c' requires an argument\ntry: promptlab sweep quickstart -c 16"),
+        ("sweep quickstart --engine slow", "'slow' is not one of 'local', 'ray'\ntry: promptlab sweep quickstart --engine local"),
+        ("sweep quickstart twice", "extra argument(s) (twice)\ntry: promptlab sweep quickstart"),
+        ("show task nothing", "the task 'nothing' is not known\ntry: promptlab ls tasks"),
+        ("show stimulus nothing", "the stimulus 'nothing' is not known\ntry: promptlab ls stimuli"),
+        ("cache prune --older-than x", "such as --older-than 30d\ntry: promptlab cache prune --older-than 30d"),
+        ("init --example none", "for example --example quickstart\ntry: promptlab init --example quickstart"),
+        ("sweep quickstart --batch-wait 5", "leave --batch-wait out\ntry: promptlab sweep quickstart --batch-wait 5 --batch"),
+        ("rate r --items few", "found 'few'\ntry: promptlab rate r --items 30"),
+        ("audit r --ask some", "found 'some'\ntry: promptlab audit r --ask 20"),
+        ("view --port=x1", "'--port': expected a whole number, found 'x1'\ntry: promptlab view --port=8501"),
         ("view --port 99999", "'--port': expected 65535 or less, found '99999'\ntry: promptlab view --port 65535"),
         ("sweep quickstart -c 0", "expected 1 or more, found '0'\ntry: promptlab sweep quickstart -c 1"),
-        ("cache import nofolder", "--to FOLDER` made\ntry: promptlab cache import --help"),
-        ("stimuli check no.yaml", "no.yaml: there is no such file\ntry: promptlab stimuli check --help"),
+        ("cache import nofolder", "--to FOLDER` made\ntry: promptlab sweep quickstart"),
+        ("stimuli check no.yaml", "no.yaml: there is no such file\ntry: promptlab ls stimuli"),
+        ("task check no.yaml", "no.yaml: there is no such file\ntry: promptlab ls tasks"),
+        ("plan no.yaml", "no.yaml: there is no such file\ntry: promptlab plan quickstart"),
+        ("import none", "none: there is no such file\ntry: promptlab import --explain 'my a.csv'"),
         ("plan", "Missing argument 'experiment'; none in this folder, but one comes with promptlab\ntry: promptlab plan quickstart"),
         ("replicate x", "Missing option '--paper'; known: emotionprompt, negativeprompt\ntry: promptlab replicate --help"),
         ("report", "Missing argument 'run'; no runs in runs\ntry: promptlab sweep quickstart"),
@@ -76,6 +95,39 @@ def test_wrong_use_ends_with_the_right_command(given: str, said: str, tmp_path: 
     done = run(*shlex.split(given), cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.rstrip().endswith(said)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "report", "show run", "compare", "audit", "export", "rescore", "runs verify", "runs repair", "view", "rate", "paper", "notebook",
+        "history", "scores", "replicate --paper emotionprompt", "gate", "plan", "cache export --to there",
+    ],
+)  # fmt: skip
+def test_what_is_not_there_ends_with_2_and_what_is_damaged_with_1(words: str, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    runs = [] if words in ("history", "gate", "plan") or "cache" in words else ["folder"]
+    for missing in ("runs/missing", *runs):
+        done = run(*words.split(), missing, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, ""), done.stderr
+        assert done.stderr.splitlines()[-1].startswith("try: promptlab "), done.stderr
+    if runs:
+        (tmp_path / "folder" / "plan.json").write_text("{", encoding="utf-8")
+        damaged = run(*words.split(), "folder", cwd=tmp_path)
+        assert damaged.returncode == (0 if "repair" in words else 1), damaged.stderr
+
+
+def test_a_bundle_that_is_here_is_the_one_to_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    experiment(tmp_path)
+    error = UsageProblem("no: there is no such folder; give the one that `promptlab cache export RUN --to FOLDER` made")
+    assert remedy(error, ["cache", "import", "no"]) == "promptlab sweep quickstart", "which makes a run, and a run makes a bundle"
+    (tmp_path / "runs" / "small-1").mkdir(parents=True)
+    (tmp_path / "runs" / "small-1" / "manifest.json").write_text("{}", encoding="utf-8")
+    assert remedy(error, ["cache", "import", "no"]) == "promptlab cache export runs/small-1 --to small-1-answers"
+    (tmp_path / "their answers").mkdir()
+    (tmp_path / "their answers" / "answers.jsonl").write_text("", encoding="utf-8")
+    assert remedy(error, ["cache", "import", "no"]) == "promptlab cache import 'their answers'"
 
 
 def test_a_wrong_file_is_checked(tmp_path: Path) -> None:

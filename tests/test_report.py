@@ -11,15 +11,16 @@ import shlex
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 import pytest
 
+from conftest import ROOT
 from promptlab import reporting as reports
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.errors import RunProblem
-from promptlab.nouns.words import SCORERS
+from promptlab.nouns.words import SCORERS, Status
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.reporting import fragments, sensitivity
@@ -193,6 +194,15 @@ def test_a_spreadsheet_does_not_run_cells(planted: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv(replace(report, comparisons=tuple(bad))))))
     assert [row["treatment"][0] for row in rows] == ["'"] * 7
     assert float(next(csv.DictReader(io.StringIO(to_csv(report))))["diff"]) == report.comparisons[0].diff
+
+
+def test_a_row_without_a_verdict_has_a_status_that_says_why(planted: Path) -> None:
+    rows = pd.read_csv(io.StringIO(to_csv(of(planted))))
+    assert set(rows.loc[rows["scope"] == "aa", "status"]) == {"control"}
+    assert not len(rows[(rows["verdict"] == "refused") & (rows["status"] == "ok")])
+    page = (ROOT / "docs" / "reference" / "statistics.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `(\w+)` \|", page.partition("## Refusals and statuses")[2].partition("\n## ")[0], re.MULTILINE))
+    assert documented == set(get_args(Status))
 
 
 def test_refusals_give_their_reason(planted: Path) -> None:

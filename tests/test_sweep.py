@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from promptlab.nouns.manifest import Tally
+from promptlab.nouns.manifest import Tally, beside_trials
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run, runs_in
@@ -192,6 +193,51 @@ def test_killed_at_half_only_what_was_under_way_is_paid_again(killed: dict[str, 
     planned = 3 * 20 * 4
     assert killed["undisturbed"][1] == planned
     assert planned <= killed["killed"][1] <= planned + 8
+
+
+def test_after_a_kill_the_calls_of_all_sessions_fit_the_answers(killed: dict[str, Any]) -> None:
+    found, n_sent, said = killed["killed"]
+    counts = found.manifest.counts
+    assert counts.done <= n_sent <= counts.sent
+    assert f"calls sent ({counts.sent:,} in all sessions" in said
+    assert "in all sessions" not in killed["undisturbed"][2]
+
+
+@pytest.mark.parametrize("lost", [1, 100])
+def test_a_kill_forgets_no_call_of_a_simulated_run(tmp_path: Path, lost: int) -> None:
+    """Which keeps no ledger, and whose manifest a kill leaves up to two seconds behind."""
+    path = experiment(tmp_path, items=20)
+    _, found = sweep(path, tmp_path / "runs", tmp_path / "cache")
+    manifest, n = found.folder / "manifest.json", len(found.trials())
+    told = json.loads(manifest.read_text(encoding="utf-8"))
+    told["counts"]["sent"] -= lost
+    manifest.write_text(json.dumps({**told, "state": "running"}), encoding="utf-8")
+    done, again = sweep(path, tmp_path / "runs", tmp_path / "cache")
+    assert (done.progress.n_sent, again.manifest.counts.done) == (0, n)
+    assert n <= again.manifest.counts.sent <= told["counts"]["sent"] + lost
+
+
+@pytest.mark.parametrize(
+    ("n_sent", "n_trials", "why"), [(4, 4, ""), (5, 4, "is sent again"), (3, 4, "the cache, a batch, or an equal call")]
+)
+def test_why_calls_and_trials_are_not_as_many(n_sent: int, n_trials: int, why: str) -> None:
+    assert beside_trials(n_sent, n_trials).endswith(why)
+    assert bool(beside_trials(n_sent, n_trials)) == bool(why)
+
+
+def test_fresh_on_a_recorded_run_says_what_to_type(tmp_path: Path) -> None:
+    path = experiment(tmp_path, items=4)
+    env, words = {"PROMPTLAB_HOME": str(tmp_path / "home")}, ("sweep", path.name, "--no-report")
+    assert "keeps them" not in run(*words, "--fresh", env=env, cwd=tmp_path).stdout, "nothing was recorded before"
+    for flag in ("--fresh", "--no-cache"):
+        said = next(line for line in run(*words, flag, env=env, cwd=tmp_path).stdout.splitlines() if line.startswith("note: "))
+        assert said.startswith("note: nothing was sent, since this run has recorded all trials and keeps them; for new answers to all, ")
+        typed = shlex.split(said.partition("run it into another folder:")[2])
+        assert typed[-6:] == ["sweep", path.name, "--no-report", flag, "--runs", "runs-fresh"]
+    again = run(*typed[typed.index("sweep") :], env=env, cwd=tmp_path)
+    assert "(0 of them before)" in again.stdout
+    assert " 0 calls sent" not in again.stdout
+    assert only_run(tmp_path / "runs-fresh").manifest.counts.cached == 0
 
 
 def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path, server: Server) -> None:

@@ -17,8 +17,8 @@ INTRO = """# Commands
 Made by `python tools/make_command_docs.py` from the help of the command line; a test holds it true. `promptlab COMMAND --help` prints the
 same text.
 
-Exit codes: 0 ok, 1 error, 2 a file or flag is wrong, 3 incomplete (the same command resumes), 4 budget reached, 5 gate failed, 130
-interrupted.
+Exit codes: 0 ok, 1 error, 2 what you typed is wrong or missing (a file, a run, a name, a flag), 3 incomplete (the same command resumes),
+4 budget reached, 5 gate failed, 130 interrupted. A run that is there, but is damaged, in use, or fails a check is an error: 1.
 
 """
 

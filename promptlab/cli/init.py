@@ -163,7 +163,8 @@ def _copy(example: str, into: Path, force: bool) -> None:
 
     known = {file.stem: file for file in sorted(shipped("experiments").glob("*.yaml"))}
     if example not in known:
-        raise UsageProblem(f"no experiment {example!r} comes with promptlab; {did_you_mean(example, known)}; known: {', '.join(known)}")
+        near = did_you_mean(example, known) or f"known: {', '.join(known)}; for example --example quickstart"
+        raise UsageProblem(f"no experiment {example!r} comes with promptlab; {near}")
     path = source(known[example])
     _write(example_files(path), into, force)
     say(f"next: promptlab plan {into / path.name}, promptlab sweep {into / path.name}")

@@ -31,8 +31,8 @@ USE: Any = typer.BadParameter.__base__
 app = typer.Typer(
     name="promptlab",
     help="Which prompt should you ship? Plan, run and judge paired experiments: prompts, models, settings and added sentences.",
-    epilog="Exit codes: 0 ok, 1 error, 2 a file or flag is wrong, 3 incomplete (run it again), 4 budget reached, 5 gate failed, "
-    "130 interrupted.",
+    epilog="Exit codes: 0 ok, 1 error, 2 a file, run or flag is wrong or missing, 3 incomplete (run it again), 4 budget reached, "
+    "5 gate failed, 130 interrupted.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": list(HELP)},
 )
@@ -84,7 +84,7 @@ def main() -> None:
         if isinstance(error, PromptlabError):
             found = remedy(error, sys.argv[1:])
         else:
-            error, found = misuse(error, sys.argv[1:])
+            error, found = misuse(error, sys.argv[1:], lambda: typer.main.get_command(app))
         said = f"promptlab: {error}\n" + (f"try: {found}\n" if found else "")
         if str(error):  # a group without a command has shown its help
             sys.stderr.write(inert(redact(said, known_secrets())))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from promptlab.cli.remedies import command, remedy
+from promptlab.cli.instead import command, with_value
+from promptlab.cli.remedies import remedy
 from promptlab.nouns import PromptlabError, UsageProblem
 
 QUOTED = re.compile(r"'([^']+)'|(?<![\w-])(--?[a-zA-Z][\w-]*)")
@@ -27,8 +28,11 @@ WANTED = (
 """What the parser wants of a value, and promptlab's words for it."""
 
 
-def misuse(error: Any, given: Sequence[str]) -> tuple[UsageProblem, str]:  # noqa: ANN401 (the parser's own exception)
-    """What the parser found wrong as an error of promptlab, and the line to type next; `given` is what was typed after `promptlab`."""
+def misuse(error: Any, given: Sequence[str], whole: Callable[[], Any]) -> tuple[UsageProblem, str]:  # noqa: ANN401 (the parser's own exception)
+    """What the parser found wrong as an error of promptlab, and the line to type next.
+
+    `given` is what was typed after `promptlab`; `whole` gives the command line with all of its commands.
+    """
     at, parameter = error.ctx, getattr(error, "param", None)
     known = [name for one in at.command.params for name in one.opts if name.startswith("--")] if at else []
     commands = list(getattr(at.command, "commands", ())) if at and at.parent else []
@@ -43,7 +47,7 @@ def misuse(error: Any, given: Sequence[str]) -> tuple[UsageProblem, str]:  # noq
     if line is None and parameter is not None and said.startswith("Missing argument"):
         there, line = filled(f"{parameter.name} {parameter.metavar or ''}", given)
         found = UsageProblem(f"{found}{there}")
-    return found, line or f"{path} --help"
+    return found, line or with_value(error, str(found), given, value, whole) or f"{path} --help"
 
 
 def _value(error: Any) -> str | None:  # noqa: ANN401

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from promptlab.cli.instead import command, instead
 from promptlab.nouns import FileProblems, PromptlabError
 
 NEAR = re.compile(r"did you mean '([^']+)'|known: '([^']+)'$")
@@ -16,13 +17,18 @@ PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b(?![_=])")
 """A word that stands for something of the reader's, such as DIR."""
 ONE_OF = re.compile(r"(?:with|give|by|add) (--[a-z-]+): '?([^\s,;']+)")
 ADDED = re.compile(r"(?:for example|add) (--[a-z-]+) (?:'([^']+)'|([\w.-]*\w(?:[,/=][\w.-]*\w)*))")
+SUCH_AS = re.compile(r"^(--[a-z-]+) .*\bsuch as (?:--[a-z-]+ )?([^\s,;]+)$")
+FIRST_PAGE = re.compile(r"the page '[^']*' is not known; known: '([^']+)'")
 COLUMN = re.compile(r"name (?:it|one) with --[a-z]+ COLUMN")
 LIBRARY = re.compile(r"Install (\w+) to ")
 LISTS = {
-    "there is no such run": ["runs", "ls"], "has no run of the question": ["runs", "ls"], "no official task": ["ls", "tasks"],
+    "there is no such run": ["runs", "ls"], "so this folder is not a run": ["runs", "ls"],
+    "has no run of the question": ["runs", "ls"], "no official task": ["ls", "tasks"],
     "has no arm": ["show", "run"], "no task of it is scored by a judge": ["show", "run"],
 }  # fmt: skip
 """Commands that list what a name may be, by what a message says; "run": of the run that was given."""
+SHOWN = {"task": "tasks", "stimulus": "stimuli"}
+"""What `show` shows, and the list of it."""
 GROUPS = ("ls", "show", "task", "stimuli", "data", "cache", "runs")
 """Commands that have commands of their own."""
 READS_A_FILE = ("plan", "sweep", "calibrate", "gate")
@@ -50,12 +56,20 @@ def remedy(error: PromptlabError, given: Sequence[str]) -> str | None:
         if found := rule.search(message):
             option, *values = found.groups()
             return command(_with(given, option, next(filter(None, values))))
+    if such := SUCH_AS.search(message):
+        return command(_with(given, *such.groups()))
+    if pages := FIRST_PAGE.search(message):
+        return command(_with([word for word in given if not word.startswith("--page=")], "--page", pages.group(1)))
+    if "and --batch is not given" in message:
+        return command([*given, "--batch"])
+    if len(given) > 1 and given[0] == "show" and given[1] in SHOWN and "is not known" in message:
+        return command(["ls", SHOWN[given[1]]])
     if given and given[0] == "import" and COLUMN.search(message):
         return _explained(given)
     if isinstance(error, FileProblems) and in_a_file and (line := error.problems[0].line):  # the reader corrects it there
         return f"${{EDITOR:-vi}} +{line} {shlex.quote(str(error.problems[0].file))}"
     if given and ("there is no such file" in message or "there is no such folder" in message):
-        return command([*given[: 2 if given[0] in GROUPS else 1], "--help"])
+        return instead(given)
     library = LIBRARY.search(message)
     return f"python -m pip install {library.group(1)}" if library else None
 
@@ -67,11 +81,6 @@ def _is_experiment(word: str) -> bool:
 def _explained(given: Sequence[str]) -> str:
     """What lists the choices of the files that were given."""
     return command(["import", "--explain", *(word for word in given[1:] if Path(word).is_file())])
-
-
-def command(words: Sequence[str]) -> str:
-    """A command of promptlab, quoted for copying; the words follow `promptlab`."""
-    return f"promptlab {shlex.join(words)}"
 
 
 def _with(given: Sequence[str], option: str, value: str) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -71,7 +73,7 @@ def sweep(
         CacheUse,
         Option(help="Paid answers: use and keep them; refresh: send again; off; imported: those of bundles too; replay: no calls."),
     ] = "use",
-    fresh: Annotated[bool, Option("--fresh", help="Send every request again, so that no answer is older than the plan.")] = False,
+    fresh: Annotated[bool, Option("--fresh", help="Send all that this run has not recorded; no answer is older.")] = False,
     no_cache: Annotated[bool, Option("--no-cache", hidden=True)] = False,
     wire: Annotated[
         Wire, Option(help="How requests are sent: auto sends directly what LiteLLM would pass on unchanged; litellm; direct.")
@@ -148,8 +150,8 @@ def sweep(
                 done = run_sweep(study, folder, home() / "cache", execution, observe, gpus if serve_vllm else 0)
             del study  # judging reads the record: of a large design there is nothing left to hold
             _end(done, time.monotonic() - started, len(simulated), n_models)
-            if use == "refresh" and done.progress.n_recorded_before:
-                say("note: what this run has recorded is not sent again; for new answers to all of it, give another folder with --runs")
+            if use in ("refresh", "off") and done.progress.n_recorded_before:
+                say(_kept(done, runs))
             if done.progress.n_recorded_before + done.progress.n_done:
                 after_sweep(done, write_html=report)
         code = _last_words(done, pusher, experiment)
@@ -239,6 +241,33 @@ def me() -> str:
     return "promptlab" if shutil.which("promptlab") else os.path.relpath(sys.argv[0])
 
 
+def _kept(done: Sweep, runs: str) -> str:
+    """What --fresh and --no-cache leave alone, and the line that requests it all again."""
+    p = done.progress
+    n = "all" if p.n_recorded_before >= p.n_planned else f"{p.n_recorded_before:,} of {p.n_planned:,}"
+    elsewhere = next(name for i in itertools.count(1) if "://" in (name := f"{runs}-fresh{f'-{i}' * (i > 1)}") or not Path(name).exists())
+    words = sys.argv[1:]
+    at = next((i for i, word in enumerate(words) if word == "--runs" or word.startswith("--runs=")), len(words))
+    words[at : at + (2 if words[at : at + 1] == ["--runs"] else 1)] = ["--runs", elsewhere]
+    return (
+        f"note: {'nothing was sent, since ' if n == 'all' else ''}this run has recorded {n} trials and keeps them; for new answers to all, "
+        f"run it into another folder:    {me()} {shlex.join(words)}"
+    )
+
+
+def _why_so_many(done: Sweep) -> str:
+    """What makes the calls of a session fit its trials, in brackets; empty where they are as many."""
+    from promptlab.nouns import beside_trials
+    from promptlab.record.store.reading import manifest_in
+
+    p = done.progress
+    n_trials = p.n_done - p.n_cached  # whose answers no cache had
+    n_in_all = manifest_in(done.folder).counts.sent
+    in_all = f"{n_in_all:,} in all sessions" if n_in_all != p.n_sent else ""
+    found = "; ".join(filter(None, (in_all, beside_trials(p.n_sent, n_trials) if p.n_sent or n_trials > 0 else "")))
+    return f" ({found})" if found else ""
+
+
 def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  # noqa: ANN401
     from promptlab.nouns import paid_words
 
@@ -247,7 +276,7 @@ def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  #
     n_recorded = p.n_recorded_before + p.n_done
     say(
         f"{n_recorded:,} of {p.n_planned:,} trials recorded ({p.n_recorded_before:,} of them before), "
-        f"{counted(p.n_sent, 'call')} sent, "
+        f"{counted(p.n_sent, 'call')} sent{_why_so_many(done)}, "
         + (f"{p.n_skipped:,} not needed, " if p.n_skipped else "")
         + f"{counted(p.n_cached, 'answer')} from the cache, {p.n_errors_in_words}, {paid}, {seconds:.1f} s"
     )

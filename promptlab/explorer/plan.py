@@ -12,7 +12,19 @@ import streamlit as st
 from promptlab.explorer import library, plain, take
 from promptlab.explorer.filters import Filters
 from promptlab.nouns import Plan
-from promptlab.planning.draft import FILE, Choices, Draft, drafted, experiment_text, priced_models, stimuli_for, suite_of, tasks_for
+from promptlab.planning.draft import (
+    FILE,
+    MOST_OTHERS,
+    Choices,
+    Compared,
+    Draft,
+    drafted,
+    experiment_text,
+    priced_models,
+    stimuli_for,
+    suite_of,
+    tasks_for,
+)
 from promptlab.planning.size import MOST_ITEMS
 from promptlab.reporting import charts
 from promptlab.reporting.planned import Measured, curve, curve_table, file_tables, in_a_sentence, measured, short_table, ways_table
@@ -25,6 +37,20 @@ CHANCE = 0.5
 ACCURACY = 70.0
 PLACEBOS = 3
 VIEWS = {"size": "How many items", "file": "The experiment file and its price", "texts": "Texts and tasks"}
+COMPARED: dict[Compared, str] = {
+    "sentences": "Added sentences", "prompts": "Whole prompts", "models": "Models", "shots": "Examples", "temperature": "Temperature",
+}  # fmt: skip
+OTHERS: dict[Compared, str] = {
+    "sentences": "Added sentences", "prompts": "Prompts besides the first", "shots": "Numbers of examples besides none",
+    "temperature": "Temperatures besides the first",
+}  # fmt: skip
+BY_HAND: dict[Compared, str] = {
+    "prompts": "Write your prompts into the file, and your own tasks under task_files; then type promptlab plan planned.yaml.",
+    "models": "For more models, add them under models in the file, and type promptlab plan planned.yaml.",
+    "shots": "For more factors at once, add them under vary in the file, and type promptlab plan planned.yaml.",
+    "temperature": "For more factors at once, add them under vary in the file, and type promptlab plan planned.yaml.",
+}
+"""What is planned by the file alone, and what to type for it."""
 OVER = {"mean": "Mean over the tasks", "cell": "One task"}
 
 
@@ -39,9 +65,11 @@ def render(store: Store | None, filters: Filters) -> None:
     chosen = _choices(store, filters, known)
     for remark in chosen.remarks():
         plain.line(f"Note: {remark}")
+    if by_hand := BY_HAND.get(chosen.compared):
+        plain.line(by_hand)
     with st.spinner("Pricing the experiment"):
         draft = _draft(store, chosen)
-        draft.estimate  # noqa: B018 (kept for what follows)
+        draft.estimates  # noqa: B018 (kept for what follows)
     plain.html('<div class="verdict">{said}</div>', said=in_a_sentence(chosen))
     if view == "size":
         _size(store, chosen, draft)
@@ -106,10 +134,6 @@ def _measured(store: Store | None, filters: Filters) -> Measured:
         ]
         simulated = " (SIMULATED)" if store.simulated else ""
         plain.line(f"As measured in this run with {model}{simulated}: {'; '.join(part for part in said if part)}. The choices start there.")
-        if store.plan.prompts:
-            plain.line(
-                "This page plans added sentences with their neutral ones. For prompts alone, promptlab plan FILE counts items and calls."
-            )
     return known
 
 
@@ -122,32 +146,44 @@ def _choices(store: Store | None, filters: Filters, known: Measured) -> Choices:
     again = min(flips, round(CHANCE * flips, 1) if known.again is None else round(known.again, 1))
     n_items = min((task.n_items for task in plan.tasks), default=100)
     n_tasks = min(max(len(plan.tasks), 1) if store else 6, len(names))
-    n_stimuli = min(max(len(store.stimuli), 1) if store else 3, len(sentences))
     n_placebos = sum(arm.role == "placebo" for arm in plan.arms)
-    placebos = max(1, min(20, round(n_placebos / n_stimuli))) if n_placebos else PLACEBOS
     asked = next(iter(own), models[0])
+    starts: Compared = "prompts" if len(plan.prompts) > 1 and not (store and store.stimuli) else "sentences"
+    words = {str(kind): word for kind, word in COMPARED.items()}
+    chosen = filters.switch("What is compared", "compared", words, starts, drops=("comparisons", "n_stimuli"), seen=True)
+    compared = next(kind for kind in COMPARED if kind == chosen)
+    of_sentences = compared == "sentences"
+    most = len(sentences) if of_sentences else MOST_OTHERS[compared]
+    usual = max(len(store.stimuli), 1) if store else 3
+    n_others = min(usual if of_sentences else max(len(plan.prompts) - 1, 1) if compared == "prompts" else 1, most)
+    placebos = max(1, min(20, round(n_placebos / n_others))) if n_placebos else PLACEBOS
     over = filters.switch("Judged over", "over", OVER, "mean", drops=("comparisons",))
     one, two, three, four = filters.columns(4)
     more = filters.folded("More: effect, flips, price")
     many = ("comparisons",)
     per_task = filters.number("Items a task", "per_task", 2, MOST_ITEMS, max(n_items, 2), place=one)
-    stimuli = filters.number("Added sentences", "n_stimuli", 1, len(sentences), n_stimuli, drops=many, place=two)
+    stimuli = filters.number(OTHERS[compared], "n_stimuli", 1, most, n_others, drops=many, place=two) if compared in OTHERS else 1
     tasks = filters.number("Tasks", "n_tasks", 1, len(names), n_tasks, drops=many, place=three)
     repeats = filters.number("Answers for each", "repeats", 1, 100, min(plan.replicates, 100), place=four)
     effect = filters.number("True effect, points", "effect", 0.1, 50.0, 3.0, place=more)
-    placebos = filters.number("Neutral sentences for each", "per_stimulus", 0, 20, placebos, place=more)
+    placebos = filters.number("Neutral sentences for each", "per_stimulus", 0, 20, placebos, place=more) if of_sentences else 0
     flips = filters.number("Items that flip, %", "flips", 0.1, 100.0, flips, place=more)
     again = filters.number("Flip when sent again, %", "again", 0.0, 100.0, min(again, flips), place=more)
     accuracy = filters.number("Baseline scores, %", "accuracy", 0.0, 100.0, _within(known.accuracy, ACCURACY), place=more)
     family = stimuli if over == "mean" else stimuli * tasks
     comparisons = filters.number("Comparisons in the family", "comparisons", 1, 10_000, family, place=more)
     simulated = {m: f"{m} (SIMULATED)" for m in models if m.startswith("sim/")}
-    model = filters.pick("Model", "asked", models, asked, simulated, place=more)
+    model = filters.pick("Model", "asked", models, asked, simulated, drops=("other",), place=more)
+    others = [name for name in models if name != model and (name in simulated) == (model in simulated)]
+    other = ""
+    if compared == "models":
+        usual_other = next((name for name in own if name in others), others[0])
+        other = filters.pick("Compared with the model", "other", others, usual_other, simulated, place=two)
     under_way = filters.number("Calls in flight", "under_way", 1, 1_000, 16, place=more)
     return Choices(
         over="cell" if over == "cell" else "mean", per_task=per_task, repeats=repeats, effect=effect, flips=flips, again=again,
         accuracy=accuracy, n_tasks=tasks, n_stimuli=stimuli, comparisons=comparisons, model=model, per_stimulus=placebos,
-        under_way=under_way,
+        under_way=under_way, compared=compared, other=other,
     )  # fmt: skip
 
 

@@ -245,6 +245,7 @@ class Completion(Reply):
     latency_s: float = 0.0
     cached: bool = False
     attempts: int = 1
+    """How often it was tried; 0 where no request could be sent."""
     requested: Mapping[str, Any] = field(default_factory=dict)
     effective: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None

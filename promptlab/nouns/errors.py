@@ -4,7 +4,8 @@ PromptlabError                  1   something went wrong, and the message says w
 ├── FileProblems                2   a file that a person wrote is wrong: every problem at once, with its line
 ├── UsageProblem                2   a flag or a name is wrong
 ├── DataMissing                 2   official data not imported yet, or a file of it damaged
-├── RunProblem                  1   a run folder cannot be read or is in use
+├── RunProblem                  1   a run folder cannot be read, fails a check, or is in use
+│   └── NoRun                   2   the run that was named is not there
 ├── BudgetReached               4   the next call could have cost more than the budget leaves
 └── ProviderStopped             1   a provider refused for good: wrong key, no quota
 """
@@ -52,6 +53,12 @@ class DataMissing(PromptlabError):
 
 class RunProblem(PromptlabError):
     """A run folder is absent, unreadable, or held by another process."""
+
+
+class NoRun(RunProblem):
+    """The run that was named is not there, or the folder is none."""
+
+    exit_code = EXIT_USAGE
 
 
 class BudgetReached(PromptlabError):

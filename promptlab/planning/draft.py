@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from promptlab.design.cross import trials_an_item
 from promptlab.nouns import Estimate, FileProblems, Model, OutlookRow, Plan, PowerRow, Suite
@@ -29,6 +29,18 @@ KEPT = 8
 FIRST = ("emotionprompt", "negativeprompt")
 """Libraries that come first where no run says which."""
 SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "max_tokens": 64}
+Compared = Literal["sentences", "prompts", "models", "shots", "temperature"]
+"""What differs between the arms of a drafted experiment."""
+SHOTS = (0, 4, 2, 8, 1)
+"""Numbers of examples, the reference first, in the order in which they are added."""
+TEMPERATURES = (0.7, 0.0, 1.0, 0.3, 0.5)
+"""The same of temperatures; that of the run comes first."""
+MOST_OTHERS: Mapping[Compared, int] = {"prompts": 20, "models": 1, "shots": len(SHOTS) - 1, "temperature": len(TEMPERATURES) - 1}
+"""What can be compared with the first of its kind, at most; of sentences as many as there are."""
+AGAINST: Mapping[Compared, str] = {
+    "prompts": "the first prompt", "models": "the first model", "shots": "no examples", "temperature": "the first temperature",
+}  # fmt: skip
+"""The control of what is no sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,14 @@ class Choices:
     model: str
     per_stimulus: int
     under_way: int
+    compared: Compared = "sentences"
+    other: str = ""
+    """The model that `model` is compared with, where models are."""
+
+    @property
+    def of_sentences(self) -> bool:
+        """Whether added sentences are compared; everything else has one control and no neutral texts."""
+        return self.compared == "sentences"
 
     @property
     def psi(self) -> float:
@@ -68,7 +88,7 @@ class Choices:
         by_chance = (self.psi - effect) / (1 - effect / room) if effect < room else 0.0  # the rest of the flips is what the effect makes
         return Size(
             (self.per_task,) * self.n_tasks, self.psi, self.level, self.over, self.repeats, min(self.again / 100, by_chance),
-            controls=self.per_stimulus or 2, accuracy=self.accuracy / 100,
+            controls=(self.per_stimulus or 2) if self.of_sentences else 1, accuracy=self.accuracy / 100,
         )  # fmt: skip
 
     def remarks(self) -> list[str]:
@@ -78,11 +98,12 @@ class Choices:
             found.append(f"an effect of {self.effect:g} points flips at least {self.effect:g} % of the items; so many are taken here.")
         if self.effect > 100 - self.accuracy:
             found.append(
-                f"where the baseline scores {self.accuracy:g} %, no sentence can add {self.effect:g} points; it can still lose them."
+                f"where the baseline scores {self.accuracy:g} %, no {'sentence' if self.of_sentences else 'change'} can add "
+                f"{self.effect:g} points; it can still lose them."
             )
         if self.again > self.flips:
             found.append(f"no more than all of the {self.flips:g} % that flip can be chance; so many are taken here.")
-        if not self.per_stimulus:
+        if not self.per_stimulus and self.of_sentences:
             found.append("without neutral sentences no effect can be attributed to what a sentence says.")
         return found
 
@@ -104,9 +125,9 @@ class Draft:
     problems: tuple[str, ...] = ()
 
     @cached_property
-    def estimate(self) -> Estimate | None:
-        """Calls, tokens, USD and seconds, as `promptlab plan` estimates them."""
-        return None if self.study is None else estimate(self.study, self.study.design.models[0].name)
+    def estimates(self) -> tuple[Estimate, ...]:
+        """Calls, tokens, USD and seconds of each model, as `promptlab plan` estimates them."""
+        return () if self.study is None else tuple(estimate(self.study, model.name) for model in self.study.design.models)
 
     @cached_property
     def power(self) -> tuple[PowerRow, ...]:
@@ -115,14 +136,14 @@ class Draft:
 
     def money(self, n_items: int, repeats: int, under_way: int) -> dict[str, Any] | None:
         """Calls, USD and minutes (low, high) of so many items a task, at the file's price of a call; None where that is unknown."""
-        made = self.estimate
-        if self.study is None or made is None or not made.calls:
+        made = self.estimates
+        if self.study is None or not sum(one.calls for one in made):
             return None
         design = self.study.design
         n_calls = n_items * len(design.tasks) * trials_an_item(replace(design, replicates=repeats))
-        share = n_calls / made.calls
-        low, high = minutes([made], under_way)
-        usd = [None if value is None else value * share for value in made.usd]
+        share = n_calls / sum(one.calls for one in made)
+        low, high = minutes(made, under_way)
+        usd = [None if None in values else share * sum(filter(None, values)) for values in zip(*(one.usd for one in made), strict=True)]
         return {"calls": n_calls, "usd": usd, "minutes": [low * share, high * share]}
 
 
@@ -130,18 +151,14 @@ def experiment_text(
     chosen: Choices, suite: str, tasks: Sequence[str], stimuli: Sequence[str], sampling: Mapping[str, Any], seed: int
 ) -> str:
     """The choices as an experiment file. JSON is YAML, so every name is written as JSON text."""
-    controls: dict[str, Any] = {"placebos": "matched", "per_stimulus": chosen.per_stimulus}
-    if not chosen.per_stimulus:
-        controls = {"placebos": [], "no_placebo_reason": "none were chosen when this was planned"}
-    which = "the added sentence" if len(stimuli) == 1 else f"one of {len(stimuli)} added sentences"
+    question, compared = _compared(chosen, stimuli, sampling)
     keys: dict[str, Any] = {
         "name": "planned",
-        "question": f"Does {which} change the score?",
+        "question": question,
         "suite": suite,
         "tasks": list(tasks),
-        "models": [chosen.model],
-        "stimuli": list(stimuli),
-        "controls": controls,
+        "models": [chosen.model, *([chosen.other] if chosen.compared == "models" else [])],
+        **compared,
         "items": chosen.per_task,
         "replicates": chosen.repeats,
         "sampling": {key: value for key, value in sampling.items() if key in Sampling.model_fields} or dict(SAMPLING),
@@ -156,6 +173,29 @@ def experiment_text(
         else:
             lines.append(f"{key}: {json.dumps(value)}")
     return "\n".join(lines) + "\n"
+
+
+def _compared(chosen: Choices, stimuli: Sequence[str], sampling: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The question of the choices, and the keys of a file that say what is compared."""
+    n = chosen.n_stimuli
+    match chosen.compared:
+        case "prompts":
+            texts = {f"prompt_{i}": f"{{instruction}}\nWrite prompt {i} here.\n{{input}}" for i in range(2, n + 2)}
+            prompts = {"prompt_1": "{instruction}\n{input}", **texts}
+            return f"Which of {n + 1} prompts scores best?", {"prompts": prompts, "incumbent": "prompt_1"}
+        case "models":
+            return "Which of two models scores best?", {"compare": {"models": True}}
+        case "shots":
+            return "Do examples change the score?", {"vary": {"shots": list(SHOTS[: n + 1])}}
+        case "temperature":
+            levels = dict.fromkeys([sampling.get("temperature", TEMPERATURES[0]), *TEMPERATURES])
+            return "Does the temperature change the score?", {"vary": {"temperature": list(levels)[: n + 1]}}
+        case _:
+            controls: dict[str, Any] = {"placebos": "matched", "per_stimulus": chosen.per_stimulus}
+            if not chosen.per_stimulus:
+                controls = {"placebos": [], "no_placebo_reason": "none were chosen when this was planned"}
+            which = "the added sentence" if len(stimuli) == 1 else f"one of {len(stimuli)} added sentences"
+            return f"Does {which} change the score?", {"stimuli": list(stimuli), "controls": controls}
 
 
 @lru_cache(maxsize=KEPT)
@@ -174,7 +214,7 @@ def drafted(text: str) -> Draft:
 def more_items(text: str, discordance: float) -> tuple[OutlookRow, ...]:
     """What more items of a drafted experiment's tasks buy, as `promptlab plan` works it out."""
     draft = drafted(text)
-    return () if draft.study is None or draft.estimate is None else outlook(draft.study, discordance, [draft.estimate])
+    return () if draft.study is None else outlook(draft.study, discordance, draft.estimates)
 
 
 @lru_cache(maxsize=1)

@@ -123,7 +123,7 @@ def plan_differences(run: Run, study: Study, excused: Collection[str] = (), amon
 
     Fields that are `excused` may differ: an author may state the licence of a task after the run. `among`: only these keys.
     """
-    was = json_value(read_file(run.folder / "plan.json"))
+    was = json_value(read_file(run.folder / "plan.json"), once=True)
     if study.format == 1 or was.get("format") == 1 or study.unshared or was.get("imported"):
         return []
     now = make_plan(study, priced=False).plain()

@@ -43,7 +43,7 @@ def rows_in(data: bytes) -> Iterator[tuple[dict[str, Any] | None, str]]:
         link: str | None
         wrong = ""
         try:
-            row = json_value(line)
+            row = json_value(line, once=True)
             link = row.pop(CHAINED, None)
         except UNREADABLE:
             link = None if line.strip() else ""  # half a line, by a power cut

@@ -216,7 +216,7 @@ def registration_of(plan: str, folder: Path) -> Entry:
 def bundled(folder: Path, key: str) -> Entry:
     """What the manifest of the bundle that a folder is says under a key; empty where it is not one."""
     with contextlib.suppress(OSError, *UNREADABLE):
-        found = json_value(read_bytes(folder / "manifest.json", LIMIT, folder))
+        found = json_value(read_bytes(folder / "manifest.json", LIMIT, folder), once=True)
         if found.get("holds") == "promptlab answers" and isinstance(found.get(key), dict):
             return dict(found[key])
     return {}

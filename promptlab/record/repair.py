@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from promptlab.nouns import CALL_COLUMNS, TRIAL_COLUMNS, UNREADABLE, Manifest, Plan, RunProblem, counted, first_line
+from promptlab.nouns import CALL_COLUMNS, TRIAL_COLUMNS, UNREADABLE, Manifest, NoRun, Plan, RunProblem, counted, first_line
 from promptlab.record.store.chain import CHAIN, Chain, unlike, verified
 from promptlab.record.store.files import (
     DAMAGED,
@@ -31,7 +31,17 @@ from promptlab.record.store.files import (
     whole_lines,
     write_whole,
 )  # fmt: skip
-from promptlab.record.store.reading import BATCH_FOLDER, BATCHES, batch_keys_in, batches_in, frozen_plan, items_in, looks_in, manifest_in
+from promptlab.record.store.reading import (
+    BATCH_FOLDER,
+    BATCHES,
+    MADE_FIRST,
+    batch_keys_in,
+    batches_in,
+    frozen_plan,
+    items_in,
+    looks_in,
+    manifest_in,
+)  # fmt: skip
 from promptlab.record.store.writing import write_manifest
 
 FILES = (BATCHES, "manifest.json", "plan.json", "looks.json", "items.parquet", "experiment.yaml", "journal.jsonl", "lock", CHAIN)
@@ -68,8 +78,8 @@ def repair(folder: Path, dry_run: bool = False) -> Repair:
 
     Trials and calls of one part go aside together, so that no trial is left without its messages.
     """
-    if not any((folder / name).exists() for name in ("manifest.json", "plan.json", "trials")):
-        raise RunProblem(f"{folder}: this folder is not a run; `promptlab runs ls` lists the runs")
+    if not any((folder / name).exists() for name in MADE_FIRST):
+        raise NoRun(f"{folder}: this folder is not a run; `promptlab runs ls` lists the runs")
     if os.access(folder / "lock", os.R_OK | os.W_OK) and is_locked(folder):
         raise RunProblem(f"{folder}: a process is writing this run, and repair would be in its way; wait for it or stop it")
     if folder / DAMAGED in strangers(folder) and not dry_run:
@@ -100,7 +110,8 @@ def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
     last = found.last
     journal = folder / "journal.jsonl"
     data = b"" if journal in aside else journal_of(folder)
-    lines, good = [line for line in data.split(b"\n") if line.strip()], list(whole_lines(data))
+    damaged = dict.fromkeys(damaged_lines(data))
+    lines, good = [line for line in data.split(b"\n") if line.strip()], [one for one in whole_lines(data) if one[0] not in damaged]
     for _, line in good:
         row = line["trial"]
         last[row["trial"]] = row["outcome"]
@@ -121,7 +132,7 @@ def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
             if os.path.lexists(path):
                 move_aside(folder, path)
         if len(good) < len(lines):
-            set_aside(folder, damaged_lines(data))
+            set_aside(folder, list(damaged))
             write_whole(journal, b"".join(line + b"\n" for line, _ in good))
         if broken or (folder / CHAIN).exists():
             right = replace(right, chain=_linked(folder, [line + b"\n" for line, _ in good]))

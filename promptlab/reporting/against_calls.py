@@ -65,7 +65,7 @@ def contradictions(run: Run, plan: Plan, trials: pd.DataFrame) -> Iterator[str]:
     yield from _dated(run, trials, calls, at)
     yield from _older(run, trials, calls, at)
     yield from _repeated(run, calls)
-    yield from _counted(run, plan, trials, int((~calls["cached"].to_numpy(dtype=bool)).sum()))
+    yield from _counted(run, plan, trials, int((~calls["cached"].to_numpy(dtype=bool) & (calls["attempts"] > 0).to_numpy()).sum()))
 
 
 def _sums(trials: pd.DataFrame, calls: pd.DataFrame, at: npt.NDArray[np.intp]) -> Iterator[str]:

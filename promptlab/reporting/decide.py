@@ -209,7 +209,7 @@ REASONS = {
     "nothing_answered": "All answers of both arms are refusals, empty or cut, so equal scores say nothing: read some.",
     "aa_failed": "The baseline differs from its own repeat: find out why before reading anything.",
     "judge_failed": "The judge failed a control, so its verdicts say nothing; take another judge, or rate answers by hand.",
-    "after_the_data": "Its answers are older than this plan, so the data may have chosen it: send again with --fresh.",
+    "after_the_data": "Its answers are older than this plan, so the data may have chosen it: send again with --fresh and new --runs.",
     "not_planned": "Interim analyses were planned for means over the tasks, so a single task gets no verdict.",
 }
 """What prevents a verdict, by its status."""

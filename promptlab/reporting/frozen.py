@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from promptlab.nouns import ADJUSTMENTS, ROLES, Price, PromptlabError, as_sent, counted, merged
+from promptlab.nouns import ADJUSTMENTS, ROLES, Manifest, Price, PromptlabError, as_sent, beside_trials, counted, merged
 from promptlab.record.store import Evidence, evidence_in
 from promptlab.reporting.build import Report
 from promptlab.reporting.planned import against_words
@@ -99,8 +99,7 @@ def provenance(report: Report) -> list[tuple[str, str, bool]]:
         ("served by", "; ".join(f"{name}: {_versions(versions)}" for name, versions in m.served.items()) or "nothing yet", False),
         *(("evidence of the answers", evidence.words, False) for evidence in evidence_of(report)),
         ("prices, USD per million tokens", "; ".join(f"{name}: {_price(p)}" for name, p in m.prices.items()) or "none recorded", False),
-        ("calls", f"{m.counts.sent:,} sent in {m.sessions} session{'' if m.sessions == 1 else 's'}; in the last, {m.counts.cached:,} "
-                  f"answers came from the cache and {counted(m.counts.errors, 'call')} failed", False),
+        ("calls", _calls(m), False),
         ("budget", "none set" if m.budget_usd is None else f"${m.budget_usd:g}", False),
         *([("last error", m.last_error, True)] if m.last_error else ()),
         *((f"stopped asking {model}", str(why), False) for model, why in m.stopped.items()),
@@ -108,6 +107,17 @@ def provenance(report: Report) -> list[tuple[str, str, bool]]:
     for source in (m.provenance or {}).get("files", ()):
         found.append(("imported from", f"{source.get('file')} ({source.get('tool')}), SHA-256 {source.get('sha256')}", True))
     return found
+
+
+def _calls(manifest: Manifest) -> str:
+    """What was sent for the trials that are recorded, and why these are not as many."""
+    if manifest.imported:
+        return "made by the other tool; promptlab sent none"
+    counts, why = manifest.counts, beside_trials(manifest.counts.sent, manifest.counts.done)
+    return (
+        f"{counts.sent:,} sent in {counted(manifest.sessions, 'session')} for {counted(counts.done, 'trial')}{f' ({why})' if why else ''}; "
+        f"in the last, {counted(counts.cached, 'answer')} came from the cache and {counted(counts.errors, 'trial')} failed"
+    )
 
 
 def evidence_of(report: Report) -> list[Evidence]:

@@ -154,7 +154,7 @@ def _age(report: Report, refs: Sequence[ArmRef], base: Sequence[ArmRef]) -> str:
     text = f"{arm:,} of {of_arm:,} answers of the arm and {incumbent:,} of {of_incumbent:,} of the incumbent are from earlier runs"
     if arm * of_incumbent == incumbent * of_arm:
         return text
-    return f"{text}: a change of the model since then counts as one of the prompt (promptlab sweep FILE --fresh sends all again)"
+    return f"{text}: a change of the model since then counts as one of the prompt (promptlab sweep FILE --fresh --runs NEW sends all again)"
 
 
 def _sentence(said: str) -> str:

@@ -27,6 +27,7 @@ MOST_RUNS = 5
 """Other runs whose results are listed."""
 Sides = Mapping[tuple[str, ...], frozenset[str]]
 """Earlier runs by model, setting, arm, base prompt and task of the trials that use their answers."""
+SEND_AGAIN = "--fresh with new --runs sends again."
 
 
 class Aged(NamedTuple):
@@ -113,7 +114,7 @@ def _judged(c: Comparison, h: Hypothesis | None, plan: Plan, *, own: Entry, entr
         return c
     names = ", ".join(sorted(treated | control)[:MOST_RUNS])
     found = "" if c.diff is None else f" The difference is {points(c.diff)} points, {interval(c.ci_low, c.ci_high)}."
-    said = f"Exploratory, so no verdict: answers are older than this plan (first used by {names}), and {why}.{found} --fresh sends again."
+    said = f"Exploratory, so no verdict: answers are older than this plan (first used by {names}), and {why}.{found} {SEND_AGAIN}"
     return replace(c, verdict="refused", status="after_the_data", sentence=said)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from promptlab.nouns import Counts, Estimate, OutlookRow, Plan, PlannedConfirm, PowerRow, counted, planned_control
-from promptlab.planning.draft import Choices, Draft, more_items
+from promptlab.planning.draft import AGAINST, Choices, Draft, more_items
 from promptlab.planning.plan import TAU
 from promptlab.planning.price import counts
 from promptlab.planning.size import MOST_ITEMS
@@ -153,15 +153,18 @@ def short_table(chosen: Choices, draft: Draft) -> Table:
         rows.insert(2, ("smallest effect seen, tasks like these", _in_points(size.smallest_effect(TAU))))
     rows += _money(chosen, draft, chosen.per_task, chosen.repeats).items()
     note = (
-        f"Effects and items: with 80 % power, against {_against(chosen.per_stimulus)}. Tasks like these: if their effects differ by "
+        f"Effects and items: with 80 % power, against {_against(chosen)}. Tasks like these: if their effects differ by "
         f"{100 * TAU:g} points. Calls, price and minutes are of as many items as you chose, whether or not the tasks have them."
         f"{_simulated(draft)}"
     )
     return Table("In short", note, pd.DataFrame(rows, columns=["what", "value"]))
 
 
-def _against(per_stimulus: int) -> str:
+def _against(chosen: Choices) -> str:
     """The control of the choices."""
+    per_stimulus = chosen.per_stimulus
+    if not chosen.of_sentences:
+        return AGAINST[chosen.compared]
     if not per_stimulus:
         return "the mean of the baseline and its repeat"
     return "one neutral sentence" if per_stimulus == 1 else f"the mean of {per_stimulus} neutral sentences"
@@ -206,17 +209,32 @@ def curve_table(chosen: Choices) -> Table:
 
 def file_tables(chosen: Choices, draft: Draft) -> list[Table]:
     """What the file of the choices asks and costs, the smallest effects that it sees, and what more items buy; none without a file."""
-    if draft.study is None or draft.estimate is None:
+    if draft.study is None or not draft.estimates:
         return []
-    return [_cost(draft.estimate, counts(draft.study)), power_table(draft.power), outlook_table(more_items(draft.text, chosen.psi))]
+    return [
+        _cost(chosen, draft.estimates, counts(draft.study)),
+        power_table(draft.power),
+        outlook_table(more_items(draft.text, chosen.psi)),
+    ]
 
 
-def _cost(made: Estimate, n: Counts) -> Table:
+def _cost(chosen: Choices, estimates: Sequence[Estimate], n: Counts) -> Table:
+    """A column for each model; of one model it is the value."""
+    columns = [_cost_of(made, n, of_sentences=chosen.of_sentences) for made in estimates]
+    rows = [(what, *(column[i][1] for column in columns)) for i, (what, _) in enumerate(columns[0])]
+    names = ["value"] if len(estimates) == 1 else [f"value {i}" for i, _ in enumerate(estimates, 1)]
+    return Table("What the file asks", "As promptlab plan shows it.", pd.DataFrame(rows, columns=["what", *names]))
+
+
+def _cost_of(made: Estimate, n: Counts, *, of_sentences: bool) -> list[tuple[str, str]]:
     price = made.price
-    rows = [
+    arms = (
+        f"{n.arms:,} (the baseline, its repeat, neutral and added sentences)" if of_sentences else "what is compared, and the first again"
+    )
+    return [
         ("model", made.model + (" (SIMULATED)" if made.simulated else "")),
         ("tasks, items in all", f"{n.tasks:,}, {n.items:,}"),
-        ("arms", f"{n.arms:,} (the baseline, its repeat, neutral and added sentences)"),
+        ("arms", arms),
         ("trials", f"{n.trials:,}"),
         ("calls", f"{made.calls:,}, fewer where answers are stored"),
         ("input tokens", f"{made.input_tokens[0]:,} to {made.input_tokens[1]:,}"),
@@ -224,7 +242,6 @@ def _cost(made: Estimate, n: Counts) -> Table:
         ("price", price_words(made.usd) + (" in simulated prices, nothing paid" if made.simulated else "")),
         ("USD per million tokens, in and out", "unknown" if price is None else f"{price[0]:g} and {price[1]:g} ({price[2]})"),
     ]
-    return Table("What the file asks", "As promptlab plan shows it.", pd.DataFrame(rows, columns=["what", "value"]))
 
 
 def _money(chosen: Choices, draft: Draft, n_items: int, repeats: int) -> dict[str, str]:
@@ -244,8 +261,8 @@ def price_words(usd: Sequence[float | None]) -> str:
 
 def _simulated(draft: Draft) -> str:
     """That a simulated price is no money."""
-    made = draft.estimate
-    return f" The price is that of {made.model} (SIMULATED): nothing is paid." if made and made.simulated else ""
+    simulated = [made.model for made in draft.estimates if made.simulated]
+    return f" The price is that of {' and '.join(simulated)} (SIMULATED): nothing is paid." if simulated else ""
 
 
 def _share(value: float) -> str:

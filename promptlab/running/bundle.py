@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 
 import promptlab
 from promptlab.nouns import MARK, Call, CallRow, Completion, ModelAsked, UsageProblem, digest, home, row_of, shipped
-from promptlab.nouns.errors import FileProblems, Problem, RunProblem
+from promptlab.nouns.errors import FileProblems, Problem, RunProblem, first_line
 from promptlab.nouns.places import PACKAGE
 from promptlab.nouns.words import FINISH_OUTCOMES, Scorer, finish_word
 from promptlab.planning.resolve import resolve
@@ -284,11 +284,11 @@ def _manifest(folder: Path) -> dict[str, Any]:
     if folder.is_dir() and not os.path.lexists(path):
         raise FileProblems([Problem(path, None, "missing, so this folder is no bundle; `promptlab cache export` makes one")])
     try:
-        found = json_value(read_bytes(path, MANIFEST_LIMIT, folder))
+        found = json_value(read_bytes(path, MANIFEST_LIMIT, folder), once=True)
     except OSError as error:
         raise FileProblems([Problem(path, None, f"cannot be read: {error.strerror or error}; {again}")]) from None
     except MISREAD as error:
-        raise FileProblems([Problem(path, None, f"not readable as JSON ({type(error).__name__}); {again}")]) from None
+        raise FileProblems([Problem(path, None, f"not readable as JSON ({first_line(error)}); {again}")]) from None
     if not isinstance(found, dict) or found.get("holds") != "promptlab answers":
         raise FileProblems([Problem(path, None, "not the manifest of a bundle; `promptlab cache export` makes one")])
     if found.get("format") != FORMAT:

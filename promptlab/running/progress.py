@@ -24,6 +24,7 @@ from promptlab.planning.hashes import commit
 from promptlab.planning.study import Study
 from promptlab.record.registry import registration_of
 from promptlab.record.store import Run, RunWriter, now
+from promptlab.record.store.reading import Recorded, batches_in
 from promptlab.running.cache import Use
 from promptlab.running.gateway import WireChoice
 from promptlab.running.ledger import Sums
@@ -128,7 +129,7 @@ PACKAGES = ("litellm", "openai", "numpy", "scipy", "statsmodels", "pandas", "pya
 class KeptManifest:
     """Keeps the manifest true while the run continues."""
 
-    def __init__(self, study: Study, writer: RunWriter, progress: Progress, plan_digest: str, paid_before_usd: float, kept: Sums) -> None:
+    def __init__(self, study: Study, writer: RunWriter, progress: Progress, plan_digest: str, recorded: Recorded, kept: Sums) -> None:
         self._study = study
         self._writer = writer
         self._progress = progress
@@ -146,9 +147,10 @@ class KeptManifest:
         self.ratings: Mapping[str, Any] = before.ratings
         self._environment = study.from_environment
         self.registered: Mapping[str, Any] = before.registered or registration_of(plan_digest, study.path.parent)
-        self.kept_before = Sums(
-            max(before.counts.sent, kept.n_sent), max(paid_before_usd, kept.paid_usd), max(before.unsure_usd, kept.unsure_usd),
-            max(before.spent.usd, kept.spent_usd), max(before.spent.tokens, kept.spent_tokens),
+        in_batches = sum(part.n_requests for part in batches_in(writer.folder)[1] if part.batch)
+        self.kept_before = Sums(  # a kill leaves the manifest behind, and simulated runs and batches have no ledger
+            max(before.counts.sent, kept.n_sent, recorded.n_sent, in_batches), max(recorded.paid_usd, kept.paid_usd),
+            max(before.unsure_usd, kept.unsure_usd), max(before.spent.usd, kept.spent_usd), max(before.spent.tokens, kept.spent_tokens),
         )  # fmt: skip
         self.spent_before = self.kept_before.spent_usd, int(self.kept_before.spent_tokens)
         self.spent: Callable[[], tuple[float, int]] = lambda: self.spent_before

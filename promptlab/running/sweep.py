@@ -185,7 +185,7 @@ class _Session:
         self._progress = Progress(n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials), notes=notes)
         self._noted = False
         kept = taken_over(writer.folder)
-        self._manifest = KeptManifest(study, writer, self._progress, plan_digest, self._recorded.paid_usd, kept)
+        self._manifest = KeptManifest(study, writer, self._progress, plan_digest, self._recorded, kept)
         if self._how.cache == "replay" and bundled(study.path.parent, "hashes").get("plan") == plan_digest:
             ratings.copied(study.path.parent, writer.folder)
             self._manifest.ratings = self._manifest.ratings or bundled(study.path.parent, "ratings")

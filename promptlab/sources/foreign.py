@@ -166,12 +166,16 @@ def json_value(text: bytes | str, n_packed: int | None = None, *, once: bool = F
         raise ValueError("nested too deeply") from None
 
 
+class KeyTwice(ValueError):
+    """An object holds a key twice."""
+
+
 def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """The object of these keys and values; ValueError where a key occurs twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = next(name for name, n in Counter(name for name, _ in pairs).items() if n > 1)
-        raise ValueError(f"the key {twice!r} occurs twice in one object; leave one of them out")
+        raise KeyTwice(f"the key {twice!r} occurs twice in one object; leave one of them out")
     return found
 
 

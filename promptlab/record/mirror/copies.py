@@ -12,6 +12,7 @@ from typing import Any
 
 from promptlab.nouns import TRIAL_COLUMNS, RunProblem
 from promptlab.record.store.files import journal_rows, part_rows, write_whole
+from promptlab.sources.foreign import json_value
 
 INDEX, JOURNAL, MANIFEST, LOOKS = "parts.json", "journal.jsonl", "manifest.json", "looks.json"
 ONCE = re.compile(r"(?:experiment\.yaml|plan\.json|items\.parquet|(?:calls|trials)/part-\d{5,9}\.parquet)\Z")
@@ -124,7 +125,7 @@ def _is_readable(part: Path) -> bool:
 def json_of(data: bytes | None) -> dict[str, Any]:
     """The JSON object in these bytes; an empty one where there is none."""
     try:
-        found = json.loads(data or b"{}")
+        found = json_value(data or b"{}", once=True)
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns import RunProblem, UsageProblem
+from promptlab.nouns import NoRun, RunProblem, UsageProblem
 from promptlab.record.mirror.copies import INDEX, JOURNAL, LOOKS, MANIFEST, ONCE, age_of, content, entry_of, keep_ours, merge_journal
 from promptlab.record.mirror.lease import FRESH_S, Pusher, Remote, Tell, holder_of, named
 from promptlab.record.store.chain import CHAIN
 from promptlab.record.store.files import ID, held, is_locked, write_whole
+from promptlab.sources.foreign import json_value
 
 
 def is_address(place: object) -> bool:
@@ -61,7 +61,7 @@ class Place(Remote):
         manifest, looks, chain, journal, index = (self.got(run, name) for name in (MANIFEST, LOOKS, CHAIN, JOURNAL, INDEX))
         if manifest is None and index is None:
             if needed and not (folder / MANIFEST).exists():
-                raise RunProblem(f"{self.address}/{run}: there is no such run")
+                raise NoRun(f"{self.address}/{run}: there is no such run")
             return {}
         entries = self._entries(run, index)
         for sub in (folder, folder / "trials", folder / "calls"):
@@ -105,7 +105,7 @@ class Place(Remote):
 
     def _entries(self, run: str, index: bytes | None) -> dict[str, Any]:
         try:
-            found = json.loads(index or b"{}")
+            found = json_value(index or b"{}", once=True)
             entries = {str(name): {"size": int(e["size"]), "sha256": str(e["sha256"])} for name, e in found.items()}
         except (ValueError, TypeError, KeyError, AttributeError):
             raise RunProblem(

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from promptlab.nouns import RunProblem, digest
-from promptlab.record.store.files import AFTER, journal_of, parts_in, read_file, sync, way_aside, write_whole
+from promptlab.nouns import RunProblem, counted, digest
+from promptlab.record.store.files import AFTER, journal_of, lines_with_a_key_twice, parts_in, read_file, sync, way_aside, write_whole
 from promptlab.sources.foreign import json_value, sha256_of
 
 CHAIN = "chain.jsonl"
@@ -96,7 +96,7 @@ def links_in(folder: Path) -> tuple[list[dict[str, Any]], str]:
     last = GENESIS
     for number, line in enumerate(data.split(b"\n")[:-1], 1):
         try:
-            row = json_value(line)
+            row = json_value(line, once=True)
             link = row.pop("link")
             _state_of(row)
             follows = link == digest([last, row])
@@ -136,7 +136,10 @@ def verified(folder: Path, told: Mapping[str, Any]) -> Verified:
     problems, notes = [broken] if broken else [], []
     of_part, gone = _parts_of(links), {name for link in links for name in link.get("gone", ())}
     present = {path.name for path in parts_in(folder, "trials")}
-    lines = [line + b"\n" for line in journal_of(folder).split(b"\n")[:-1] if not line.startswith(AFTER)]
+    journal = journal_of(folder)
+    lines = [line + b"\n" for line in journal.split(b"\n")[:-1] if not line.startswith(AFTER)]
+    if twice := lines_with_a_key_twice(journal):
+        problems.append(f"{counted(len(twice), 'line')} of the journal give{'s' * (len(twice) == 1)} a key twice")
     for name, link in sorted(of_part.items()):
         if name in gone:
             notes.append(f"{name} was moved aside by `promptlab runs repair`.")

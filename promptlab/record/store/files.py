@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from promptlab.nouns import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, CallRow, RunProblem, Setting, TrialRow, home
-from promptlab.sources.foreign import check_regular, json_value, opened_to_write, parquet_table, read_bytes
+from promptlab.sources.foreign import KeyTwice, check_regular, json_value, opened_to_write, parquet_table, read_bytes
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 DAMAGED = "damaged"
@@ -227,7 +227,25 @@ def whole_lines(data: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
 
 def damaged_lines(data: bytes) -> list[bytes]:
     """The lines of a journal that were written whole and are not so any more; the torn tail of a killed process is not one."""
-    return [line for line in data.split(b"\n")[:-1] if line.strip() and not line.startswith(AFTER) and not journal_rows(line)]
+    lines, twice = data.split(b"\n")[:-1], set(lines_with_a_key_twice(data))
+    return [line for line in lines if line.strip() and not line.startswith(AFTER) and (line in twice or not journal_rows(line))]
+
+
+def lines_with_a_key_twice(data: bytes) -> list[bytes]:
+    """The whole lines of a journal that hold a key twice: people see the first value, and readers take the last."""
+    found = []
+    for line in data.split(b"\n")[:-1]:
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # no such line, which others report, or not in this quick way
+            row = orjson.loads(line)
+            if line.count(b'":') - line.count(b'\\":') == len(row) + len(row["trial"]) + sum(map(len, row["calls"])):
+                continue  # as many keys are written as are read
+        try:
+            json_value(line, once=True)
+        except KeyTwice:
+            found.append(line)
+        except ValueError:
+            continue
+    return found
 
 
 def set_aside(folder: Path, lines: Sequence[bytes]) -> None:

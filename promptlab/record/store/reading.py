@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from promptlab.nouns import READABLE, BatchPart, Manifest, Plan, RunProblem, did_you_mean, digest, look_rows, readable, runs_folder
+from promptlab.nouns import READABLE, BatchPart, Manifest, NoRun, Plan, RunProblem, did_you_mean, digest, look_rows, readable, runs_folder
 from promptlab.nouns.grouping import grouped
 from promptlab.nouns.record import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.typed import typed
@@ -53,6 +53,10 @@ GROUP_ROWS = 50_000
 ITEMS_AT_ONCE = 10_000
 
 
+MADE_FIRST = ("manifest.json", "plan.json", "trials")
+"""What a run folder holds from its beginning: one of them tells a damaged run from any other folder."""
+
+
 class Run:
     """Reads one run folder, finished or not. Frames are pandas, one row per trial or call, columns as in `promptlab.nouns.record`."""
 
@@ -60,7 +64,7 @@ class Run:
         self.folder = folder
         if not folder.is_dir():
             names = [p.name for where in dict.fromkeys((folder.parent, runs_folder())) for p in runs_in(where)]
-            raise RunProblem(f"{folder}: there is no such run; {did_you_mean(folder.name, names)}".rstrip("; "))
+            raise NoRun(f"{folder}: there is no such run; {did_you_mean(folder.name, names)}".rstrip("; "))
         self.manifest = manifest_in(folder)
         self._plan: tuple[tuple[int, ...], Plan] | None = None
 
@@ -255,7 +259,7 @@ def batches_in(folder: Path) -> tuple[str | None, list[BatchPart]]:
     if not os.path.lexists(path):
         return None, []
     with readable(f"{path}: not readable; it says which batches are paid for: {remedy_of(folder)} and pay again"):
-        found = json_value(read_file(path))
+        found = json_value(read_file(path), once=True)
         mark, parts = found["mark"], [typed(BatchPart, entry) for entry in found["batches"]]
         if not isinstance(mark, str) or len({part.number for part in parts}) < len(parts):
             raise ValueError("two batches have one number, or the mark is no text")
@@ -307,9 +311,10 @@ def _typed(path: Path, kind: type[Whole], bounded: bool = False) -> tuple[Whole,
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json_value(read_file(path))
+        found = json_value(read_file(path), once=True)
     except FileNotFoundError:
-        raise RunProblem(f"{path}: missing, so this folder is not a run; run the sweep again, or point at another folder") from None
+        kind = RunProblem if any((path.parent / name).exists() for name in MADE_FIRST) else NoRun
+        raise kind(f"{path}: missing, so this folder is not a run; run the sweep again, or point at another folder") from None
     except ValueError as error:
         raise RunProblem(f"{path}: not readable as JSON ({error}); {remedy_of(path.parent)}") from None
     if not isinstance(found, dict):
@@ -332,6 +337,8 @@ class Recorded(NamedTuple):
     paid_tokens: int
     longest: Mapping[str, int]
     """By model: the tokens out of its longest answer, averaged over the calls of a trial."""
+    n_sent: int
+    """Calls whose answers were sent for: as many requests were sent, or more."""
 
 
 def recorded_in(folder: Path) -> Recorded:
@@ -346,7 +353,17 @@ def recorded_in(folder: Path) -> Recorded:
         length = (row["output_tokens"] or 0) // max(1, row["n_calls"] or 1)
         if length > longest.get(row["model"], 0):
             longest[row["model"]] = length
-    return Recorded(done, sum(row["paid_usd"] or 0.0 for row in rows), tokens, longest)
+    n_sent = sum(map(_n_sent, parts_in(folder, "calls")))
+    return Recorded(done, sum(row["paid_usd"] or 0.0 for row in rows), tokens, longest, n_sent)
+
+
+def _n_sent(path: Path) -> int:
+    """A part's calls that were sent, and whose answers came from no cache; 0 for a part that others say is damaged."""
+    try:
+        calls = read_part(path, {"cached": "bool", "attempts": "int"})
+    except RunProblem:
+        return 0
+    return int(pc.sum(pc.and_(pc.invert(calls["cached"]), pc.greater(calls["attempts"], 0))).as_py() or 0)
 
 
 class Evidence(NamedTuple):

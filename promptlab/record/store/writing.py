@@ -85,8 +85,9 @@ class RunWriter:
     def _take_over(self) -> None:
         """The journal of a process that ended."""
         data = journal_of(self.folder)
-        lines = list(whole_lines(data))
-        set_aside(self.folder, damaged_lines(data))
+        damaged = dict.fromkeys(damaged_lines(data))
+        lines = [one for one in whole_lines(data) if one[0] not in damaged]
+        set_aside(self.folder, list(damaged))
         n = n_in_newest_part(self.folder, [row["trial"] for _, row in lines])
         self._open = [line + b"\n" for line, _ in lines[n:]]
         self.chain.add(self._open)

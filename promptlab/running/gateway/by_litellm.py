@@ -20,13 +20,13 @@ from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any
 
-from promptlab.nouns import CONNECTION, Call, Model, Reply, UsageProblem, as_sent, did_you_mean, ignored, in_body, redact
+from promptlab.nouns import CONNECTION, Call, Model, Reply, UsageProblem, as_sent, did_you_mean, ignored, in_body, inert, redact
 from promptlab.running.gateway.answers import UNREADABLE, Said, body_of, native_finish, native_refusal
 from promptlab.running.gateway.failures import WireError, read_message
 from promptlab.running.gateway.network import bundle, check, is_checked, spare_loopback
 from promptlab.running.gateway.parameters import arguments_of, given, messages_of
-from promptlab.running.gateway.providers import asked_at, install, own_key
-from promptlab.running.gateway.redirects import SENDING, refuse_redirects
+from promptlab.running.gateway.providers import DIRECT, asked_at, install, key_of, key_variable, no_key, own_key
+from promptlab.running.gateway.redirects import SENDING, Sending, refuse_redirects
 from promptlab.running.gateway.wire import READ_LIMIT, SimulatedError, Simulator, Wire, late, read_answer, safe
 
 UNLOGGED = {"cohere": "cohere_chat", "cohere_chat": "cohere_chat", "ollama": "ollama"}
@@ -49,6 +49,8 @@ BODIES = frozenset({"openai", "azure", "openrouter", "gemini", "vertex_ai", "tex
 """Providers besides the OpenAI-compatible ones to which LiteLLM passes a body of the caller's own."""
 INTERNAL = frozenset({"json_mode", "fake_stream", "extra_body"})
 """What LiteLLM tells itself among the parameters."""
+LONGEST_HEADER = 300
+"""Characters of a header that an error shows."""
 RECEIVED = re.compile(r"Received: (['\"].*['\"])\. Check the reverse proxy", re.DOTALL)
 """How LiteLLM quotes a body that is no JSON, such as a stream that nobody asked for."""
 
@@ -200,8 +202,10 @@ class LiteLLMWire(Wire):
 
     async def _asked(self, model: Model, function: str, timeout_s: float, /, **arguments: Any) -> Any:  # noqa: ANN401 (a litellm type)
         """What a function of LiteLLM's returns, called once with the model's address and key; WireError for whatever it raises."""
-        SENDING.set(True)
+        SENDING.set(sending := Sending())
         check(asked_at(model))
+        if model.provider in DIRECT:
+            key_of(model)  # without one LiteLLM sends a request that can only be refused
         try:
             once = {} if model.provider == "huggingface" else {"max_retries": 0}  # which LiteLLM would put into the body there
             to = {"api_base": model.api_base, "api_key": own_key(model), "timeout": timeout_s, **once, **arguments_of(model)}
@@ -212,7 +216,14 @@ class LiteLLMWire(Wire):
         except Exception as error:  # litellm raises the classes of many libraries
             if isinstance(tap := arguments.get("logger_fn"), _Tap):
                 tap.failed(error)
-            raise self._classified(error) from None
+            failure = self._classified(error)
+            if failure.boundary == "auth" and failure.status is not None and not sending.n_requests and not model.simulated:
+                variable = key_variable(model)  # LiteLLM, which gives its own refusals a status, has asked nobody
+                if variable and not os.environ.get(variable):
+                    failure = no_key(model, variable)
+                else:
+                    failure = WireError("auth", f"LiteLLM lacks credentials for {model.name!r} and sent nothing ({failure.message})")
+            raise failure from None
 
     def _classified(self, error: Exception) -> WireError:
         if isinstance(error, WireError):
@@ -220,6 +231,9 @@ class LiteLLMWire(Wire):
         for cause in _causes(error):
             if isinstance(cause, WireError):  # wrapped by LiteLLM
                 return WireError(cause.boundary, safe(cause.message, self._secrets), cause.status)
+            if isinstance(cause, UnicodeEncodeError) and cause.encoding == "ascii" and (sending := SENDING.get()) and sending.n_requests:
+                header = inert(safe(str(cause.object), self._secrets))[:LONGEST_HEADER]
+                return WireError("protocol", f"a header of the answer is not ASCII: {header!r}")
             if isinstance(cause, ImportError):
                 top = (cause.name or "").partition(".")[0]
                 package = PACKAGES.get(cause.name or "") or PACKAGES.get(top, top)

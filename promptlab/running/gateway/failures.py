@@ -14,15 +14,16 @@ from datetime import UTC
 from typing import Any, Literal
 
 Boundary = Literal[
-    "auth", "quota", "rate", "server", "timeout", "connection", "policy", "request", "size",
+    "auth", "quota", "rate", "server", "timeout", "connection", "policy", "request", "size", "protocol",
     "model", "parameter", "length", "setup", "unreachable", "certificate", "forbidden",
 ]  # fmt: skip
-"""`model`: no such model. `length`: more text than the model takes. `setup`: a package is missing. `forbidden`: 403 with a page."""
-RETRIED: frozenset[Boundary] = frozenset({"rate", "server", "timeout", "connection", "unreachable", "forbidden"})
+"""`model`: no such model. `length`: more text than the model takes. `setup`: a package is missing. `forbidden`: 403 with a page.
+`protocol`: an answer that breaks the rules of HTTP."""
+RETRIED: frozenset[Boundary] = frozenset({"rate", "server", "timeout", "connection", "unreachable", "forbidden", "protocol"})
 STOPPING: frozenset[Boundary] = frozenset({"auth", "quota", "setup"})
 STOPS_AFTER: Mapping[Boundary, int] = {
-    "quota": 1, "setup": 1, "auth": 3, "model": 3, "parameter": 3, "certificate": 3, "unreachable": 6, "forbidden": 6, "request": 7,
-    "server": 30, "connection": 30,
+    "quota": 1, "setup": 1, "auth": 3, "model": 3, "parameter": 3, "certificate": 3, "protocol": 4, "unreachable": 6, "forbidden": 6,
+    "request": 7, "server": 30, "connection": 30,
 }  # fmt: skip
 """After so many failures alike in a row, and no answer in between, no more is sent to a model."""
 REPEATED: frozenset[Boundary] = frozenset({"auth", "model", "parameter", "certificate", "unreachable"})
@@ -57,6 +58,10 @@ NOT_FOUND = re.compile(
     r"connect call failed|connection refused|actively refused|name or service not known|nodename nor servname|getaddrinfo failed"
     r"|name resolution|no address associated|network is unreachable|no route to host|cannot connect to host"
 )
+NO_CREDENTIALS = re.compile(r"missing (?:credentials|[\w -]{0,20}api.?key)")
+"""What a library says without a key, with the status 500."""
+NO_HTTP = re.compile(r"\b400, message=\W*(?:invalid|expected|got more than|bad )|illegal (?:header|status)|badstatusline")
+"""How client libraries word an answer that they cannot read as HTTP; they give it the status 400 themselves. One that is cut is none."""
 WAIT = re.compile(
     r"(?:retry|try again) (?:in|after) ((?:\d{1,9}(?:\.\d{1,9})?\s?(?:ms|s|m|h|d)[a-z]*\s?)+)|\"retrydelay\":\s*\"([\d.]{1,20}s)\""
 )
@@ -88,7 +93,13 @@ class WireError(Exception):
         """Whether the model may have answered all the same: no answer in time, a cut connection, a failure behind the server."""
         if self.boundary == "server":  # with Retry-After, or as overloaded, a server has turned the request away
             return self.status not in (409, 529) and not (self.status == 503 and self.retry_after_s is not None)
-        return self.boundary in ("timeout", "size", "connection")
+        return self.boundary in ("timeout", "size", "connection", "protocol")
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether a request left this machine: none does without a key, a package, a connection, or parameters that can be sent."""
+        needs_status = self.boundary in ("auth", "request")  # a server's own word has one
+        return self.boundary not in ("setup", "unreachable", "certificate") and not (needs_status and self.status is None)
 
     @property
     def kind(self) -> str:
@@ -107,7 +118,7 @@ def read_boundary(status: int | None, text: str, kind: str = "") -> Boundary:
     if status is None and kind != "apierror":  # an APIError without one came with status 200
         return _silent(lowered, kind)
     names_key = "api" in lowered and re.search(r"api.?key.{0,9}(?:in|not )valid|invalid.{0,9}api.?key", lowered)
-    if status == 401 or (status == 400 and names_key) or "missing credentials" in lowered:  # a library without a key says 500
+    if status == 401 or (status == 400 and names_key) or NO_CREDENTIALS.search(lowered):
         return "auth"
     is_refused = status in (400, 403, 422)
     if "contentpolicy" in kind or FLAGGED.search(lowered):
@@ -137,6 +148,8 @@ def _silent(lowered: str, kind: str) -> Boundary:
     """No answer came at all."""
     if "certificate" in kind or "certificate verify failed" in lowered or "certificate_verify_failed" in lowered:
         return "certificate"
+    if NO_HTTP.search(lowered):
+        return "protocol"
     return "unreachable" if NOT_FOUND.search(lowered) else "connection"
 
 

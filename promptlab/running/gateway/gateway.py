@@ -177,7 +177,7 @@ class Gateway:
         wire, effective = self._route(model, call.sampling)
         lane, probation = self._lanes[model.name], self._probations[model.name]
         started = time.monotonic()
-        attempt, is_probe = 0, False
+        attempt, n_unsent, is_probe = 0, 0, False
         try:
             while True:
                 attempt += 1
@@ -196,11 +196,16 @@ class Gateway:
                     probation.answered()
                     return self._completion(call, effective, reply, attempt, self._heard_at - asked_at)
                 except WireError as error:
+                    if not error.was_sent:
+                        n_unsent += 1
+                        self.n_sent -= 1
+                        self.on_sent()
                     if error.answered:
                         self._heard_at = time.monotonic()
                     wait = self._next(model, lane, error, attempt, sent_at)
                     if wait is None:
-                        return self._completion(call, effective, error, attempt, time.monotonic() - started)
+                        n_attempts = 0 if attempt == n_unsent else attempt
+                        return self._completion(call, effective, error, n_attempts, time.monotonic() - started)
                     perhaps_paid = error.may_be_billed and not model.simulated
                     if is_probe and (probation.has_answered or error.boundary not in REPEATED):  # else it goes first again
                         probation.leave()

@@ -190,7 +190,7 @@ def own_key(model: Model) -> str | None:
     if model.api_key_env:
         key = os.environ.get(model.api_key_env)
         if not key:
-            raise WireError("auth", f"the variable {model.api_key_env} is not set; export it with the key of {model.name!r}")
+            raise no_key(model, model.api_key_env)
         return key
     return NO_KEY if model.simulated or (model.api_base and not is_own_host(model)) else None
 
@@ -203,5 +203,10 @@ def key_of(model: Model) -> str:
     provider = DIRECT[model.provider]
     key = next(filter(None, map(os.environ.get, provider.key_env)), None)
     if key is None and provider.needs_key:
-        raise WireError("auth", f"the variable {provider.key_env[0]} is not set; export it with the key of {model.name!r}")
+        raise no_key(model, provider.key_env[0])
     return key or NO_KEY
+
+
+def no_key(model: Model, variable: str) -> WireError:
+    """The error for a model whose key is not there, so that nothing is sent."""
+    return WireError("auth", f"the variable {variable} is not set; export it with the key of {model.name!r}")

@@ -15,7 +15,7 @@ PATIENCE_S = 30.0
 """After so long without a failure the others go as well: a model may think for minutes, and what stops it is known sooner."""
 PROVING: frozenset[Boundary] = frozenset({"rate", "policy", "length", "size"})
 """Failures that only a server sends that knows the model and takes the key."""
-AT_FIRST: frozenset[Boundary] = frozenset({"request", "parameter", "server", "connection"})
+AT_FIRST: frozenset[Boundary] = frozenset({"request", "parameter", "server", "connection", "protocol"})
 """Failures that stop a model only while it has answered nothing yet."""
 UNDECIDED: frozenset[Boundary] = frozenset({"server", "connection", "timeout"})
 """Failures that may pass: a few calls find out sooner than one alone whether these do."""
@@ -144,6 +144,8 @@ def stop_reason(model: Model, error: WireError) -> str:
             return f"nothing answers at {where} ({said}); start the server or correct 'api_base', and {RESUME}"
         case "forbidden":
             return f"{where} answers every call with a page ({status}{said}); look for a proxy or firewall in between, and {RESUME}"
+        case "protocol":
+            return f"the answers of {where} break the rules of HTTP ({said}); correct 'api_base' or look for a proxy, and {RESUME}"
         case "setup":
             return f"{said}; install it, and {RESUME}"
         case "request":
