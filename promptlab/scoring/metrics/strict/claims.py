@@ -198,3 +198,19 @@ def heads_each(text: str, options: tuple[str, ...]) -> bool:
 
 
 _HEAD = regex(r"(?:^|\n|[.!?;]\s)[\W_]*(\w[\w -]{0,30}):\s+(?![\d.]+\s?%?|yes\b|no\b|true\b|false\b)(?=\S+ \S+ )", re.I)
+
+
+def says_of_several(text: str, options: tuple[str, ...]) -> bool:
+    """Whether sentences that open with different options go on alike: "Heat is similar. Jaws is similar." """
+    if len(text) > LONGEST:
+        return False
+    said: dict[str, set[str]] = {}
+    for part in sentences(text):
+        bare = part.lstrip(" \"'*-").casefold()
+        for option in options:
+            if bare.startswith(option.casefold()) and not bare[len(option) : len(option) + 1].isalnum():
+                rest = " ".join(bare[len(option) :].split()[:2]).rstrip(".!")
+                said.setdefault(rest, set()).add(option)
+                if " " in option:
+                    said.setdefault("", set()).add(option)
+    return any(len(named) > 1 for named in said.values())

@@ -316,6 +316,7 @@ def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         end is not None
         and len(set(key(text[end.start() :]).split()) - _words(options)) > text.isascii()
         and not re.search(r"\b(?:not|n't|never|either|whether|or|if)\b", text[: end.start()], re.I)
+        and not claims.says_of_several(text, options)
     ):
         yield text[: end.start()], "first clause"
 
