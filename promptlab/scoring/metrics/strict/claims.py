@@ -201,7 +201,7 @@ _HEAD = regex(r"(?:^|\n|[.!?;]\s)[\W_]*(\w[\w -]{0,30}):\s+(?![\d.]+\s?%?|yes\b|
 
 
 def says_of_several(text: str, options: tuple[str, ...]) -> bool:
-    """Whether sentences that open with different options go on alike: "Heat is similar. Jaws is similar." """
+    """Whether sentences that open with different options continue alike: "Heat is similar. Jaws is similar." """
     if len(text) > LONGEST:
         return False
     said: dict[str, set[str]] = {}
