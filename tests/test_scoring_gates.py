@@ -14,11 +14,12 @@ import pytest
 
 from promptlab.nouns import Item, Scored
 from promptlab.scoring import answers
-from promptlab.scoring.answers import abroad, conclusions, places, remarks, text
+from promptlab.scoring.answers import abroad, conclusions, denials, places, remarks, text
 from promptlab.scoring.answers.held import held, may_hold
 from promptlab.scoring.metrics import bigbench, strict
 from promptlab.scoring.metrics.strict import (
     STRICT,
+    dictionary,
     english,
     figures,
     implied,
@@ -28,6 +29,7 @@ from promptlab.scoring.metrics.strict import (
     phrases,
     polarity,
     replies,
+    series,
 )
 from promptlab.sources.tasks import load_task, task_names
 
@@ -111,14 +113,21 @@ def test_checks_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, value in (
         (conclusions, "_concluding", conclusions.CONCLUDES.finditer), (conclusions, "_stating", conclusions._STATES.finditer),
         (remarks, "_PROVOKING", _Everything()), (remarks, "_GREETS", _Everything()), (remarks, "_REMARKING", _Everything()),
-        (conclusions, "_TAKES_BACK", _Everything()), (conclusions, "_OTHERS", ("",)), (conclusions, "western", lambda _: False),
+        (places, "_TALKS", _Everything()), (english, "_TALKS", _Everything()), (abroad, "_KNOWING", _Everything()),
+        (conclusions, "TAKES_BACK", _Everything()), (conclusions, "_BREAKS_OFF", ALWAYS), (denials, "_OFFERING", _Everything()),
+        (denials, "_may_say_others", lambda _: True), (phrases, "_MEAN", _Everything()), (phrases, "_may_fit", lambda _: True),
+        (phrases, "_may_be_alike", lambda _: True), (phrases, "_FORMS", ("",)), (polarity, "_may_stand_alone", lambda _: lambda _: True),
+        (replies, "longest", lambda _: 10_000),
+        (phrases, "longest", lambda _: 10_000), (options, "_PART", ALWAYS), (series, "_MARKING", _Everything()),
+        (bigbench, "_SAYS_REACH", 10_000),
+        (conclusions, "_OTHERS", ("",)), (conclusions, "western", lambda _: False),
         (conclusions, "_ENDS_ONE", ALWAYS), (figures, "_BARS", _Everything()), (figures, "_may_label", lambda _: True),
         (figures, "_SAYS", frozenset()), (figures, "_LEADS", _Everything()), (notations, "_MONTHS", _Everything()),
         (notations, "_SET", ("",)), (replies, "may_number", lambda _: True), (replies, "_REASONS", _Everything()),
         (replies, "_OPENERS", _Everything()), (replies, "may_say", lambda _: True), (replies, "_MAY_ANNOUNCE", ALWAYS),
         (english, "_DOUBTS", _Everything()), (numerals, "_ASIDES", _Everything()),
         (polarity, "_may_turn_down", lambda *_: True), (polarity, "_SHARES", ALWAYS),
-        (phrases, "_may_say_grammar", lambda _: True), (phrases, "_HEADED", ALWAYS), (phrases, "_LISTS", ALWAYS),
+        (dictionary, "may_say_grammar", lambda _: True), (dictionary, "_HEADED", ALWAYS), (phrases, "_LISTS", ALWAYS),
         (phrases, "_LIST_MARKS", ALWAYS), (phrases, "_IS", _Everything()), (phrases, "_RELATES", ALWAYS),
         (options, "_REMAINS", replace_pattern(options._REMAINS)), (options, "_OTHERS", _Everything()), (options, "_RULING", _Everything()),
         (implied, "_NAMES_PLACE", _Everything()), (implied, "_RULES", ("",)), (phrases, "_JOINS", _Everything()),
@@ -185,8 +194,9 @@ def forget() -> None:
     figures.figures.cache_clear()
     notations.arabic.cache_clear()
     abroad._told.cache_clear()
-    for kept in (text.fold, text.key, text.words):
-        kept.__self__.clear()  # type: ignore[attr-defined]
+    polarity._patterns.cache_clear()
+    for one in (one for module in MODULES for one in vars(module).values() if isinstance(getattr(one, "__self__", None), text._Kept)):
+        one.__self__.clear()
 
 
 def test_forms_that_are_not_made_are_no_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,6 +204,7 @@ def test_forms_that_are_not_made_are_no_answers(monkeypatch: pytest.MonkeyPatch)
     made = [one for one in replies_made_up(1200) if one[0] in ("letter", "rhyme", "text", "word")]
     fast = [STRICT[kind](reply, item).score for kind, reply, item in made]
     monkeypatch.setattr(replies, "unsaid", lambda *_: False)
+    monkeypatch.setattr(phrases, "unsaying", lambda _: lambda _: False)
     assert fast == [STRICT[kind](f"{reply} ", item).score for kind, reply, item in made]
     assert any(fast)
 

@@ -27,6 +27,7 @@ _MARKS = tuple(
     for language, own in (("de", german), ("fr", french), ("es", spanish))
 )
 """For each language of Europe the words of its frames, and those by which it is known."""
+_KNOWING = frozenset[str]().union(*(own for _, _, own in _MARKS))
 _KANA, _HANGUL, _HAN = regex("[\u3040-\u30ff]"), regex("[\uac00-\ud7af]"), regex("[\u4e00-\u9fff]")
 
 
@@ -34,7 +35,8 @@ _ENGLISH_WORDS = frozenset[str]().union(*(needs for needs, _ in _IN_ENGLISH))
 _ENGLISH = words("the is are and or but not of to than answer my would because that this rather so only both it its an could be from with")
 
 
-_FRAMED = _ENGLISH_WORDS.union(*(framed for _, framed, _ in _MARKS))
+FRAMED = _ENGLISH_WORDS.union(*(framed for _, framed, _ in _MARKS))
+"""Words of frames: a text of ASCII without them has none."""
 
 
 def _language(text: str) -> str:
@@ -44,8 +46,10 @@ def _language(text: str) -> str:
             if script.search(text):
                 return language
     said = words(text)
-    if _FRAMED.isdisjoint(said):
+    if FRAMED.isdisjoint(said):
         return ""
+    if _KNOWING.isdisjoint(said):
+        return "" if _ENGLISH_WORDS.isdisjoint(said) else "en"
     found = [(len(said & own), language) for language, framed, own in _MARKS if not framed.isdisjoint(said) and not own.isdisjoint(said)]
     most, language = max(found, default=(0, ""))
     if most > len(said & _ENGLISH):

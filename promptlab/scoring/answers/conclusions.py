@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from promptlab.scoring.answers.denials import denied_before
 from promptlab.scoring.answers.remarks import EXPLANATION, without_remarks
-from promptlab.scoring.answers.text import beginnings, western, words
+from promptlab.scoring.answers.text import beginnings, kept, western, words
 from promptlab.scoring.compiled import regex
 
 _MODIFIED = r"(?: (?:to|of|for|in|from|here|after|when|with|that|you|we|i)(?:'re|'ve|'d)?\b [^\n:=]{1,80}?)?(?: \([^()\n]{1,30}\))?"
@@ -65,13 +65,13 @@ _COUNTED = regex(
 """A total before its parts: "a total of 4 objects: a stove, ..."."""
 _BESIDE = regex(r"difference|product", re.I)
 """Results that a reply may give besides the requested sum."""
-_CONCLUDING = words(
+CONCLUDING = words(
     "answer ans answers response solution conclusion verdict final result output total sum difference product translation "
     "count value completion completed sorted antwort endantwort ergebnis endergebnis gesamtergebnis fazit traduction reponse "
     "resultat respuesta resultado solucion conclusion traduccion resposta risposta risultato correct right choice decision "
     "richtige bonne choose pick"
 )
-_ABROAD = _CONCLUDING | {"lösung", "übersetzung", "répon", "résult", "soluci", "traducci"}
+_ABROAD = CONCLUDING | {"lösung", "übersetzung", "répon", "résult", "soluci", "traducci"}
 _CONCLUDING_ABROAD = tuple(word for word in _ABROAD if not any(other in word for other in _ABROAD - {word}))
 _CJK_WORD = regex(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義义词单母差和]")
 
@@ -95,7 +95,7 @@ def _concluding(text: str) -> Iterator[re.Match[str]]:
     end = 0
     if text.isascii():
         finals = [at.start() for at in _FINAL.finditer(low)] if "final" in low else []
-        for start in sorted({*beginnings(text, _CONCLUDING), *finals, *(at + 5 for at in finals)}):
+        for start in sorted({*beginnings(text, CONCLUDING), *finals, *(at + 5 for at in finals)}):
             if start >= end and (match := CONCLUDES.match(text, start)) is not None:
                 yield match
                 end = match.end()
@@ -111,7 +111,7 @@ def _concluding(text: str) -> Iterator[re.Match[str]]:
 
 def _may_conclude(text: str) -> bool:
     if text.isascii():
-        return not _CONCLUDING.isdisjoint(words(text))
+        return not CONCLUDING.isdisjoint(words(text))
     low = text.casefold()
     return any(map(low.__contains__, _CONCLUDING_ABROAD)) or _CJK_WORD.search(text) is not None
 
@@ -185,7 +185,7 @@ CORRECTS = regex(
     r"|[.!?;]\s+(?:however|but|yet),? (?:on|upon|after) (?:closer|further|second|more careful) \w+,?\s+",
     re.I,
 )
-_TAKES_BACK = words(
+TAKES_BACK = words(
     "wait correction correct scratch strike hold mean meant meine mein oops thought reflection wrong mistaken rather "
     "edit korrektur corrección perdón rectification espera attends attendez pardon moment revised sorry "
     "right actually incorrect no nope nein non closer further careful second"
@@ -194,7 +194,20 @@ _TAKES_BACK = words(
 
 def may_correct(text: str) -> bool:
     """Whether it is worth looking for a correction."""
-    return not western(text) or not _TAKES_BACK.isdisjoint(words(text))
+    return not western(text) or not TAKES_BACK.isdisjoint(words(text))
+
+
+def breaks_off(text: str) -> bool:
+    """Whether it is worth looking for a correction after what a text says first."""
+    return may_correct(text) and (not text.isascii() or _BREAKS_OFF.search(text) is not None)
+
+
+_BREAKS_OFF = regex(
+    r"[.!?\n,;(-]\s*(?:oh|oops|hm|ah|no|hang|wait|corr|korr|rect|espera|att|pardon|mom|scratch|strike|hold|i|let|or|edit|revis|sorry|that"
+    r"|this|act|well|uh|how|but|yet|on|ne)",
+    re.I,
+)
+"""The marks and the beginnings of words with which what `CORRECTS` finds begins in a text of ASCII, unless it opens the text."""
 
 
 _NOT_OTHER = regex(
@@ -227,10 +240,10 @@ class Conclusion(NamedTuple):
     at: int
 
 
-def conclusions(text: str) -> list[Conclusion]:
+def conclusions(text: str) -> Sequence[Conclusion]:
     """The explicit conclusions of a folded text, in its order; one that only says what the answer is not has an empty text."""
     if (text.isalnum() and text.isascii()) or not _may_conclude(text):
-        return []
+        return ()
     found = []
     headed = {match.end() for match in deque(_HEADING.finditer(text), MOST)} if "\n" in text else set()
     ends = [(match.end(), match) for match in deque(_concluding(text), MOST)]
@@ -283,7 +296,7 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
     tail = raw = without_remarks(_ANOTHER.split(tail, maxsplit=1)[0] if "|" in tail else tail)
     while (lead := _LEADS.match(tail)) is not None and tail[lead.end() :].strip():
         tail = tail[lead.end() :]
-    if NEGATED.match(tail) or _LINK_NEGATED.search(link):
+    if NEGATED.match(tail) or (_may_negate(link) and _LINK_NEGATED.search(link)):
         instead = _INSTEAD.search(tail, 1)
         if instead is None or not tail[instead.end() :].strip():
             return "", (_plain_end(raw),)
@@ -294,19 +307,24 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
     if (eastern or "pas" in tail.lower()) and _NEGATED_AFTER.match(tail):
         return "", (_plain_end(raw),)
     low = tail.lower()
-    bare = _NOT_OTHER.sub("", tail) if any(word in low for word in _OTHERS) else tail
+    bare = _NOT_OTHER.sub("", tail) if any(map(low.__contains__, _OTHERS)) else tail
     said = _plain_end(_CJK_SENTENCE.split(bare, maxsplit=1)[0] if eastern else bare) or _plain_end(tail)
     return (said, (_plain_end(tail), _plain_end(raw))) if said else None
 
 
+def _may_negate(link: str) -> bool:
+    low = link.lower()
+    return "n'" in low or "not" in low or "no es" in low or not low.isascii()
+
+
 def _plain_end(tail: str) -> str:
     tail = tail.strip()
-    if not tail.isascii():
-        tail = _CJK_END.sub("", tail, count=1) if re.search(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af。]", tail) else tail
-    return tail.strip()
+    if tail.isascii() or re.search(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af。]", tail) is None:
+        return tail
+    return _CJK_END.sub("", tail, count=1).strip()
 
 
-def strongest(found: list[Conclusion]) -> Conclusion | None:
+def strongest(found: Sequence[Conclusion]) -> Conclusion | None:
     """The last of the strongest conclusions."""
     if not found:
         return None
@@ -331,12 +349,16 @@ _STATES_AT = frozenset(
 
 def _stating(text: str) -> Iterator[re.Match[str]]:
     """As `_STATES.finditer`, which would try all of its words at every character."""
-    low = text.lower()
-    if not western(text) or len(low) != len(text):
-        yield from _STATES.finditer(text)
-        return
+    if text.isascii():
+        words_at = beginnings(text, _STATES_AT)
+    else:
+        low = text.lower()
+        if not western(text) or len(low) != len(text):
+            yield from _STATES.finditer(text)
+            return
+        words_at = [word.start() for word in _WORD.finditer(low) if word[0] in _STATES_AT]
     end = 0
-    for at in beginnings(text, _STATES_AT) if text.isascii() else [word.start() for word in _WORD.finditer(low) if word[0] in _STATES_AT]:
+    for at in words_at:
         start = at
         while start > end and text[start - 1].isspace():
             start -= 1
@@ -352,6 +374,11 @@ _PREFERRED = regex(r"\s(?:over|rather than|instead of)\s", re.I)
 """What separates the one that is chosen from the one that is not."""
 
 
+@kept(1024)
+def _prefers(words: str) -> bool:
+    return _PREFERS.search(words) is not None
+
+
 def statement(text: str) -> str | None:
     """What the last statement without a word for "answer" says: "so X", "I would say X", "it is X"."""
     last = None
@@ -360,5 +387,5 @@ def statement(text: str) -> str | None:
     for match in _stating(text):
         rest = text[match.end() :].split("\n", 1)[0]
         if rest.strip() and not NEGATED.match(rest):
-            last = _PREFERRED.split(rest)[0] if _PREFERS.search(match[0]) else rest
+            last = _PREFERRED.split(rest)[0] if _prefers(match[0]) else rest
     return _plain_end(last) if last else None

@@ -112,13 +112,17 @@ def offered(text: str) -> str:
     """What a text that denies something first says instead: "not X but Y"; nothing where it does not."""
     if len(text) > 400 or not may_deny(text):
         return ""
-    opens = _OPENS.match(text)
     if (short := _SHORT.fullmatch(text)) is not None:
         return short[1]
+    if text.isascii() and _OFFERING.isdisjoint(words(text)) and _OFFERS_IT.search(text) is None:
+        return ""
+    opens = _OPENS.match(text)
     instead = _INSTEAD.search(text, opens.end()) if opens is not None else None
     return text[instead.end() :].strip() if instead is not None else ""
 
 
+_OFFERING = words("but sondern mais sino instead rather")
+_OFFERS_IT = regex(r";|[,.]\s*(?:so )?it", re.I)
 _SHORT = regex(r"\W*not \w+, (\w+)\W*", re.I)
 _INSTEAD = regex(
     r"[,;]?\s*\b(?:but(?: rather)?|sondern|mais|sino|instead|rather(?! than))\b,?\s+(?:it(?:'s| is) )?|[,;.]\s*(?:so )?it(?:'s"
@@ -137,9 +141,15 @@ _OF_OTHERS = regex(
 """What is denied of all others only: "X and Y are animals, the others are not"."""
 
 
+def _may_say_others(text: str) -> bool:
+    low = text.lower()
+    others = "other" in low or "otr" in low or "rest" in low or "remaining" in low or "anderen" in low or "autres" in low
+    return others or not text.isascii()
+
+
 def denies(text: str) -> bool:
     """Whether a whole reply only says what its answer is not, and offers no other: "not X", "X is wrong", "Wrong: X"."""
-    if len(text) > 400 or "✅" in text or not may_deny(text) or _OF_OTHERS.search(text):
+    if len(text) > 400 or "✅" in text or not may_deny(text) or (_may_say_others(text) and _OF_OTHERS.search(text)):
         return False
     if _CLOSES.match(text):
         return True

@@ -5,13 +5,13 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptlab.scoring.answers import conclusions as said
 from promptlab.scoring.answers import remarks
-from promptlab.scoring.answers.denials import denies, offered
+from promptlab.scoring.answers.denials import CUES, denies, offered
 from promptlab.scoring.answers.text import LONGEST_KEPT, fold, words
 from promptlab.scoring.answers.thoughts import spoken
 from promptlab.scoring.answers.wrappers import latex, unwrapped
@@ -58,6 +58,8 @@ _EXTRA = words(
     " runnerup honorable honourable second alternative alternatives probe kontrolle verify verification vérification verificación"
     " comprobación comprobar verificar vérifier prueba preuve gegenprobe 验算 验证 検算 검산"
 )
+_TALKS = _EXTRA | said.CONCLUDING | said.TAKES_BACK | CUES
+"""A reply of ASCII without these words concludes, corrects and denies nothing, and no part of it is about something else."""
 _RULE = regex(r"\n\s*[-_=─—]{3,}\s*\n\s*(?=\S+\s*(?:\n|$))")
 """The line under a sum that is written in columns."""
 _COLUMN = regex(r"\s*\n\s*([+×*÷-])\s*(?=\d)")
@@ -69,6 +71,7 @@ _SUPPOSES = regex(
     re.I,
 )
 """A case that the reply only supposes, before it answers."""
+_SUPPOSE = ("if", "ha", "we")
 _IN_BRACKETS = regex(r"(?<=[.!?\n\"'])\s*\([^()\n]{12,300}[.!]\)\s*\Z")
 """A whole sentence in parentheses at the end: it explains, and does not answer."""
 LONGEST = 20_000
@@ -89,6 +92,11 @@ class _Once:
         setattr(one, self.name, value)
         return value
 
+    if TYPE_CHECKING:
+
+        def __set__(self, one: object, value: object) -> None:
+            """What is known from the start is set as any other attribute."""
+
 
 class Place(NamedTuple):
     """A text that may be the answer, the rule that found it, and whether the reply says outright that the answer is there."""
@@ -101,7 +109,7 @@ class Place(NamedTuple):
 class Reply:
     """One reply, folded, without thoughts and markup. `text` is read; `whole` is the same before wrappers were opened."""
 
-    readings: list[tuple[str, str]] | None = None
+    readings: tuple[tuple[str, str], ...] | None = None
     """The texts that its places hold, where all were made."""
     number: tuple[Decimal | None, str, str] | None = None
     """The number that it says, where it was looked for: the value, the rule that found it, and the text with its numbers in digits."""
@@ -112,7 +120,9 @@ class Reply:
             lined = "\n" in text
             if not (lined and ("---" in text or "hinking" in text)):
                 self.aloud, self.wrapper, self.thought_only = answer, "", False
-                self.whole = self.text = _unsure(fold(text) if lined or "  " in text else text).strip()
+                self.whole = self.text = text = _unsure(fold(text) if lined or "  " in text else text).strip()
+                if not lined and text.isascii() and _TALKS.isdisjoint(words(text)):
+                    self._read_plain(text)
                 return
         aloud = spoken(answer)
         if "&lt;" in aloud:
@@ -126,8 +136,16 @@ class Reply:
         self.wrapper = wrapped[1] if wrapped else ""
         self.text = _plain(wrapped[0]) if wrapped else self.whole
 
+    def _read_plain(self, text: str) -> None:
+        """Sets what the properties below find in a line of ASCII without words of `_TALKS`, where no mark sets a part of it apart."""
+        if "?" in text or text[-1:] == ")" or text.count(":") > 1 or text[:2].lower() in _SUPPOSE:
+            return
+        self.head, self.conclusions, self.concluded, self.corrected = text, (), None, None
+        if not (". " in text or "! " in text or '" ' in text or "' " in text or ") " in text):  # it is one sentence
+            self.unremarked, self.said, self.denied = text, text, False
+
     @_Once
-    def conclusions(self) -> list[said.Conclusion]:
+    def conclusions(self) -> Sequence[said.Conclusion]:
         """The explicit conclusions, in order; below an explanation only those that open a line, where something else came before."""
         found = said.conclusions(self.head)
         cut = remarks.EXPLANATION.search(self.head, 1) if found and "\n" in self.head else None
@@ -154,7 +172,7 @@ class Reply:
         head = self.text[: turn.start()].strip() if turn else ""
         head = self.text if not head or head.endswith(":") else head
         head = _ASKS.sub("", head, count=1) if "?" in head else head
-        head = _SUPPOSES.sub("", head, count=1) if head[:2].lower() in ("if", "ha", "we") else head
+        head = _SUPPOSES.sub("", head, count=1) if head[:2].lower() in _SUPPOSE else head
         aside = _IN_BRACKETS.search(head, 1) if head.endswith(")") else None
         if aside is not None and head[: aside.start()].strip() and not any(one.strength > 1 for one in said.conclusions(aside[0])):
             head = head[: aside.start()].strip()
@@ -173,7 +191,7 @@ class Reply:
         """What follows the last word that takes something back ("wait", "correction"), where no conclusion follows it."""
         since = self.concluded.at if self.concluded is not None and self.concluded.text else 0
         last = None
-        for match in said.CORRECTS.finditer(self.head, since) if said.may_correct(self.head) else ():
+        for match in said.CORRECTS.finditer(self.head, since) if said.breaks_off(self.head) else ():
             if match.start() and self.head[match.end() :].strip():
                 last = match.end()
         return remarks.without_remarks(self.head[last:]).strip(" ()") if last else offered(self.head) or None
@@ -224,6 +242,20 @@ class Reply:
             yield Place(self.unremarked, "without remarks")
         if self.states is not None:
             yield Place(self.states, "statement")
+
+
+_first = Reply.__new__(Reply)
+for _name in (
+    "aloud",
+    "wrapper",
+    "thought_only",
+    "whole",
+    "text",
+    "readings",
+    "number",
+    *(name for name, one in vars(Reply).items() if isinstance(one, _Once)),
+):
+    setattr(_first, _name, None)  # Python keeps attributes in the object itself only where an early object of its class has them
 
 
 def _turns(checks: str) -> bool:

@@ -124,6 +124,7 @@ def words(text: str) -> frozenset[str]:
     return frozenset(_WORDS.findall(text.casefold()))
 
 
+@kept(1024)
 def spaced(text: str) -> str:
     """A text of ASCII in lower case, with spaces around it and for each of its characters that is no letter or digit."""
     return f" {text.encode().translate(_ONLY_WORDS).decode()} "

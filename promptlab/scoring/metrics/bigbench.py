@@ -56,15 +56,24 @@ def choice(answer: str, item: Item) -> Scored:
     does a reply that lists several options or repeats only the input. Options are compared without regard to case, white
     space, kinds of quotes and outer punctuation. Labels count letters or numbers in the order of `item.choices`.
     """
+    return graded(chosen(answer, item), item)
+
+
+def chosen(answer: str, item: Item) -> str | None:
+    """The option that a reply settles on."""
     options = item.choices or item.targets
     exact = answer.strip()
-    chosen = exact if exact in options else None
-    if chosen is None and exact:
-        index = _Choices.of(options, item.input).settle(answer)
-        chosen = None if index is None else options[index]
-    if chosen is not None and item.scores:
-        return Scored(item.scores[options.index(chosen)], chosen)
-    return Scored(float(chosen in item.targets), chosen)
+    if exact in options:
+        return exact
+    index = _Choices.of(options, item.input).settle(answer) if exact else None
+    return None if index is None else options[index]
+
+
+def graded(option: str | None, item: Item, rule: str = "") -> Scored:
+    """The grade of an option; 0 of none."""
+    if option is not None and item.scores:
+        return Scored(item.scores[(item.choices or item.targets).index(option)], option, rule)
+    return Scored(float(option in item.targets), option, rule)
 
 
 # Inside a reply every mention of an option becomes one private character, so that sentences can be taken apart without
@@ -124,9 +133,12 @@ _LED_LINE = regex(
 )
 _LEAD = regex(rf"{_GAP}(?:{_FILLER}{_LABEL}{_GAP})?{_FILLER}(?P<option>{_OPTION})")
 _SAYS_FORWARD = regex(
-    r"(?<!not )(?<!n't )(?:\b(?:is|be|was|answer|choose|pick|select|suggest|say|prefer|go with|going with|opt for|vote for)\b"
-    rf"|\b(?:it|that|here|answer|edit|one)'s\b|[:=>]){_GAP}{_FILLER}(?P<option>{_OPTION})"
+    r"(?:(?:is|be|was|answer|choose|pick|select|suggest|say|prefer|go with|going with|opt for|vote for)\b"
+    rf"|(?:it|that|here|answer|edit|one)'s\b|[:=>]){_GAP}{_FILLER}(?P<option>{_OPTION})"
 )
+"""Where a word begins, and not after "not"."""
+_SAYS_REACH = 160  # the most characters of such a match
+_ONE_OPTION = regex(_OPTION)
 _SAYS_BACKWARD = regex(
     rf"(?P<option>{_OPTION}){_CLOSE}(?:is|was|would be|seems|sounds|appears)\b(?P<between>[^,;\ue000-\uf8ff]{{0,60}}?)"
     r"\b(?:answer|choice|option|edit|the one|pick|humorous|funny|funnier|funniest|correct|right|best|pun|joke|parody|play on words)\b"
@@ -159,7 +171,7 @@ def _fold(text: str) -> str:
     """Case, compatibility forms, kinds of quotes, dashes and spaces made one; lines stay lines."""
     if text.isascii():
         text = text.replace("`", "'").lower()
-        if text.count(".") < 2 and _BREAK.search(text) is None:
+        if text.count(".") < 2 and (text.isprintable() or _BREAK.search(text) is None):
             return " ".join(text.split())
     else:
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.translate(_PUNCTUATION)).casefold())
@@ -182,6 +194,31 @@ def _bare(folded: str) -> str:
 # "can't"; a possessive s does not.
 _STARTS = regex(r"(?<!\w)(?<!\w-)")
 _ENDS = regex(r"(?!\w)(?!-\w)(?!'(?!s(?!\w))\w)")
+
+
+_LABELLING = ("(", "option", "choice", "letter", "choose", "pick", "select", "go with", "\n")
+
+
+def _may_be_labelled(text: str) -> bool:
+    """Whether it is worth looking for a label inside a text: what follows a word, is in parentheses or alone on a line."""
+    return " " not in text.strip(" ") or any(map(text.__contains__, _LABELLING))
+
+
+def _said_of(text: str, start: int, end: int) -> re.Match[str] | None:
+    """What `_SAYS_FORWARD` finds between two places: its checks of what is before it come last, for they are slow at every character."""
+    while (match := _SAYS_FORWARD.search(text, start, end)) is not None:
+        at = match.start()
+        begins = not at or text[at] in ":=>" or not (text[at - 1].isalnum() or text[at - 1] == "_")
+        if begins and not text.endswith(("not ", "n't "), 0, at):
+            break
+        start = at + 1
+    return match
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether no word continues at either end of a part of a text."""
+    begins = not start or text[start - 1] == " " or _STARTS.match(text, start) is not None
+    return begins and (end == len(text) or text[end] in " .," or _ENDS.match(text, end) is not None)
 
 
 def _only(found: Iterable[int]) -> int | None:
@@ -279,7 +316,7 @@ class _Choices:
         for form in self.forms:
             start = folded.find(form)
             while start >= 0:
-                if _STARTS.match(folded, start) and _ENDS.match(folded, start + len(form)):
+                if _stands_alone(folded, start, start + len(form)):
                     found.append((start, -len(form), form))
                 start = folded.find(form, start + 1)
         if not found:
@@ -322,11 +359,15 @@ class _Choices:
     def _sentences(self, text: str) -> int | None:
         """The option that statements, not questions, name as the one."""
         found: list[int] = []
-        for sentence in _SENTENCE_END.split(text):
-            if sentence.rstrip().endswith("?"):
+        ends = ". " in text or "? " in text or "! " in text or "; " in text or "\n" in text
+        for sentence in _SENTENCE_END.split(text) if ends else [text]:
+            if sentence.isascii() or sentence.rstrip().endswith("?"):  # no option is ASCII
                 continue
-            for match in _SAYS_FORWARD.finditer(sentence):
-                found += self._taken(sentence, match)
+            last = 0
+            for option in _ONE_OPTION.finditer(sentence):  # no other one is inside of what says it
+                match = _said_of(sentence, max(last, option.start() - _SAYS_REACH), option.end())
+                found += self._taken(sentence, match) if match is not None else []
+                last = option.end()
             for match in _SAYS_BACKWARD.finditer(sentence):
                 if not _NEGATIVE.search(match["between"]) and not _LIST_CAME_BEFORE.search(sentence, 0, match.start()):
                     found.append(self._at(match["option"]))
@@ -353,7 +394,7 @@ class _Choices:
 
     def _labelled(self, text: str) -> int | None:
         """A label inside the text; only where no option is named at all."""
-        if self._tokens(text):
+        if self._tokens(text) or not _may_be_labelled(text):
             return None
         names = [match["bracketed"] or match["named"] or match["alone"] for match in _LABEL_IN_TEXT.finditer(text)]
         return _only(self.labels[name] for name in names if name in self.labels)

@@ -31,6 +31,8 @@ def repeated(text: str) -> str:
     if not first or text.count(f" {first}") < 2 > text.count(f" {first.lower()}"):
         return ""
     said = text.casefold().split()
+    if said[0] not in said[1:5]:
+        return ""
     if said[0] != said[-1] and said[0].startswith(said[-1]):
         said.pop()
     for n in range(1, 5):

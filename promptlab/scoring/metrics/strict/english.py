@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.abroad import in_english
+from promptlab.scoring.answers.abroad import FRAMED, in_english
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import CACHED, fold, key, words
 from promptlab.scoring.compiled import regex
@@ -30,6 +30,7 @@ _UNSURE = regex(
 )
 """A reply that only says that it does not know."""
 _DOUBTS = words("whether if which between")
+_TALKS = FRAMED | _DOUBTS
 IN_ENGLISH = ("cause", "choice", "label", "larger", "letter", "level", "number", "rhyme", "word")
 """Kinds whose answers are options, names or numbers, so that the words around them may be put in English."""
 
@@ -59,6 +60,11 @@ def _judged(options: tuple[str, ...]) -> bool:
 def _framed(answers: tuple[str, ...]) -> bool:
     """Whether an answer is changed where it is put in English."""
     return any(in_english(fold(answer)) != fold(answer) for answer in answers)
+
+
+def speaks_plainly(text: str) -> bool:
+    """Whether a text has nothing that is put in English, and asks and doubts nothing."""
+    return text.isascii() and "?" not in text and _TALKS.isdisjoint(words(text))
 
 
 def settles_nothing(text: str, options: tuple[str, ...] | None) -> str:

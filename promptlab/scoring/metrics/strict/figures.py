@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from promptlab.scoring.answers.denials import CUES, DENIED_AFTER, denied_before
-from promptlab.scoring.answers.text import words
+from promptlab.scoring.answers.text import kept, words
 from promptlab.scoring.compiled import regex
 
 _CURRENCY = r"[$€£¥₹]"
@@ -88,7 +88,7 @@ def figures(text: str) -> tuple[Figure, ...]:
     """The numbers of a text in digits."""
     found: list[Figure] = []
     matches = list(_FIGURE.finditer(text)) if _DIGIT.search(text) else []
-    plain = bool(matches) and text.isascii() and not any(sign in text for sign in "<>-") and _BARS.isdisjoint(words(text))
+    plain = bool(matches) and text.isascii() and "<" not in text and ">" not in text and "-" not in text and _BARS.isdisjoint(words(text))
     for match in matches if len(matches) <= MOST else [*matches[: MOST // 2], *matches[-MOST // 2 :]]:
         start = match.start("digits")
         if plain:
@@ -147,9 +147,12 @@ _LABEL = regex(
 )
 _LABELS_LINE = regex(r"[ \t]*[-*•]|\s*(?:step|question|q|item|example|exercise|problem|case|option|line|part)", re.I)
 _AFTER_LABEL = regex(r"\d(?:\s*[:,)]|\s+(?:and|to|is)\b)", re.I)
+_LONGEST_LABEL = 40
+"""Characters of a label with the spaces, the sign and the digits after it, which are three at most."""
 _LABELS = ("step", "sentence", "question", "example", "option", "item", "line", "input", "number", "no.")
 
 
+@kept(1024)
 def unlabelled(text: str) -> str:
     """The text without the numbers of steps, questions and examples."""
     return _LABEL.sub(" ", text) if _may_label(text) else text
@@ -158,8 +161,11 @@ def unlabelled(text: str) -> str:
 def _may_label(text: str) -> bool:
     if "\n" in text or "(" in text or not text.isascii() or _LABELS_LINE.match(text):
         return True
-    before = (text[: found.start()].rstrip("0123456789").rstrip().removesuffix("#") for found in _AFTER_LABEL.finditer(text))
-    return any(each.rstrip().lower().endswith(_LABELS) for each in before)
+    for found in _AFTER_LABEL.finditer(text):
+        before = text[max(0, found.start() - _LONGEST_LABEL) : found.start()].rstrip("0123456789").rstrip().removesuffix("#")
+        if before.rstrip().lower().endswith(_LABELS):
+            return True
+    return False
 
 
 VERB = regex(

@@ -12,7 +12,7 @@ from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.remarks import EXPLANATION, sentences
-from promptlab.scoring.answers.text import CACHED, fold, key, words
+from promptlab.scoring.answers.text import CACHED, fold, kept, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
 from promptlab.scoring.metrics.strict.figures import DOTTED, OR, VERB, Figure, figures, leads, unlabelled
@@ -62,10 +62,12 @@ _ASIDE = regex(
 _ASIDES = words("since because as weil denn car parce porque")
 
 
-def _aside(text: str) -> re.Match[str] | None:
-    """Where a text begins to explain."""
+@kept(1024)
+def _aside(text: str) -> int:
+    """Where a text begins to explain; 0 where it never does, or explains from its start."""
     may = "(" in text or "," in text or "-" in text or not text.isascii() or not _ASIDES.isdisjoint(words(text))
-    return _ASIDE.search(text) if may else None
+    found = _ASIDE.search(text) if may else None
+    return found.start() if found is not None else 0
 
 
 _AFTER = regex(r"(?:After|Having|Although|Nach|Nachdem|Après|Tras|Aunque)\s[^,.;]*\d[^,.;]*,\s+(?=[^\d,.;]{3,}\d)")
@@ -84,8 +86,8 @@ def _things(found: Sequence[Figure], text: str) -> Sequence[Figure]:
 
 def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
     text = unlabelled(text)
-    if (aside := _aside(text)) is not None and aside.start() and figures(text[: aside.start()]):
-        settled, value = _of_sentence(text[: aside.start()], alone=False)
+    if (aside := _aside(text)) and figures(text[:aside]):
+        settled, value = _of_sentence(text[:aside], alone=False)
         if settled and value is not None:
             return True, value
     if text[:1] in "AHNT" and (after := _AFTER.match(text)) is not None:
@@ -273,8 +275,8 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
     if (checked := _checked(stated)) is not None:
         return checked, "equation"
     for part in reversed(stated):
-        if (aside := _aside(part)) is not None and aside.start() and figures(part[: aside.start()]):
-            settled, value = _of_sentence(part[: aside.start()], alone=False)
+        if (aside := _aside(part)) and figures(part[:aside]):
+            settled, value = _of_sentence(part[:aside], alone=False)
             if settled and value is not None:
                 return value, "statement"
         if "=" in part and (value := _equated(part)) is not None:

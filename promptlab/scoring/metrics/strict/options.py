@@ -26,9 +26,8 @@ def _settled(reply: Reply, item: Item) -> Scored:
     """The option that the clearest place of a reply settles on."""
     rule = ""
     for text, rule in _places(reply, item.choices or item.targets):
-        scored = bigbench.choice(text, item)
-        if scored.extracted is not None:
-            return Scored(scored.score, scored.extracted, rule)
+        if (option := bigbench.chosen(text, item)) is not None:
+            return bigbench.graded(option, item, rule)
     return Scored(0.0, None, rule)
 
 
@@ -153,11 +152,12 @@ _SHARE = regex(
     r"(?:(?P<percent>\d+(?:\.\d+)?) ?%|(?P<part>0?\.\d+|1\.0+))[\W_]*"
 )
 """An option with how probable it is: "- billing: 10 %", '"bug": 0.85'."""
+_PART = regex(r"\.\d")
 
 
 def _likeliest(text: str, options: tuple[str, ...]) -> str | None:
     """The likeliest option of a reply that only lists options with shares; '' where two are; None of any other reply."""
-    if "%" not in text and "0." not in text:
+    if "%" not in text and ("0." not in text or _PART.search(text) is None):
         return None
     found = [_SHARE.fullmatch(part) for part in re.split(r"[\n;,]", text) if key(part)]
     names = _names(options)
@@ -376,7 +376,7 @@ def larger(reply: Reply, item: Item) -> Scored:
                 if (scored := bigbench.choice(head, asked)).extracted is not None:
                     break
         if scored.extracted is not None:
-            return replace(scored, rule="conclusion" if places and place is places[0] else "whole")
+            return Scored(scored.score, scored.extracted, "conclusion" if places and place is places[0] else "whole")
     return _implied(reply, asked, asked.choices)
 
 

@@ -14,6 +14,8 @@ from promptlab.scoring.answers.places import Reply
 from promptlab.scoring.answers.text import fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
+from promptlab.scoring.metrics.strict.dictionary import COPULA, MOST_AROUND, forms_of, may_say_grammar
+from promptlab.scoring.metrics.strict.lacking import keys, longer, longest, unlisted, unsaying
 from promptlab.scoring.metrics.strict.notations import spelled_number
 
 
@@ -34,7 +36,7 @@ def _sentences(reply: Reply, item: Item) -> Iterator[tuple[str, str]]:
         yield reading, rule
         if dated and (when := _WHEN.search(reading)) is not None and not denying(reading):
             yield when["when"], rule
-    if len(reply.text) < 300 and (form := _IS_FORM.fullmatch(reply.unremarked)) is not None:
+    if len(reply.text) < 300 and _may_name_form(reply.unremarked) and (form := _IS_FORM.fullmatch(reply.unremarked)) is not None:
         yield form["said"].strip(replies.OUTSIDE), "statement"
     if len(reply.text) < 300 and not denying(reply.unremarked):
         for said in filter(None, (reply.unremarked, reply.states)):
@@ -76,38 +78,48 @@ _IS_FORM = regex(
     re.I,
 )
 """A sentence, and the form of the input that it is: "X is the negation of the sentence"."""
+_FORMS = ("negat", "passiv", "past", "form", "future", "verneinung", "phrase", "voix", "voz")
+
+
+def _may_name_form(text: str) -> bool:
+    return not text.isascii() or any(map(text.lower().__contains__, _FORMS))
+
+
 _IS_EASTERN = regex(r"(?P<head>[^。\n]{2,60}?)(?:是|は|[은는])[、,]? ?(?P<tail>[^。\n]{1,60}?)(?:です|である|입니다|이다)?[。.]?")
 _QUOTES = regex(r"(?:\b(?:is|are|would be|as|becomes|to|but)[\s:]+|[=:>]\s*|^)\"(?P<said>[^\"\n]+)\"(?=[.!]?$|[.!]?\s)")
 _LANGUAGE = regex(r"(?:en|auf|in) \w+", re.I)
 _MEANS = regex(r"\s(?:means|bedeutet|significa|signifie|veut dire|translates (?:to|as))\s", re.I)
+_MEAN = words("means bedeutet significa signifie veut translates")
 _MEANS_OF = regex(r"^(?:the|an?|to) | in english$")
 _SAID_OF = regex(r"^(?:the|a|an|one|its|das|die|der|ein|eine|le|la|el|un|une|una|opposite (?:to|of))\s", re.I)
 
 
 def word(reply: Reply, item: Item) -> Scored:
     """A word or short phrase, in a sentence that says so or in a list of right answers only; articles do not count."""
-    targets = replies.keys(item.targets)
+    targets = keys(item.targets)
     asked = key(item.input)
+    unsaid = unsaying(item.targets)
+    most = longest(item.targets) + MOST_AROUND
     seen: set[str] = set()
     done: set[str] = set()
 
     def readings(reply: Reply) -> Iterator[tuple[str, str]]:
         for reading, rule in replies.readings(reply):
-            if reading in seen or replies.unsaid(reading, item.targets):
+            if reading in seen or unsaid(reading):
                 yield reading, rule
                 continue
             seen.add(reading)
             said: list[str] = []
             for text in _with(reading, asked, said):
-                if text is not reading and replies.unsaid(text, item.targets):
+                if text is not reading and unsaid(text):
                     continue
                 if text in done:
                     yield text, rule
                 else:
                     done.add(text)
-                    for form in _bare(text):
+                    for form in [text] if longer(text, most) and not may_say_grammar(text) else forms_of(text):
                         yield form, rule
-            if len(reading) > 300 or replies.unlisted(reading, item.targets):
+            if len(reading) > 300 or unlisted(reading, item.targets):
                 continue
             if not (_LIST_MARKS.search(reading) or not _JOINS.isdisjoint(words(reading))):
                 continue
@@ -115,12 +127,12 @@ def word(reply: Reply, item: Item) -> Scored:
                 continue
             for text in dict.fromkeys((reading, *(said if not denying(reading) else ()))):
                 listed = [
-                    part for part in replies.LISTED.split(replies.bulleted(_COPULA.sub("", replies.unnumbered(text, "\n")).strip())) if part
+                    part for part in replies.LISTED.split(replies.bulleted(COPULA.sub("", replies.unnumbered(text, "\n")).strip())) if part
                 ]
                 if (
                     1 < len(listed) <= 8
-                    and not any(replies.unsaid(part, item.targets) for part in reversed(listed))
-                    and all(any(key(b) in targets and key(b) != asked for b in _bare(part)) for part in listed)
+                    and not any(map(unsaid, reversed(listed)))
+                    and all(any(key(b) in targets and key(b) != asked for b in forms_of(part)) for part in listed)
                 ):
                     yield listed[0], rule
 
@@ -148,7 +160,7 @@ def _says(reading: str, asked: str) -> list[str]:
                 said.append(cut)
         if _LANGUAGE.fullmatch(tail):
             said.append(head)
-        if _MEANS.search(reading) and asked and _MEANS_OF.sub("", key(tail)) == asked:
+        if asked and not _MEAN.isdisjoint(words(reading)) and _MEANS.search(reading) and _MEANS_OF.sub("", key(tail)) == asked:
             said.append(head)
         if (
             (_SAID_OF.match(tail) or (asked and (key(tail).startswith(f"{asked} ") or key(tail).endswith(f" for {asked}"))))
@@ -176,7 +188,6 @@ def _of_both(reading: str) -> bool:
     return "synonym" in reading and _OTHER_WORD.search(reading) is not None
 
 
-_COPULA = regex(r"(?<=\S)\s?(?:です|입니다|이에요|예요)[.。]?\Z")
 _LIST_MARKS = regex(r"[,/;|\n*•·、)-]")
 _JOINS = words(replies.JOINS)
 _LISTS = regex(rf"[,/;|\n、]|\s(?:{replies.JOINS})\s|[-*•·)]\s")
@@ -223,7 +234,9 @@ def _related(reading: str) -> Iterator[str]:
 
 def _only_other(reading: str, asked: str) -> str | None:
     """The value of the only line "name: value" that is not the input's, where one line is."""
-    values = [match["value"].strip(replies.OUTSIDE) for match in _LINE.finditer(reading)] if "\n" in reading else []
+    if "\n" not in reading:
+        return None
+    values = [match["value"].strip(replies.OUTSIDE) for match in _LINE.finditer(reading)]
     others = [value for value in values if key(value) != asked]
     return others[0] if len(others) == 1 and len(others) < len(values) else None
 
@@ -242,6 +255,14 @@ _FITS = regex(
     re.I,
 )
 """What a reply says of a word that it prefers."""
+
+
+def _may_fit(text: str) -> bool:
+    low = text.lower()
+    fits = "fits" in low or "works" in low or "suits" in low or "sounds" in low or "best" in low or "better" in low or "besser" in low
+    return fits or "mieux" in low or "mejor" in low or not text.isascii()
+
+
 _SAYS_LAST = regex(r"^.{1,200}\s(?:is|are|means|becomes|would be)[\s:]+(?P<tail>.+)$", re.S)
 _IS = words("is are means becomes would")
 _MANY = regex(r"(?:one|an?) .+[,;] (?:two|many|several|three) (.+?)[.!]?", re.I)
@@ -251,6 +272,12 @@ _PARENTHESIS = regex(r"\s*\([^()\n]*\)\s*")
 _RELATES = regex("[-=>→↔⟷⇄<≠:/|]")
 _ALIKE = regex(r"\s*(?:↔|⟷|⇄|<->|≠|\b(?:vs\.?|rhymes with|is the (?:opposite|reverse) of)\s)\s*")
 """What holds in both directions, so that the answer may come before the input."""
+
+
+def _may_be_alike(text: str) -> bool:
+    return "vs" in text or "rhymes with" in text or "is the " in text or "<->" in text or not text.isascii()
+
+
 _BESIDE = regex(r"(?=[\s=>→↔⟷⇄<≠:/|vr-])\s*(?:->|=>|>>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
 
 
@@ -273,7 +300,7 @@ def _told(reading: str, asked: str) -> Iterator[str]:
         yield bare.strip()
     if reading[:1] in "oOaA" and (many := _MANY.fullmatch(reading)) is not None:
         yield many[1]
-    if (fits := _FITS.fullmatch(reading)) is not None:
+    if _may_fit(reading) and (fits := _FITS.fullmatch(reading)) is not None:
         yield fits["said"].strip(replies.OUTSIDE)
     if asked and reading[: len(asked)].casefold() == asked and (of := _IS_OF.match(reading, len(asked))):
         yield of[1].strip(" \"'.!")
@@ -282,73 +309,14 @@ def _told(reading: str, asked: str) -> Iterator[str]:
     if not (_RELATES.search(reading) or "vs" in reading or "rhymes with" in reading or "is the " in reading):
         return
     beside = _BESIDE.split(_PARENTHESIS.sub(" ", reading) if "(" in reading else reading, maxsplit=1)
-    if len(both := _ALIKE.split(reading)) == 2 and asked == key(replies.ARTICLE.sub("", both[1].strip(replies.OUTSIDE))):
+    if (
+        _may_be_alike(reading)
+        and len(both := _ALIKE.split(reading)) == 2
+        and asked == key(replies.ARTICLE.sub("", both[1].strip(replies.OUTSIDE)))
+    ):
         yield both[0].strip(replies.OUTSIDE)
     if len(beside) == 2 and asked in (key(beside[0]), key(replies.ARTICLE.sub("", beside[0]))):
         yield beside[1]
-
-
-def _bare(text: str) -> list[str]:
-    """A text, and what is left of it without an adverb, an article, the name of an answer and what a dictionary says."""
-    if text.isalnum():
-        return [text]
-    forms = [text]
-    if not text.isascii() and (plain := _COPULA.sub("", text)) != text:
-        forms.append(plain.strip(replies.OUTSIDE))
-    if (text[:1] in "tpsljmdcaTPSLJMDCA" or text[-6:].lower() in ("indeed", "obably")) and (plain := _ADVERB.sub("", text)) != text:
-        forms.append(plain.strip(replies.OUTSIDE))
-    without = text.strip(replies.OUTSIDE).rstrip(".!")
-    headed = _HEADED.match(without) is not None
-    without = replies.ARTICLE.sub("", without) if headed else without
-    if without != text:
-        forms.append(without)
-    if headed and (named := _NAMED.sub("", without)) != without:
-        forms.append(named)
-    if _may_say_grammar(without) and (plain := _GRAMMAR.sub("", without)) != without and plain:
-        forms.append(plain)
-    return forms
-
-
-_GENDERS = frozenset({"m", "f", "n", "nt", "der", "die", "das", "el", "la", "le", "noun", "verb"})
-
-
-_DICTIONARY = regex(r",\s*(?:-|(?:die|les|los|las|plural|pl|mehrzahl|pluriel)\b)", re.I)
-
-
-def _may_say_grammar(text: str) -> bool:
-    if text.isalnum():
-        return False
-    if "(" in text or "/" in text or "[" in text or "{" in text or ("," in text and _DICTIONARY.search(text)):
-        return True
-    text = text.lower()
-    if " in " in text or " as " in text or " en " in text or " auf " in text or not text.isascii():
-        return True
-    last = text.rsplit(None, 1)[-1] if text.strip() else ""
-    return last.rstrip(".)}") in _GENDERS or last.startswith(("masc", "fem", "neut", "adj"))
-
-
-_GRAMMAR = regex(
-    r"(?=[\s,/\[])(?:\s*(?:/[^/\n]+/|\[[^\]\n]+\])|,?\s+[({]?(?:m|f|n|nt|der|die|das|el|la|le|masc\w*|fem\w*|neut\w*"
-    r"|noun|adj\w*|verb)\.?[)}]?"
-    r"|,\s*(?:-[\w-]{1,6}|(?:die|les|los|las|plural:?|pl\.?|mehrzahl:?|pluriel:?)(?: \w+){1,2})|\s\([\w .]+\)|,? as (?:in|a) .*"
-    r"|,? in (?:the )?(?:plural|german|french|spanish|english)(?: form)?|,? (?:en|auf) \w+)+$",
-    re.I,
-)
-"""What a dictionary says of a word: its sound, its gender, its plural."""
-
-
-_ADVERB = regex(
-    r"^(?:therefore|thus|probably|simply|likely|definitely|just|maybe|perhaps|possibly|clearly|actually)[\s:,]+|,?\s+(?:indeed"
-    r"|probably)$",
-    re.I,
-)
-_HEADED = regex(
-    r"(?:the|an?|le|la|les|un|une|el|los|las|una|der|d[iaeu][esr]?|ein|eine|to|es|word|letter|term|phrase|name|plural|opposite"
-    r"|antonym|synonym|opp|ant|syn)\b|l'",
-    re.I,
-)
-"""What begins as an article or a name of an answer does."""
-_NAMED = regex(r"^(?:word|letter|term|phrase|name|plural(?: form)?|opposite|antonym|synonym|opp\.|ant\.|syn\.)\s+", re.I)
 
 
 def rhyme(reply: Reply, item: Item) -> Scored:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 from promptlab.scoring.answers.denials import CUES, DENIED_AFTER, DENIES, may_deny
@@ -96,9 +97,11 @@ class _Words:
         self.eastern = _eastern(named, keys)
         synonyms = [(option, _pattern(clear, keys)) for option, (clear, _) in named]
         synonyms += [(option, _in_words(option)) for option in options]
-        synonyms += [(option, _loose(loose, keys)) for option, (_, loose) in named]
         self.in_signs = any(_SIGN.search(option) for option in options)
         self.synonyms = [(option, pattern, may_hold(pattern)) for option, pattern in synonyms if pattern is not None]
+        for option, (_, loose) in named:
+            if (pattern := _loose(loose, keys)) is not None:
+                self.synonyms.append((option, pattern, _may_stand_alone(loose)))
         self.article = "a" in keys
         self.yes_no = "no" in keys or "false" in keys
         names = "|".join(re.escape(option) for option in sorted(options, key=len, reverse=True) if option) or "(?!)"
@@ -170,6 +173,13 @@ _MEANS = "|".join(
     for space in ("", " ")
 )
 """A word that means a yes or no in quotes: what denies it stays."""
+
+
+def _may_stand_alone(loose: str) -> Callable[[str], bool]:
+    """Whether it is worth to search for loose synonyms: a text of ASCII has one as a word, or as one with the verb before it."""
+    verbs = str.split("is ist est es means bedeutet meint signifie significa dire decir que")
+    names = frozenset(before + word for word in loose.split("|") for before in ("", *verbs))
+    return lambda text: not text.isascii() or not names.isdisjoint(words(text))
 
 
 def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:

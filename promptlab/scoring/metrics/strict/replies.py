@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache, wraps
 
 from promptlab.nouns.call import Scored
@@ -11,10 +11,11 @@ from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import NEGATED
 from promptlab.scoring.answers.denials import denies
 from promptlab.scoring.answers.places import Place, Reply, located
-from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, key, words
+from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, kept, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict.again import behind, own_item, repeated
-from promptlab.scoring.metrics.strict.english import IN_ENGLISH, put_in_english, settles_nothing
+from promptlab.scoring.metrics.strict.english import IN_ENGLISH, put_in_english, settles_nothing, speaks_plainly
+from promptlab.scoring.metrics.strict.lacking import keys, longer, longest, unsaid
 
 Kind = Callable[[Reply, Item], Scored]
 """A kind of answer: scores what a reply says."""
@@ -67,9 +68,9 @@ _EXPLAINS = regex(
 
 _REASONS = words("because since rather instead and as weil parce porque")
 _ASIDE = regex(
-    r"[(;?]|-\s|,\s(?:because|since|as|i|the|of|definitely|for|hope|obviously|naturally|though|probably|clearly|certainly"
+    r"[(;?,-](?:(?<=[(;?])|(?<=-)\s|(?<=,)\s(?:because|since|as|i|the|of|definitely|for|hope|obviously|naturally|though|probably|clearly|certainly"
     r"|final|which|meaning|and|but|not|rather|so|nicht|pas|und|et|y|[\w\"']+ (?:is|ist|est|es)|e\.g|that|such|while|whereas"
-    r"|während|wohingegen|tandis|alors|mientras|que|qui|das|was)\b",
+    r"|während|wohingegen|tandis|alors|mientras|que|qui|das|was)\b)",
     re.I,
 )
 
@@ -98,12 +99,6 @@ def unnumbered(text: str, instead: str = "", most: int = 0) -> str:
 
 
 _BULLETS = regex(r"(?:^|(?<=\s))[-*•·]\s+(?=\S)")
-_JOINED = regex(r"['*_<>=+^-]")
-_APART = bytes(n for n in range(128) if not chr(n).isdigit() and chr(n) not in "'*_<>=^+-`&#%")
-"""What a text of ASCII has besides digits and signs that join or count."""
-_DIGIT = regex(r"\d")
-_BEFORE_DIGIT = regex(r"[-.,]\d")
-_JOINED_DIGITS = regex(r"\d[.,]\d")
 QUOTED = regex(rf"[\"'](?<![^\W{CJK}][\"'])([^\"'\n]{{1,60}})[\"'](?![^\W{CJK}])")
 OUTSIDE = " \"'*_`¡¿"
 _CJK = regex(f"[{CJK}]")
@@ -127,13 +122,15 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             return Scored(0.0, None, "echo")
         if ":" in reply.text and ("\n" in reply.text or reply.text.count(":") > 1):
             reply = own_item(reply, item.input)
-        if framed:
+        if framed and not speaks_plainly(reply.text):
             reply = put_in_english(reply, item, numbers)
             if rule := settles_nothing(reply.text, item.choices if chooses else None):
                 return Scored(0.0, None, rule)
         scored = kind(reply, item)
-        if not scored.score and (rest := behind(reply.text, asked.folded, asked.opening) or (" " in reply.text and repeated(reply.text))):
-            scored = kind(located(rest), item)
+        if not scored.score:
+            longer = len(reply.text) > len(asked.folded)
+            rest = (longer and behind(reply.text, asked.folded, asked.opening)) or (" " in reply.text and repeated(reply.text))
+            scored = kind(located(rest), item) if rest else scored
         told = said not in asked.keys or _MARKS.search(reply.text) is not None
         if scored.score and told and not chooses and scored.rule != "members" and reply.denied:
             return scored if _denying(item.targets) else Scored(0.0, None, "denied")
@@ -203,7 +200,7 @@ def _parts(place: Place) -> Iterator[str]:
     text = place.text
     yield text
     lines = text.split("\n")
-    if len(lines) > 1 and len(NUMBERED.findall(text)) > 1:
+    if len(lines) > 1 and may_number(text) and len(NUMBERED.findall(text)) > 1:
         lines = [text]
     if len(lines) > 1:
         lines = [line for line in lines if not _FILLER.match(line)] or lines
@@ -230,7 +227,7 @@ def readings(reply: Reply) -> Iterator[tuple[str, str]]:
     for reading in _readings(reply):
         made.append(reading)
         yield reading
-    reply.readings = made
+    reply.readings = tuple(made)  # of tuples of texts: the garbage collector does not walk through it
 
 
 def _readings(reply: Reply) -> Iterator[tuple[str, str]]:
@@ -297,6 +294,7 @@ _COLON = regex("[:：]")
 NOT_EASTERN = regex("不是|ではな|ではあり|じゃな|아니|아닙|아닌")
 
 
+@kept(1024)
 def other_label(label: str) -> bool:
     """Whether the text before a colon announces something else than the answer: "Wrong:", "Unsorted:", "Others:"."""
     return _OTHER.search(label) is not None
@@ -325,54 +323,6 @@ def _announced(text: str) -> Iterator[str]:
         yield EASTERN.sub(" ", text.replace("、", ", ")).strip(OUTSIDE + ":：。.,")
 
 
-@lru_cache(maxsize=CACHED)
-def keys(targets: tuple[str, ...]) -> frozenset[str]:
-    """The targets in compared form."""
-    return frozenset(key(target) or fold(target) for target in targets)
-
-
-@lru_cache(maxsize=CACHED)
-def _words(targets: tuple[str, ...]) -> tuple[frozenset[str], tuple[frozenset[str], ...], frozenset[str]] | None:
-    """The targets of one word, the words of each other, and all words of targets; nothing where one has none."""
-    each = [frozenset(key(target).split()) for target in targets]
-    single = frozenset().union(*(one for one in each if len(one) == 1))
-    return (single, tuple(one for one in each if len(one) > 1), single.union(*each)) if all(each) else None
-
-
-def _said(text: str) -> Collection[str] | None:
-    """The words of a text in compared form; None where marks may hold together what readings take apart."""
-    if text.isascii():
-        signs = text.encode().translate(None, _APART)
-        if not signs or (signs.isdigit() and _BEFORE_DIGIT.search(text) is None):
-            return words(text) if "can not" not in text else None
-    if (
-        _JOINED.search(text)
-        or "can not" in text
-        or (_DIGIT.search(text) and _JOINED_DIGITS.search(text))
-        or (not text.isascii() and _CJK.search(text))
-    ):
-        return None
-    return key(text).split()
-
-
-def unsaid(text: str, targets: tuple[str, ...]) -> bool:
-    """Whether a text lacks words of each target.
-
-    Readings take words away and never make any, but for those that marks hold together: no target is read then.
-    """
-    if (wanted := _words(targets)) is None or (said := _said(text)) is None or not wanted[0].isdisjoint(said):
-        return False
-    return not any(target.issubset(said) for target in wanted[1]) if wanted[1] else True
-
-
-def unlisted(text: str, targets: tuple[str, ...]) -> bool:
-    """Whether a text is no list of targets: it says fewer than two words of them."""
-    if (wanted := _words(targets)) is None or (said := _said(text)) is None:
-        return False
-    several = wanted[2].intersection(said)
-    return not several or (len(several) == 1 and key(text).split().count(*several) < 2)
-
-
 _EITHER_VERB = (("'s", (" is", " has")), ("'d", (" had",)))
 
 
@@ -388,8 +338,9 @@ def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[s
         one = reply.concluded
         return Scored(0.0, one.text, "conclusion") if one else Scored(0.0, bare, "whole")
     first = None
+    most = longest(item.targets)
     for reading, rule in readings(reply):
-        read = key(reading) or reading
+        read = "" if longer(reading, most) else key(reading) or reading
         if reading and (first is None or (rule == "conclusion" and first[1] != rule)):
             first = (reading, rule)
         if read and read in targets:

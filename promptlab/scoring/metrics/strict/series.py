@@ -15,6 +15,7 @@ from promptlab.scoring.answers.text import fold, key
 from promptlab.scoring.answers.text import words as words_of
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
+from promptlab.scoring.metrics.strict.lacking import unsaid
 
 
 def letters(reply: Reply, item: Item) -> Scored:
@@ -150,6 +151,8 @@ _MARKED = (
     r"(?:\s(?:is|are)\b)?\W{0,4}(?:\([^()]*\)\W*)?(?:(?P<yes>yes|true|ja|oui|sí|si|是|はい|예|네|tier|✅|✓|✔|(?:an? )?animal)"
     r"|no|nein|non|否|不是|いいえ|아니요|아니오|false|❌|✗|✘|not)(?!\w)"
 )
+_MARKING = words_of("yes true ja oui si tier animal no nein non false not")
+"""Each mark of ASCII has one of these words."""
 _OUT = regex(
     r"\b(?:not (?:an? )?\w+|non[- ]?\w+|objects?|others?|other \w+|things|isn't|aren't|is not|are not|except|excluding|exclude"
     r"|without|remaining|(?:pas|non|no) \w+|keine?|nicht|neither|weder|ni|né|nem"
@@ -185,13 +188,13 @@ _SAID = regex(r"\b(?:is|are) (?:both |all |the |an? )?(?:only )?animals?\b")
 def _item(items: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """The patterns of an item that is named, and of one that is marked."""
     one = rf"(?<!\w)(?P<item>{'|'.join(re.escape(part) for part in sorted(items, key=len, reverse=True))})s?(?!\w)"
-    return re.compile(one), re.compile(one + _MARKED)
+    return re.compile(one), regex(one + _MARKED)
 
 
 def _members(text: str, items: list[str]) -> set[str]:
     """The items that a text says belong: by marks after them, or named outside of what it excludes."""
     one, marked = _item(tuple(items))
-    marks = list(marked.finditer(text))
+    marks = list(marked.finditer(text)) if not text.isascii() or not _MARKING.isdisjoint(words_of(text)) else []
     if len(marks) > 1:
         return {match["item"] for match in marks if match["yes"]}
     text = _LEFT_OUT.sub("", text)
@@ -240,7 +243,7 @@ _ASIDES = regex(r"\([^()]{0,40}\)|\S{1,40}\s?[❌✗✘]|[✅✓✔]")
 
 
 def _set(reply: Reply, targets: tuple[str, ...], wanted: Sequence[set[str]], parts: Callable[[str], set[str]]) -> Scored:
-    if replies.unsaid(reply.text, targets):
+    if unsaid(reply.text, targets):
         return Scored(0.0, reply.text or None, "whole")
     tried: set[str] = set()
     for raw, rule in replies.readings(reply):
