@@ -39,6 +39,9 @@ FRAMED = _ENGLISH_WORDS.union(*(framed for _, framed, _ in _MARKS))
 """Words of frames: a text of ASCII without them has none."""
 
 
+_QUOTED = regex(r'(?<!\w)"[^"\n]{2,80}"(?!\w)')
+
+
 def _language(text: str) -> str:
     """The language whose frames a text may have; '' for a text without frames."""
     if not western(text):
@@ -50,6 +53,8 @@ def _language(text: str) -> str:
         return ""
     if _KNOWING.isdisjoint(said):
         return "" if _ENGLISH_WORDS.isdisjoint(said) else "en"
+    own_words = words(_QUOTED.sub(" ", text)) if '"' in text else said  # a title in quotes is of another language
+    said = said if FRAMED.isdisjoint(own_words) else own_words
     found = [(len(said & own), language) for language, framed, own in _MARKS if not framed.isdisjoint(said) and not own.isdisjoint(said)]
     most, language = max(found, default=(0, ""))
     if most > len(said & _ENGLISH):

@@ -42,7 +42,7 @@ _JA = (
     r"(?:最終的な答え|最終回答|正しい答え|答え|正解|回答|解答|こたえ|訳|対義語|反対語?|類義語|合計|[差和](?=\s*[はが是为為等:=]))"
     r"(?:は|が|是|为|為|等于)?\s*[、,:=]?"
 )
-_KO = r"(?:최종 ?답변?|정답|답변|답(?!니다)|결과|결론|해답|번역|합계?(?!니다)|반의어|반대말|유의어|동의어)(?:은|는|이|가)?\s*[:=]?"
+_KO = r"(?:최종 ?답변?|정답|답변|답(?!니다)|결과|결론|해답|번역|합계?(?!니다)|반의어|반대말|유의어|동의어)(?:으?로는|은|는|이|가)?\s*[:=]?"
 _ANSWER = r"(?:answer|ans|answers|response|solution|conclusion|verdict|final (?:result|choice|decision))"
 _LESSER = r"(?:result|output|total|sum|difference|product|translation|count|value|completion|completed sequence|sorted list)"
 CONCLUDES = regex(
@@ -223,7 +223,7 @@ _LEADS = regex(
     re.I,
 )
 _CJK_END = regex(r"\s*(?:です|でございます|だ|である|となります|になります|입니다|이다|이에요|예요|임|입니당)?\s*[。．.!！]?\s*$")
-_CJK_SENTENCE = regex(r"(?<=\S)(?:(?:です|である|입니다|이다|예요|이에요)\s*[.!]\s+|。\s*)(?=\S)")
+_CJK_SENTENCE = regex(r"(?<=\S) ?(?:(?:です|である|입니다|이다|예요|이에요)\s*[.!]\s+|。\s*)(?=\S)")
 MOST = 50
 """Conclusions of a reply that are looked at, the last ones: one that concludes endlessly must not take quadratic time."""
 
@@ -309,6 +309,8 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
     low = tail.lower()
     bare = _NOT_OTHER.sub("", tail) if any(map(low.__contains__, _OTHERS)) else tail
     said = _plain_end(_CJK_SENTENCE.split(bare, maxsplit=1)[0] if eastern else bare) or _plain_end(tail)
+    if eastern and said:  # what another sentence says is no part of the conclusion
+        tail, raw = (_CJK_SENTENCE.split(one, maxsplit=1)[0] for one in (tail, raw))
     return (said, (_plain_end(tail), _plain_end(raw))) if said else None
 
 

@@ -13,7 +13,7 @@ T = TypeVar("T")
 _TRANSLATED = str.maketrans(
     {
         **dict.fromkeys("‘’‛′´ʼ", "'"),
-        **dict.fromkeys("“”„‟″«»‹›「」『』", '"'),
+        **dict.fromkeys("“”„‟″«»‹›「」『』《》", '"'),
         **dict.fromkeys("‐‑‒−﹣－", "-"),
         **dict.fromkeys("–—―", " - "),
         **{sign: f" {top}/{low}" for sign, top, low in (("½", 1, 2), ("⅓", 1, 3), ("⅔", 2, 3), ("¼", 1, 4), ("¾", 3, 4), ("⅛", 1, 8))},

@@ -6,6 +6,12 @@ from promptlab.scoring.answers.frames.common import BUT, JUDGES, X
 
 FRAMES = (
     (
+        "recommend suggest",
+        r"\bi(?:'d| would)? (?:strongly |highly |definitely )?(?:recommend|suggest)(?: watching| seeing| trying)?\b:?"
+        r"(?! (?:against|you|that|to|not|reading|checking)\b)",
+        "I choose",
+    ),
+    (
         "others",
         rf"\b(?:some|many)(?: people| readers)? (?:would|might|may|could|will) (?:say|argue|think|call it"
         rf"|read it as)(?: that it is)? {X},?"

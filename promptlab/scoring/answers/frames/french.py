@@ -6,6 +6,8 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, NOUN, SE
 
 _STATEMENT = r"(?:phrase|énoncé|option|affirmation|proposition|réponse|remarque)\b"
 FRAMES = (
+    (r"(?<=\S)[;,] (?:mais |et )?[\"']?[\w-]{1,25}[\"']? (?:ne rime pas|non|pas)(?=[.!]?$)", ""),
+    (r"(?<=\S)[;,.] [\"']?[\w-]{1,25}[\"']? n'est pas (?:un|le|son|l') ?(?:contraire|antonyme|synonyme|opposé)\b[^.;\n]*", ""),
     (
         rf"{X} ne (?:convient|correspond|va|colle) pas ?[;,.] (?:mais )?(?:je dirais|on dirait|il faut dire"
         rf"|mieux vaut|il faudrait dire|on dit|plutôt)(?: plutôt)?\b",
@@ -138,7 +140,8 @@ FRAMES = (
     (r"(?:^|(?<=[\s.-]{2}))(?:attendez?|attends|pardon|erreur),? (?:non|en fait)\b[:,]?", "wait, no:"),
     (r"\bcar\b", "because"),
     (
-        r"\b(?:je (?:choisis|choisirais|retiens|sélectionne|prends)|j'opte pour|j'opterais pour|mon choix se porte sur"
+        r"\b(?:je (?:vous )?(?:choisis|choisirais|retiens|sélectionne|prends|recommand(?:e|erais)|conseille(?:rais)?"
+        r"|suggère|suggérerais|propose(?:rais)?)|j'opte pour|j'opterais pour|mon choix se porte sur"
         r"|je penche pour|je vote pour)\b",
         "I choose",
     ),

@@ -6,6 +6,8 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, SECOND, 
 
 _STATEMENT = r"(?:aussage|satz|option|antwort(?:möglichkeit)?|möglichkeit|äußerung)\b"
 FRAMES = (
+    (r"(?<=\S)[;,] (?:aber |und )?[\"']?[\w-]{1,25}[\"']? (?:nicht|reimt sich nicht(?: darauf)?)(?=[.!]?$)", ""),
+    (r"(?<=\S)[;,.] [\"']?[\w-]{1,25}[\"']? ist (?:aber |jedoch )?kein (?:Gegenteil|Antonym|Synonym|Gegenwort)\b[^.;\n]*", ""),
     (
         rf"{X} (?:passt|trifft es|stimmt)(?: hier)? nicht[;,.] (?:ich (?:würde sagen|sage)|man sagt|besser (?:ist"
         rf"|wäre)|sondern|es heißt):? ",
@@ -72,7 +74,7 @@ FRAMES = (
     (r"\b(?:es|das|die antwort|die lösung|hier) (?:ist|sind) alles andere als\b", "it is not"),
     (r"\balles andere als\b", "not"),
     (
-        r"(?:^|(?<=[.;,:] ))([\w()\"'-]{1,25}) (?:ist|war) (?:hier |es |das |daran |sie |er |dieses? \w+ ){0,2}(?:gar "
+        r"(?:^|(?<=[.;,:] )|(?<=\bund ))([\w()\"'-]{1,25}) (?:ist|war) (?:hier |es |das |daran |sie |er |auch |dieses? \w+ ){0,3}(?:gar "
         r"|überhaupt |wirklich |sicher )?"
         r"(?:nichts|nicht)(?=\s?(?:[.!,;]|$))",
         r"it is not \1",
@@ -108,6 +110,7 @@ FRAMES = (
     (rf"\b(?:kann|könnte) (?:zwar )?{X} sein, (?:aber|doch) (?:ebenso(?: gut)?|genauso(?: gut)?|auch) ", r"could be \1 or "),
     (rf"\bsowohl {X} als auch\b", r"both \1 and"),
     (r"\bentweder\b", "either"),
+    (rf"\bweder {X} noch {X}(?=\s*(?:[,.;!]|$))", r"neither \1 nor \2"),
     (r"\bweder\b", "neither"),
     (rf"\beher {X} als (?!auch)", r"\1 rather than "),
     (r"\b(?:an)?statt\b(?! dessen)|\banstelle von\b", "instead of"),
@@ -145,7 +148,7 @@ FRAMES = (
     (r"\bsondern\b", "but"),
     (
         r"\b(?:ich entscheide mich für|(?:ich|wir) wähle?n?|ich tippe auf|(?:meine|die) wahl fällt auf"
-        r"|ich nehme|ich bin für|ich stimme für"
+        r"|ich empfehle(?! nicht)|meine empfehlung(?: ist|:)|ich schlage vor:?|ich nehme|ich bin für|ich stimme für"
         r"|ich plädiere für)\b",
         "I choose",
     ),
@@ -170,7 +173,8 @@ WORDS = (
     "schließt wenn scheidet würde wäre möglich nein nichts nicht oder sondern statt anstatt "
     "anstelle weder entweder eher keine keinen keinem keinesfalls keineswegs niemals mitnichten ob blick tatsächlich wirklichkeit "
     "vielleicht teils könnte könnten kann richtig korrekt bezweifle alles abhängt hängt zuerst zunächst anfangs ursprünglich dachte "
-    "erste erster erstes ersten zweite zweiter zweites zweiten letztere moment halt entscheide wähle tippe fällt nehme klar "
+    "erste erster erstes ersten zweite zweiter zweites zweiten letztere moment halt entscheide empfehle empfehlung "
+    "schlage wähle tippe fällt nehme klar "
     "eindeutig vermutlich wahrscheinlich wohl meiner ehesten beantworten antworten"
 )
 """Each frame has one of these words."""

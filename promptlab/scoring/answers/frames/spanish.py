@@ -6,6 +6,8 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, NOUN, SE
 
 _STATEMENT = r"(?:frase|oración|opción|afirmación|respuesta|enunciado|declaración)\b"
 FRAMES = (
+    (r"(?<=\S)[;,] (?:pero |y )?[\"']?[\w-]{1,25}[\"']? (?:no rima|no)(?=[.!]?$)", ""),
+    (r"(?<=\S)[;,.] [\"']?[\w-]{1,25}[\"']? no es (?:un|el|su) (?:contrario|antónimo|sinónimo|opuesto)\b[^.;\n]*", ""),
     (rf"{X} no (?:encaja|sirve|vale|corresponde)[;,.] (?:pero )?(?:yo diría|se dice|mejor|más bien)\b", BUT),
     (
         rf"^[¿]?{X}\? (?:para nada|en absoluto|de ninguna manera|desde luego que no|claro que no|ni mucho menos)(?:\W*$|[.!](?= ))",
@@ -68,6 +70,7 @@ FRAMES = (
     (rf"\bno se trata de {NOUN}", "it is not "),
     (r"\bno (?:es|era) (?:la (?:respuesta|opción)(?: correcta)?|correct[oa]|cierto)\b(?=[.,;]|$)", "is wrong", JUDGES),
     (rf"\bno (?:es|son|da|suman?|parece|resulta|equivale a|sale) {NOUN}", "it is not "),
+    (r"\btampoco (?:es|hay|son|se trata de)\b", "it is not"),
     (r"\bno tiene nada de\b", "it is not"),
     (r"\bno puede ser\b", "cannot be"),
     (r"\bes (?:falso|incorrecto|erróneo)(?=[.,;]|$)", "is wrong", JUDGES),
@@ -101,7 +104,11 @@ FRAMES = (
     (r"\by (?:(?:desde luego|por supuesto|ciertamente|definitivamente|seguramente) )?no (?=\S)", "and not "),
     (r"(?<=, )no (?=\S)", "not "),
     (r"\b(?:porque|ya que|puesto que|dado que)\b", "because"),
-    (r"\b(?:(?:yo )?elijo|escojo|elegiría|me quedo con|me inclino por|opto por|voto por|mi elección es|selecciono)\b", "I choose"),
+    (
+        r"\b(?:(?:yo )?elijo|escojo|elegiría|me quedo con|me inclino por|opto por|voto por|mi elección es|selecciono"
+        r"|recomiendo|recomendaría|sugiero|sugeriría|mi recomendación(?: es|:))\b",
+        "I choose",
+    ),
     (
         r"^[¡]?(?:muy )?(?:probablemente|claramente|evidentemente|sin duda|en mi opinión|a mi juicio"
         r"|seguramente|definitivamente)[,:]? (?:es )?",
@@ -113,12 +120,13 @@ FRAMES = (
     (rf"\b(?:la|el) segund[ao] {_STATEMENT}|\bla segunda(?=\s?[.,;]|$)", SECOND),
 )
 WORDS = (
-    "ningún ninguna encaja cuadra sentido pesar pese suena parecer parecería da dan parece resulta suma dudo algunos "
+    "tampoco ningún ninguna encaja cuadra sentido pesar pese suena parecer parecería da dan parece resulta suma dudo algunos "
     "muchos unos consideré pensé aunque "
     "descartamos excluimos solo sólo ambas ambos "
     "no o u ni segunda segundo ningún ninguna "
     "nada sino pero porque ya tanto depende quizá quizás tal más bien lugar vez primero primera falso incorrecto erróneo podría "
-    "puede queda elijo me quedo inclino escojo selecciono opto trata probablemente claramente opinión sin duda diría absoluto"
+    "puede queda elijo me quedo inclino escojo selecciono recomiendo recomendaría sugiero sugeriría recomendación "
+    "opto trata probablemente claramente opinión sin duda diría absoluto"
 )
 """Each frame has one of these words."""
 SHARED = "no u ya me tal vez sin solo"

@@ -13,7 +13,8 @@ from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.metrics.strict.causes import cause
 from promptlab.scoring.metrics.strict.initials import letter
-from promptlab.scoring.metrics.strict.numerals import level, number
+from promptlab.scoring.metrics.strict.levels import level
+from promptlab.scoring.metrics.strict.numerals import number
 from promptlab.scoring.metrics.strict.options import choice, label, larger
 from promptlab.scoring.metrics.strict.overlap import f1
 from promptlab.scoring.metrics.strict.phrases import rhyme, spelled, text, word

@@ -12,7 +12,7 @@ from promptlab.scoring.answers.held import may_hold
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import fold, full, key, words
 from promptlab.scoring.compiled import regex
-from promptlab.scoring.metrics.strict import phrases
+from promptlab.scoring.metrics.strict import paraphrase, phrases
 from promptlab.scoring.metrics.strict.roles import Roles, by_role
 
 _CAUSES = Roles(
@@ -81,10 +81,14 @@ _NOT_THE_OTHER = regex(
     r"|la )?[\ue000\ue001] (?:does not fit|makes no sense)[^.]*"
 )
 """What says of the other sentence only that it is not the one."""
+_OTHER = (
+    r"(?:(?:so|but|it is|it must be|es|c'est|also|sondern|donc|sino) )*(?:the|la|el|die|l') ?(?:other|otra|otro"
+    r"|autre|andere)(?: one| sentence)?"
+)
 _DENIED_ONE = regex(
-    r"\W*(?:[\w', ]{0,30}?\b(?:not|never|cannot)(?: (?:be|say|think|believe|that|it|is|the|la|answer|cause))*)?"
+    rf"\W*(?:{_OTHER}\W+)?(?:[\w', ]{{0,30}}?\b(?:not|never|cannot)(?: (?:be|say|think|believe|that|it|is|the|la|answer|cause))*)?"
     r" ?(?:the |la )?[\"'(]*[\ue000\ue001]\W*(?:(?:is|was|ist|est|es) (?:not (?:correct|right|the (?:answer"
-    r"|cause|one))|wrong|incorrect|falsch|faux))?\W*"
+    rf"|cause|one))|wrong|incorrect|falsch|faux))?\W*(?:{_OTHER})?\W*"
 )
 """A reply that denies one of the two sentences, and says nothing else."""
 
@@ -95,6 +99,10 @@ def cause(reply: Reply, item: Item) -> Scored:
     if mentions is None:
         return phrases.text(reply, item)
     chosen, rule = _cause(reply, pair, mentions)
+    if chosen is None and not rule and paraphrase.may_name(reply.unremarked) and mentions.search(reply.unremarked) is None:
+        text = paraphrase.named(reply.unremarked, pair)
+        chosen, rule = _cause(located(text), pair, mentions) if text != reply.unremarked else (None, "")
+        chosen = chosen if rule == "role" else None
     if chosen is None:
         return Scored(0.0, None)
     sentence = pair[chosen]

@@ -8,7 +8,7 @@ from functools import lru_cache
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.abroad import FRAMED, in_english
 from promptlab.scoring.answers.places import Reply, located
-from promptlab.scoring.answers.text import CACHED, fold, key, words
+from promptlab.scoring.answers.text import CACHED, CJK, fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict.notations import arabic
 
@@ -67,9 +67,36 @@ def speaks_plainly(text: str) -> bool:
     return text.isascii() and "?" not in text and _TALKS.isdisjoint(words(text))
 
 
+_UNSURE_ABROAD = regex(
+    r"[^。.!?\n]{1,120}(?:分か(?:りません|らない)|わか(?:りません|らない)|(?:判断|断定|判定)(?:でき|が?つき)(?:ません|ない)|不明(?:です|だ)?"
+    r"|迷います|(?:无法|难以|不能|很难)(?:判断|判定|确定|断定|说清)|不知道|不清楚|说不准|(?:모르겠|알 수 없|판단할 수 없|단정할 수 없"
+    r"|(?:판단|단정)하기(?:는|가)? 어렵)\w*)(?:です)?[。.!]?"
+    r"|(?:もし|仮に)[^。.!?\n]{1,80}(?:なら|れば|たら)ば?[^。.!?\n]{1,80}[。.]?|如果[^。.!?\n]{1,60}[,，](?:则|就|那么)[^。.!?\n]{1,60}[。.]?"
+    r"|[^。.!?\n,]{1,60}(?:라면|다면),? [^。.!?\n]{1,60}[.]?|[^。.!?\n]{1,60}I do not know whether it is[。.]?"
+    r"|ob [^.!?;\n]{1,100},? (?:weiß ich nicht|ist (?:mir )?unklar|lässt sich nicht \w+|bleibt offen)[.!]?"
+    r"|(?:il est |c'est )?(?:difficile|impossible) (?:de|à) (?:dire|savoir)[^.!?;\n]{0,100}[.!]?",
+    re.I,
+)
+"""A reply of one sentence in another language that does not know, only supposes, or asks."""
+_ASKS_EAST = regex(f"(?=.*[{CJK}])[^。.!?\n]{{1,120}}\\?")
+_CONCLUDES_ABROAD = regex("所以|因此|したがって|よって|なので|ので|ため|따라서|그러므로|므로|但|でも|しかし|하지만|지만")
+_ABROAD = words("ob difficile impossible")
+
+
 def settles_nothing(text: str, options: tuple[str, ...] | None) -> str:
     """Why a reply settles on nothing: it only asks, where it is to choose among `options`, or does not know; '' where it may settle."""
     if options is not None and text.endswith("?") and _ASKS.fullmatch(text) is not None and not _asking(options):
         return "question"
+    if (
+        options is not None
+        and text.endswith("?")
+        and not text.isascii()
+        and _ASKS_EAST.fullmatch(text) is not None
+        and not _asking(options)
+    ):
+        return "question"
+    abroad = not text.isascii() or not _ABROAD.isdisjoint(words(text))
+    if abroad and _UNSURE_ABROAD.fullmatch(text) is not None and _CONCLUDES_ABROAD.search(text) is None and not _asking(options or ()):
+        return "unsure"
     may_doubt = text.count("?") > 1 or not text.isascii() or not _DOUBTS.isdisjoint(words(text))
     return "unsure" if may_doubt and _UNSURE.match(text) is not None else ""

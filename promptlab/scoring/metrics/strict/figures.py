@@ -27,7 +27,7 @@ _MINUS = regex(
 _COMPARED = regex(
     r"(?:\b(?:less|more|greater|fewer|smaller|larger|bigger|higher|lower|other) than|\bat (?:least"
     r"|most)|\b(?:over|under|above|below|(?<!add )(?<!adds )(?<!sums )up to|no more than|not more than|between|within|near(?:ly)?"
-    r"|almost|no|close to|from|exceeds?|beyond|weniger als|mehr als|moins de|plus de|menos de|más de)"
+    r"|almost|no|casi|presque|knapp|close to|from|exceeds?|beyond|weniger als|mehr als|moins de|plus de|menos de|más de)"
     r"|(?<![-=])[<>≤≥≠]=?)\s*(?:the number\s*)?$",
     re.I,
 )
@@ -76,7 +76,8 @@ class Figure(NamedTuple):
 
 
 _BARS = CUES | words(
-    "minus negative neg moins menos than least most over under above below to between within near nearly almost no from exceed "
+    "minus negative neg moins menos than least most over under above below to between within near nearly almost no "
+    "from exceed casi presque knapp "
     "exceeds beyond als de wrong incorrect false previous old earlier first previously could if difference product unter bajo sous "
     "what would"
 )
@@ -176,7 +177,8 @@ VERB = regex(
     r"|igual a|zusammen|insgesamt|au total|en total|in totale?|erhält man|erhalten wir|bekommt man|kommt man auf|ergeben"
     r"|(?:on|nous) obt(?:ient|enons)|(?:como|por) resultado|obtenemos"
     r"|se obtiene|si ottiene|obtém-se|dá|dà|fa|fanno|è|é|são|sono|or rather|giving|making|should be|es|son"
-    r"|da|hay|therefore|so|thus|hence|(?:for|in) (?:a )?total(?: of)?)\b(?:\s+(?:is|are|it is|we have|we get))?"
+    r"|da|hay|therefore|so|thus|hence|donc|por (?:lo )?tanto|folglich|somit|demnach|(?:for"
+    r"|in) (?:a )?total(?: of)?)\b(?:\s+(?:is|are|it is|we have|we get))?"
     r"|\btotal|[すくる]と|->|→|⇒|=>|\bi\.e\.|[이으]므로|ので|共|有|总共"
     r"|\b(?:that|it|there|which)'s|合わせて|합은|합계는|면 |是|等于|得到|得|为|は|合計|모두|총)"
     r"[\s:,、]*(?:(?:a )?(?:grand )?total of|equal to|exactly|therefore|thus|then|just|only|simply|about"
@@ -188,7 +190,7 @@ _SAYS = words(
     "is are was were be make makes give gives get gets got equal equals have has had yield yields leave leaves become becomes compute "
     "computed calculate calculated determine determined total totals return returns obtain find count counted reach ist sind ergibt macht "
     "gibt bleiben est sont font fait donne zusammen insgesamt giving making es son da hay therefore so thus hence "
-    "ergeben obtenemos fa fanno sono"
+    "ergeben obtenemos fa fanno sono donc tanto folglich somit demnach"
 )
 """Words that say a number which follows at once."""
 _LEADS = words(

@@ -169,6 +169,9 @@ def left_over(text: str, options: tuple[str, ...]) -> str | None:
     if len(text) > 2000 or not any(map(low.__contains__, _RULES)) or (rules := _RULES_OUT.search(text)) is None:
         return None
     named = _names(options)
+    first = named.search(text)
+    if first is not None and _EXPLAINED.match(text, first.end()) is not None and not text[: first.start()].strip(" \"'"):
+        return None
     left = (
         text[last[-1].end() :]
         if (last := list(_LEFT.finditer(text)))
@@ -195,6 +198,8 @@ def left_over(text: str, options: tuple[str, ...]) -> str | None:
     return " ".join(part for part in parts if part not in ruling) or (rest[0] if len(rest) == 1 else "")
 
 
+_EXPLAINED = regex(r"[\"')]*(?:,|:| -) ?(?:weil|da|denn|car|parce qu|puisqu|porque|ya que|pues|because|since|因为)\b", re.I)
+"""What explains an option with which a reply opens."""
 _PARTS = regex(r"[.;。\n]")
 _LEADS_ON = regex(r", (?:ce qui|was|lo que|lo cual|il che|o que) $|[,、]$")
 """What joins an option and what it rules out: "C'est X, ce qui exclut Y"."""

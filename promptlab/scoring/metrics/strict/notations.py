@@ -274,10 +274,30 @@ def _digits(part: str) -> str:
 _LAST = regex(r"(?:^|[\s:=>])(?P<words>[^\W\d_]+(?:(?:,? |-)[^\W\d_]+){0,9})[^\w]*$")
 
 
+_COUNTING = regex(
+    r"(?P<says>\b(?:there (?:are|is)|(?:i|you|we) (?:have|count|see)|(?:es|das) (?:sind|gibt)|es gibt|ich (?:zähle|habe)|il y a|je compte"
+    r"|hay|tengo|tienes|cuento|son) (?:exactly |genau |exactement |exactamente |in total |insgesamt )?)(?P<words>[^\W\d_]+(?:-[^\W\d_]+)?)"
+    r"(?= (?!(?:numbers?|digits?|zahlen|nombres?|números|steps?|parts?|options?|sentences?|words?|kinds?|types?"
+    r"|groups?|ways?|things? to)\b)[^\W\d_]{2,})",
+    re.I,
+)
+"""What a sentence with digits counts in words: "There are five animals, and 1 piano"."""
+_COUNTS = words("there i you we es das ich il je hay tengo tienes cuento son")
+
+
+def _counted(match: re.Match[str]) -> str:
+    said = [value for value, start, end in _english(match["words"]) if not start and end == len(match["words"])]
+    if not said and (foreign := _FOREIGN.fullmatch(match["words"])) is not None and match["words"].casefold() not in _COMMON:
+        said = [int(_foreign(foreign))]
+    return f"{match['says']}{said[0]}" if said and said[0] > 1 else match[0]
+
+
 def _ending(part: str) -> str:
-    """A sentence with digits, the number words that end it in digits as well: "8 minus 3 gives five"; "one" may be a pronoun."""
+    """A sentence with digits, the number words that end it or that it counts in digits as well: "8 minus 3 gives five"."""
     if not part.isascii():
-        part = _EAST_LAST.sub(_eastern, part)
+        part = _IN_KOREAN.sub(lambda match: str(_NATIVE[match[0]]), _EAST_LAST.sub(_eastern, part))
+    if not _COUNTS.isdisjoint(words(part)):
+        part = _COUNTING.sub(_counted, part)
     bare = part.rstrip(" .!?,;:)\"'*")
     last = _LAST.search(part, max(0, len(bare) - 120)) if bare[-1:].isalpha() else None
     if last is None:
@@ -286,10 +306,10 @@ def _ending(part: str) -> str:
     if found and found[-1][2] == len(last["words"]):
         value, start, end = found[-1]
     else:
-        words = [match for match in _FOREIGN.finditer(last["words"]) if match.end() == len(last["words"])]
-        if not words or words[0][0].casefold() in _COMMON | {"una"}:
+        named = [match for match in _FOREIGN.finditer(last["words"]) if match.end() == len(last["words"])]
+        if not named or named[0][0].casefold() in _COMMON | {"una"}:
             return part
-        value, start, end = int(_foreign(words[0])), words[0].start(), words[0].end()
+        value, start, end = int(_foreign(named[0])), named[0].start(), named[0].end()
     if value == 1:
         return part
     at = last.start("words")

@@ -10,13 +10,14 @@ from itertools import pairwise
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
+from promptlab.scoring.answers.denials import may_deny
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.remarks import EXPLANATION, sentences
-from promptlab.scoring.answers.text import CACHED, fold, kept, key, words
+from promptlab.scoring.answers.text import CACHED, fold, kept, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
 from promptlab.scoring.metrics.strict.figures import DOTTED, OR, VERB, Figure, figures, leads, unlabelled
-from promptlab.scoring.metrics.strict.notations import arabic, spelled_number, undated
+from promptlab.scoring.metrics.strict.notations import arabic, undated
 
 _OPERATOR = regex(r"\s*(?:[-+*/×÷x·]|\bplus\b|\bminus\b|\btimes\b|\bdivided by\b|\bmultiplied by\b)\s*", re.I)
 _ITEMS = regex(r"\b(?:there (?:is|are)|have|has|total|count|contains?|i see|in all|altogether)\b|[有共总総合計모총]", re.I)
@@ -156,9 +157,20 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
 _EITHER = regex("[个個つ개]?[,、]? ?(?:または|もしくは|あるいは|还是)\\s*")
 
 
+_THAT_IS = regex(
+    r"\d[ ,;(-]+(?:soit|also|das heißt|d\. ?h\.|c'est[- ]à[- ]dire|bref|o sea|es decir|esto es|i\.e\.|that is|namely"
+    r"|which (?:is|makes|gives)"
+    r"|ce qui (?:fait|donne)|was|lo que (?:da|hace))\b[\s,:]*|\d[、,，; ]*(?:即|也就是|就是|つまり|すなわち|즉|곧)[は、,是 ]*",
+    re.I,
+)
+"""What a chain of sums is in the end: "170 - 3, that is 167"."""
+
+
 def _equated(text: str) -> Decimal | None:
     """The number that an equation ends in; the one before it where the other side is a sum: "5 = 2 + 3"."""
     parts = re.split(r"(?<![<>!=])=+(?!>)", text)
+    if (that_is := _THAT_IS.search(parts[-1])) is not None and len(ends := figures(parts[-1][that_is.end() :])) == 1 and not ends[0].barred:
+        return ends[0].value
     for left, right in zip(parts[-2::-1], parts[:0:-1], strict=False):
         rights = [one for one in figures(right) if not one.barred]
         lefts = [one for one in figures(left) if not one.barred]
@@ -182,7 +194,17 @@ def number(reply: Reply, item: Item) -> Scored:
     if value is None:
         return Scored(0.0, None, rule)
     wanted = _wanted(item.targets)
+    if rule in ("equation", "statement") and may_deny(plain) and _worked_out(plain, value):
+        rule = "reason"
     return Scored(float(value in wanted or any(other in wanted for other in _also(value, plain))), str(value), rule)
+
+
+def _worked_out(text: str, value: Decimal) -> bool:
+    """Whether a text works out a number to deny another one: "It is not 45, because 18 + 25 is 43"."""
+    each = figures(text)
+    denied = {one.value for one in each if one.barred}
+    given = [one for one in each if not one.barred]
+    return bool(denied) and value not in denied and len(given) > 2 and given[-1].value == value
 
 
 def numbered(reply: Reply) -> tuple[Decimal | None, str, str]:
@@ -334,50 +356,3 @@ def _bare(text: str) -> Decimal | None:
         and not re.match(r"\s*(?:or|to|and)\b", after)
         else None
     )
-
-
-_NOT_LEVEL = regex(
-    r"(?:^\W*(?:less than|more than|at least|at most|below|above|under|over)|\bnot|n't)\s+(?:a\s+)?[0-5]\b(?!.*\b(?:but"
-    r"|it is|it's)\b)",
-    re.I,
-)
-_NO_LEVEL = regex(
-    r"\bsentences? \d\b(?: and \d)?|\b(?:two|zwei|one|first|second) (?:\w+ )?(?:sentences?|statements?|texts?|phrases?|descriptions?|people"
-    r"|men|women|dogs|children)\b|\b[0-5] (?:=|means|would be|is) (?:identical|unrelated)\w*|\band [0-5] (?:identical|unrelated)"
-    r"|\([a-z][^()\n]*\)|\bscale (?:of|from) [^.\n]*?\d\s*(?:to|-)\s*\d|/ ?5\b|\bout of (?:5|five)\b|\bfrom \d to \d\b",
-    re.I,
-)
-
-
-def level(reply: Reply, item: Item) -> Scored:
-    """A level of a scale, "3 - probably": by its number, or by its words alone."""
-    levels = {key(target.partition("-")[2]) for target in item.targets}
-    if key(reply.text) in levels:
-        return Scored(1.0, key(reply.text), "whole")
-    named = any(word and key(reply.text).startswith(word) for word in levels)
-    if not named and reply.corrected is None and (reply.denied or (reply.concluded is None and _NOT_LEVEL.search(reply.text))):
-        return Scored(0.0, None, "denied")
-    corrected = [(reply.corrected, "correction")] if reply.corrected else []
-    concluded = [(reply.concluded.text, "conclusion")] if reply.concluded else []
-    places = (*corrected, *concluded, (reply.unremarked.split("\n")[0], "first line"), (reply.unremarked, "whole"))
-    for raw, rule in places:
-        place = _NO_LEVEL.sub(" ", raw)
-        found = set(re.findall(r"(?<![\d.])[0-5](?:\.0+)?(?![\d.]*\d)", place))
-        if not found:
-            found = {str(n) for n in spelled_number(place) if 0 <= n <= 5}
-        if found:
-            level = next(iter(found))[0] if len({f[0] for f in found}) == 1 else None
-            if (
-                level is None
-                and (lead := re.match(r"\W*([0-5])(?:\.0+)?\s*(?:-|:|\(|$|[.,]\s)", place))
-                and not re.match(r"\W*[0-5]\s*(?:or|,|-|/)\s*[0-5]", place)
-            ):
-                level = lead[1]
-            if level is None and len(found) < 4 and (value := _number(located(place))[0]) is not None:
-                level = str(value)[:1]
-            return Scored(float(level is not None and level in {target[:1] for target in item.targets}), level, rule)
-    for raw, rule in places:
-        said = f"{key(raw)} "
-        if any(said.startswith(f"{word} ") and not said.startswith(f"{word} not ") for word in levels):
-            return Scored(1.0, key(raw), rule)
-    return Scored(0.0, key(reply.text) or None)

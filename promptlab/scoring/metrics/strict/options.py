@@ -20,6 +20,7 @@ from promptlab.scoring.metrics.strict.implied import agrees, left_over, names_pl
 from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
 from promptlab.scoring.metrics.strict.roles import NEVER, Roles, by_role, compared
+from promptlab.scoring.metrics.strict.vocabulary import with_labels
 
 
 def _settled(reply: Reply, item: Item) -> Scored:
@@ -50,6 +51,7 @@ _BEFORE_ASIDE = regex(r"^(\(?[a-e]\)) \((?!or\b)[^\n]*$", re.I)
 
 def label(reply: Reply, item: Item) -> Scored:
     """One of the item's options."""
+    item = item if item.choices else with_labels(item)
     if reply.text in item.choices:
         return bigbench.choice(reply.text, item)
     if _heads_each(reply.text, item.choices):
@@ -141,6 +143,7 @@ _LETTERED = regex(
     r"|(?:选项|選項|選択肢|선택지|보기|陈述|语句|\b(?:aussage|äußerung|satz|énoncé|phrase|affirmation|opción|frase|oración)) ?"
     r"(?:(?P<u0>a)|(?P<u1>b))(?![a-z])"
     r"|\b(?:statement|option|sentence|choice) (?:(?P<s0>a)|(?P<s1>b))\b|(?<!\w)(?:(?P<t1>b)(?= is))"
+    r"|(?<![a-z])(?:(?P<v0>a)|(?P<v1>b)) ?(?=[은는이가はが是]|选项|句)|(?<=是 )(?:(?P<w0>a)|(?P<w1>b))(?![a-z])"
     r"|\bthe (?:(?P<r0>first|former)|(?P<r1>second|latter))(?: one| statement| option| sentence)?\b",
     re.I | re.M,
 )
@@ -170,6 +173,7 @@ def _likeliest(text: str, options: tuple[str, ...]) -> str | None:
 
 def choice(reply: Reply, item: Item) -> Scored:
     """The option that a reply settles on; its own grade where options are graded in fractions."""
+    item = item if item.choices else with_labels(item)
     options = item.choices or item.targets
     if reply.text in options:
         return bigbench.choice(reply.text, item)

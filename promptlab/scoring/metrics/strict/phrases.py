@@ -180,12 +180,15 @@ def _says(reading: str, asked: str) -> list[str]:
 
 _DOES = regex(r"[^.;]+(?: not?|n't)\b[^.;]*[,;] (?:but )?(?P<said>[^,;]{1,60}?) (?:does|do|is|are|would)\W*", re.I)
 """What is left where the first does not: "A does not rhyme, but B does"."""
-_OTHER_WORD = regex(r"\bsynonym\b.*\b(?:antonym|opposite)\b")
+_OTHER_WORD = regex(
+    r"\bsynonym\b.*\b(?:antonym|opposite)\b|(?:[同類]義語|[同近]义词|동의어|유의어).*(?:対義語|反[対意義]語|反义词|반의어|반대말)"
+    r"|(?:対義語|反[対意義]語|反义词|반의어|반대말).*(?:[同類]義語|[同近]义词|동의어|유의어)"
+)
 
 
 def _of_both(reading: str) -> bool:
     """Whether a text speaks of a synonym and of its opposite."""
-    return "synonym" in reading and _OTHER_WORD.search(reading) is not None
+    return ("synonym" in reading or not reading.isascii()) and _OTHER_WORD.search(reading) is not None
 
 
 _LIST_MARKS = regex(r"[,/;|\n*•·、)-]")

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from promptlab.scoring.answers.denials import CUES, DENIED_AFTER, DENIES, may_deny
+from promptlab.scoring.answers.denials import CUES, DENIED_AFTER, DENIED_EAST, DENIES, may_deny
 from promptlab.scoring.answers.held import may_hold
-from promptlab.scoring.answers.text import fold, key, western, words
+from promptlab.scoring.answers.text import CJK, fold, key, western, words
 from promptlab.scoring.compiled import regex
+from promptlab.scoring.metrics.strict.inference import in_labels
 from promptlab.scoring.metrics.strict.vocabulary import OTHER_WORDS
 
 _NO_NOUN = regex(
@@ -20,7 +21,9 @@ _NO_NOUN = regex(
 )
 _TRUTHS = regex(r"\s*[:=]\s*(?:(?P<yes>true|yes)|false|no)\b(?! (?!\w+[\"']?\s?[:=])\w)", re.I)
 _CLUES = words(
-    "wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue odd entail entails entailed "
+    "implies follows impliziert folgt ergibt implikation implica implique widerspricht widersprechen contradice contradicen contredit "
+    "contredisent stimmt wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue "
+    "odd entail entails entailed "
     "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
     "negativo negativa pos neg falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
     "from out negative does doesn sim nao vero verdadeiro certo valido invalido plausibile valide "
@@ -33,7 +36,8 @@ _CLUES = words(
     "incorrecto incorrecta exacte exactes exacto juste fausse acertado acertada inexacte erronea positive positives positifs positivos "
     "positivas negatif negatifs negatives negativos negativas positive positiver positives positiven negative negativer negatives "
     "stichhaltig unschlüssig schlüssig valides invalides valable plausible plausibler plausibles plausibel glaubwürdig unglaubwürdig "
-    "vraisemblable improbable valida validos validas contradictoire contradictoires "
+    "vraisemblable improbable valida validos validas contradictoire contradictoires contradictorio "
+    "contradictoria contradictorios contradictorias verdad exact bonne trifft ambigu ambiguo ambigua mehrdeutig zweideutig "
     "invalide plausibel unplausibel implausibel invraisemblable verdadero cierto non"
 )
 
@@ -87,6 +91,10 @@ _ONLY_IF = (
 """What an option would need: "it would be valid only if", "wäre nur gültig, wenn"."""
 
 
+_IN_A_WAY = rf"[{CJK}]{{1,8}}(?:[にく上地的]|으?로|히|게) ?"
+"""An adverb of East Asia between a denial and an option."""
+
+
 class _Words:
     """The patterns of one set of options."""
 
@@ -104,16 +112,20 @@ class _Words:
                 self.synonyms.append((option, pattern, _may_stand_alone(loose)))
         self.article = "a" in keys
         self.yes_no = "no" in keys or "false" in keys
+        self.inferred = {name: option for name, option in zip(keys, options, strict=True) if name in ("entailment", "contradiction")}
         names = "|".join(re.escape(option) for option in sorted(options, key=len, reverse=True) if option) or "(?!)"
         one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
-        after = r"\s*(?:is|was) (?:wrong|incorrect|impossible)\b" if {"true", "false", "correct", "incorrect"} & set(keys) else DENIED_AFTER
+        judges = {"true", "false", "correct", "incorrect"} & set(keys)
+        after = rf"(?:\s*(?:is|was) (?:wrong|incorrect|impossible)\b|{DENIED_EAST})" if judges else DENIED_AFTER
         self.denied = regex(
             rf"(?:{DENIES}|\bthan|\bover|\bless|{_ONLY_IF}"
             rf"|\b(?:there(?: is|'s)|it's|is|have|has"
             rf"|an?) no "
             rf"|, (?:no|non|nicht|pas) {'' if self.yes_no else '|(?<=[a-z] )(?:no|non|nicht|pas) '}"
-            rf"|^no (?=entail|contrad)|^\W*(?:non|nicht|pas|não) |\band so (?:is|are|was) )"
-            rf"\s*[\"'(*]*{one}[\"')*]*(?:(?:, (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
+            rf"|^no (?=entail|contrad)|^\W*(?:{'' if self.yes_no else 'no|'}non|nicht|pas|não) (?:del todo "
+            rf"|tout à fait |ganz )?|\band so (?:is|are|was) "
+            rf"|(?:没有|不存在|并无|不属于|不构成|而非)(?:任何)?)"
+            rf"\s*(?:{_IN_A_WAY}|d')?[\"'(*]*{one}[\"')*]*(?:(?:, (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
             rf",? n?or (?:an? |the )?[\"'(*]*{one}[\"')*]*)?"
             rf"|\b(?:an?|any) [\"']?{one}[\"']?(?: \w+)? would\b(?! be (?:my|the|correct|right|appropriate|best|fitting))"
             rf"|{one}(?:{after}|[\"')]* would (?:only )?(?:hold|follow|apply|require|need)\b"
@@ -141,6 +153,7 @@ class _Words:
             re.I,
         )
         self.named = regex(one, re.I)
+        self.twice = regex(rf"(?P<one>{one})[\"']?\s*(?:\(\s*[\"']?(?P=one)[\"']?\s*\)|,\s*(?P=one)(?![\w-]))", re.I)
         self.low = tuple(option.lower() for option in options)
 
 
@@ -163,7 +176,14 @@ def _eastern(named: list[tuple[str, tuple[str, str]]], keys: list[str]) -> tuple
         ((word, option) for option, (clear, _) in named for word in _known(clear, keys) if word[0] >= "\u3000"),
         key=lambda one: -len(_AHEAD.sub("", one[0])),
     )
-    return (re.compile("|".join(f"({word})" for word, _ in found)), tuple(option for _, option in found)) if found else None
+    words = "|".join(f"({word})" for word, _ in found)
+    return (re.compile(rf"[非비]?(?:{words})"), tuple(option for _, option in found)) if found else None
+
+
+def _eastern_option(match: re.Match[str], options: tuple[str, ...]) -> str:
+    """The option of a word in letters of East Asia; denied where a syllable before it does: "非含意"."""
+    n = match.lastindex or 1
+    return f" not {options[n - 1]} " if match.start() < match.start(n) else f" {options[n - 1]} "
 
 
 _OR = regex(r"\|(?![^()]*\))")
@@ -186,10 +206,11 @@ def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
     words = "|".join(word for word in words.split("|") if word not in keys)
     return (
         re.compile(
-            rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|を?という|を意味|이?라는"
+            rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|を?という|を意味|이?라는|의 (?:의미|뜻|대답|답)"
             rf"|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es|è|é"
             rf"|means|bedeutet|meint|signifie|significa|veut dire|quiere decir|:)(?: que)?) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*"
             r"\s*(?:\Z|,\s?(?:because|weil|car|porque|因为|因為)))"
+            rf"|(?<=, but ) *[\"']?(?:{words})[\"']?(?=です|입니다|[。.]|\Z)"
             rf"|[\"'](?:{words})[\"'] ?(?=(?:(?:という|이?라는 )(?:意味|こと|答え|뜻|의미|대답))?(?:です|だ[。.]?$|である|입니다|이다"
             rf"|이에요|예요))|[\"'](?:{_MEANS})(?:{words})"
             r"[\"'](?=\s*(?:[,.;。、]|이|を意味|という|$))",
@@ -219,6 +240,8 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
         text = _NO_NOUN.sub("without ", text)
         text = text if "✅" in text else text.rstrip(" ❌✗✘")
         text = _yes_or_no(text, known)
+    if known.inferred:
+        text = in_labels(text, known.inferred)
     if "correct" in known.keys and _CORRECT_THING.search(text):
         text = _CORRECT_THING.sub("the ", text)
     if _AMONG.match(text):
@@ -228,9 +251,11 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
     end = "" if western(text) else " "  # letters of East Asia may touch it
     if end and known.eastern is not None:
         pattern, options_of = known.eastern
-        text = pattern.sub(lambda match: f" {options_of[(match.lastindex or 1) - 1]} ", text).replace("  ", " ").strip()
+        text = pattern.sub(lambda match: _eastern_option(match, options_of), text).replace("  ", " ").strip()
     for option, pattern, may_name in known.synonyms:
         text = (pattern.sub(f" {option}{end}", text) if may_name(text) else text).replace("  ", " ").strip()
+    if "(" in text or end:
+        text = known.twice.sub(r"\g<one>", text)
     if (
         (not text.isascii() or not _MOSTLY.isdisjoint(words(text)))
         and (mostly := known.mostly.findall(text))
@@ -254,28 +279,35 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
     return without
 
 
-_ABROAD = words("ja nein oui non sí não sim wahr falsch vrai vraie faux fausse verdadero verdadera cierto cierta falso falsa sense")
+_ABROAD = words(
+    "verdad exact stimmt ja nein oui non sí não sim wahr falsch vrai vraie faux fausse verdadero verdadera cierto cierta falso falsa sense"
+)
 _LETTER = "[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]"
 _YES_ABROAD = regex(
     rf"(?<!\w)(?:ja|oui|sí|sim)(?!\w)|はい|ええ(?=[、,。]|です|$)|(?<![\uac00-\ud7af])(?:네|예)(?=\W"
     rf"|입니다|라고|이라|이에요|예요|이고|[가는를]|$)"
-    rf"|是的|(?<!不)对的|(?:(?<!{_LETTER})|(?<=[是选选为]))[是对](?!{_LETTER}|\s*[\"']?[A-Za-z]|\s*[\"']{_LETTER})",
+    rf"|(?<![ァ-ヶー])イエス(?![ァ-ヶー])|是的|(?<!不)对的|(?:(?<!{_LETTER})|(?<=[是选选为]))[是对](?!{_LETTER}|\s*[\"']?[A-Za-z]|\s*[\"']{_LETTER})",
     re.I,
 )
 _NO_ABROAD = regex(
-    rf"(?<!\w)(?:nein|non|não)(?!\w)|いいえ|いえ(?=[、,])|아니[요오](?!\w)|아니[요오](?=입니다|라고)|아뇨|不是的"
+    rf"(?<!\w)(?:nein|non|não)(?!\w)|(?<![ァ-ヶー])ノー(?![ァ-ヶー])|いいえ|いえ(?=[、,])|아니[요오](?!\w)|아니[요오](?=입니다|라고)|아뇨|不是的|(?<!{_LETTER})不是(?=\W*$|\s*\()"
     rf"|(?:(?<!{_LETTER})|(?<=[是选为]))(?:否|不)(?!{_LETTER}|\s*[\"']?[A-Za-z]|\s*[\"']{_LETTER})",
     re.I,
 )
+_EITHER_EAST = regex("(?:是 ?(?:or|或者?|还是) ?[否不]|[否不] ?(?:or|或者?|还是) ?是)(?:的)?")
 _SAID_YES = regex(r"(?<=[\"'])[是对](?=[\"'])")
 _SAID_NO = regex(r"(?<=[\"'])不是(?=[\"'])|(?<=答)不是|(?<=[\"'])[否不](?=[\"'])")
 _TRUE_ABROAD = regex(
-    rf"(?<!\w)(?:wahr|vraie?|verdader[oa]|ciert[oa])(?!\w)|正しい|正确|(?<!{_LETTER})真(?!{_LETTER})|(?<=[是为])真(?!{_LETTER})"
+    rf"(?<!\w)(?:stimmt(?! (?:so |leider |hier )?(?:nicht|not))|wahr|verdad|exact(?=\W*$)|vraie?|verdader[oa]|ciert[oa])(?!\w)|正しい|正确"
+    rf"|(?<!{_LETTER})真(?!{_LETTER})|(?<=[是为])真(?!{_LETTER})"
     rf"|(?<![\uac00-\ud7af])참(?=\W|입니다|이|라고|[은는가]|$)",
     re.I,
 )
 _FALSE_ABROAD = regex(
-    rf"(?<!\w)(?:falsch|fausse|faux|fals[oa])(?!\w)|間違い|错误|偽(?!り)|(?:(?<!{_LETTER})|(?<=[是为]))假(?!{_LETTER})|거짓", re.I
+    rf"(?<!\w)(?:stimmt (?:so |leider |hier )?(?:nicht|not)|falsch|fausse|faux|fals[oa])(?!\w)|間違い|誤り"
+    rf"|正しく(?:な[いく]|ありません)|错误"
+    rf"|(?:(?<!{_LETTER})|(?<=[是为]))错的?(?!{_LETTER})|(?<!{_LETTER})不对(?!{_LETTER})|틀[렸렵립]\w*|틀림(?!없)|偽(?!り)|(?:(?<!{_LETTER})|(?<=[是为]))假(?!{_LETTER})|거짓",
+    re.I,
 )
 
 
@@ -283,6 +315,7 @@ def _yes_or_no(text: str, known: _Words) -> str:
     """The text with a yes or no, true or false of another language as the option."""
     if text.isascii() and _ABROAD.isdisjoint(words(text)):
         return text
+    text = _EITHER_EAST.sub("yes or no", text)
     truths = "true" in known.keys
     for pattern, n in ((_YES_ABROAD, 0), (_NO_ABROAD, 1), *(((_TRUE_ABROAD, 0), (_FALSE_ABROAD, 1)) if truths else ())):
         text = _CALLED_WRONG.sub(r'not "\g<one>"', text) if pattern is _FALSE_ABROAD else text

@@ -14,14 +14,15 @@ _FIRST = 0xE000
 _ONE = "[\ue000-\ue00f]"
 _CLAUSES = regex(
     r"[;\n。]|[.!?](?=\s|$)|,(?! (?:which|who|is|was|being)\b)|、"
-    r"|\b(?:while|whereas|and|but|though|although|because|since|alors que|tandis que|mientras(?: que)?"
+    r"|\b(?:while|whereas|and|but|mais|sino|sondern|though|although|because|since|alors que|tandis que|mientras(?: que)?"
     r"|während|wohingegen|compared (?:to|with)|y|und|et)\b|(?<=[고며])\s|(?<=므로)\s|(?<=\S) (?=(?:원인|결과)[은는] )|(?<=지만)\s"
     r"| e "
+    r"|(?<=\S) (?=(?:ursache|wirkung|folge|cause|effect|effet|result|causa|efecto)\s?:)"
     r"|(?<=\S) (?=(?:結果|原因|大き|小さ|较|較|결과|원인)\S{0,3}:)"
     r"|(?<=[✅❌✔✗✘])(?=\s*\S)",
     re.I,
 )
-_DENIED_AFTER = regex("ではな|ではあり|じゃな|くな[いか]|くありま|지 않|[이가은는] 아니|아닙|아닌")
+_DENIED_AFTER = regex("没有|并无|毫无|ではな|ではあり|じゃな|くな[いか]|くありま|지 않|[이가은는] 아니|아닙|아닌")
 _BOTH = regex(
     f"\\b(?:of|between|from|entre|zwischen|de|von) (?:an? |the |l[ea] |el |une? |d(?:er|em|ie|as) "
     f"|eine[rm]? )?{_ONE},? ?(?:and|or|et|ou|y|o|und|oder|,)"
@@ -104,7 +105,8 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
 
 
 _THAN = regex(
-    "(?:(?:(?<!相)比|(?<=没)有|(?<=不)[如及])\\W*(?P<than>[\ue000\ue001])|(?P<than_>[\ue000\ue001])\\W*(?:より"
+    "(?:(?:(?<!相)比|(?<=没)有|(?<=不)[如及])(?:[\u4e00-\u9fff]{1,10} ?\\()?\\W*(?P<than>[\ue000\ue001])"
+    "|(?P<than_>[\ue000\ue001])\\W*(?:より"
     "|보다|ほど|만큼))(?P<rest>[^。,.!\n]*)"
 )
 _BIG, _LITTLE, _NOT = regex("大|重|高|[크큽큰큼]|무[거겁]"), regex("[小轻軽矮低]|작|가[벼볍]"), regex("不|没|ない|ません|않|덜 ")

@@ -8,12 +8,13 @@ from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.denials import DENIES, may_deny
 from promptlab.scoring.answers.places import Reply
-from promptlab.scoring.answers.text import full, key, words
+from promptlab.scoring.answers.text import CJK, full, key, western, words
 from promptlab.scoring.compiled import regex
+from promptlab.scoring.metrics.strict.english import settles_nothing
 
 _SAME = regex(
     r"\b(?:same|identical(?:ly)?|similar|alike|no (?:real |\w+ )?difference|nothing differs|gleich\w*|dasselbe"
-    r"|dieselben?|identisch\w*|mêmes?|identiques?|mism[oa]s?|igual(?:es)?|idéntic[oa]s?)\b|(?<!不)相同"
+    r"|d(?:ie|er|em)selben?|identisch\w*|mêmes?|identiques?|mism[oa]s?|igual(?:es)?|idéntic[oa]s?)\b|(?<!不)相同"
     r"|(?<!不)一[样樣致](?!的?是)|同样的?(?=意|含|词)"
     r"|同じ|同一|같[은다아습]|동일"
 )
@@ -28,11 +29,14 @@ _ELSEWHERE = regex(
     r"\b(?:the )?same (?:word|form|spelling|care)\b|\bword(?: itself)? is the same\b|\b(?:\w+ )?(?:contexts?|sentences|examples"
     r"|situations)(?: are| is)?(?: \w+)?"
     r" different\b|\bdifferent (?:\w+ )?(?:contexts?|sentences|examples|situations|opinions?|objects?)\b|\bif it\b.*"
+    r"|\b(?:gleich\w*|dieselbe|verschieden\w*|anders) wäre\b.*\b(?:wenn|falls)\b.*|\b(?:serait|sería)\b.*\bsi\b.*"
     r"|\bno different (?:sense|meaning)\b|\b(?:an?|any|the) (?:different|distinct|same|second) \w+ would\b(?! be\b).*"
 )
 """What may be the same or differ besides the meaning."""
-_NOT_SAME = regex(rf"(?:{DENIES}|\bno|\bdo(?:es)? not|\bnot)\s+(?:\w+ ){{0,3}}(?:{_SAME.pattern})")
-_NOT_DIFFERENT = regex(rf"{DENIES}\s+(?:\w+ )?(?:{_DIFFERENT.pattern})")
+_NOT_SAME = regex(rf"(?:{DENIES}|\bno|\bdo(?:es)? not|\bnot|\bno se \w+)\s+(?:\w+ ){{0,3}}(?:{_SAME.pattern})")
+_NOT_DIFFERENT = regex(
+    rf"(?:{DENIES}\s+(?:\w+ )?|\b(?:et non|y no|no|e non) (?:une?|un[oa]) (?:sens |sentido |significado )?)(?:{_DIFFERENT.pattern})"
+)
 _TRUTH = {
     **dict.fromkeys(("ja", "oui", "sí", "はい", "ええ", "네", "예", "是", "是的", "对"), True),
     **dict.fromkeys(("nein", "non", "いいえ", "아니요", "아니오", "否", "不"), False),
@@ -59,13 +63,56 @@ def sense(reply: Reply, item: Item) -> Scored:
     corrected = [(reply.corrected, "correction")] if reply.corrected else []
     places = [*corrected, *((last.text or "".join(last.raw[:1]), "conclusion") for last in reply.conclusions[-1:])]
     for place, rule in (*places, (reply.unremarked, "without remarks"), (reply.text, "whole")):
-        if (same := _same(_PUNCTUATION.sub(" ", full(place.casefold().rpartition("→")[2])).strip())) is not None:
+        if not western(place):
+            place = _EAST_SUPPOSES.sub("", place)  # noqa: PLW2901 (what it only supposes is not read)
+        if not place.strip() or settles_nothing(place, ()) or (not western(place) and _EAST_UNSURE.search(place) is not None):
+            continue
+        told = _eastern(place) if not western(place) and _EAST.search(place) is not None else None
+        if (same := _same(_PUNCTUATION.sub(" ", full(place.casefold().rpartition("→")[2])).strip()) if told is None else told) is not None:
             right = any(key(target) == ("same" if same else "not the same") for target in item.targets)
             return Scored(float(right), "same" if same else "not the same", rule)
     return Scored(0.0, None)
 
 
 _PUNCTUATION = regex(r"(?:[^\w':]|_)+")
+
+
+_EAST = regex(f"[{CJK}]")
+_EAST_SAME = regex(r"同じ|同一|同義|相同|一[样樣致]|同[样樣]|同义|同个意思|共通|같[은다아습음이지]|동일|동의|일치|(?<!\w)(?:same)(?!\w)")
+_EAST_DIFFERENT = regex(
+    r"違[うい]|違って|違わ|異な|別(?:の|です|々|物|義)|相違|不同|不一[样樣致]|不相同|有别|有[异異]|[异異]义|다르|다른|다릅|다름|달[라리]|상이|별개|차이"
+    r"|(?<!\w)(?:different)(?!\w)"
+)
+_EAST_ELSEWHERE = regex(
+    r"(?:同じ|同一の|異なる|違う|別の|相同的?|同一个|同样的?|不同的?|不一样的|같은|동일한|다른|서로 다른)\s*"
+    r"(?:単語|言葉|語(?!義)|漢字|形|綴り|表記|文脈|文(?!意)|場面|状況|対象|例|词(?!义|意)|单词|词语|字|形式|语境|句子|场景|上下文|情境|情况"
+    r"|对象|例子|领域|단어|말(?!뜻)|표기|형태|철자|문맥|맥락|문장|상황|대상|예문|분야)"
+    r"|(?:文脈|場面|状況|対象|単語|綴り|语境|场景|上下文|对象|单词|词形|문맥|맥락|상황|대상|단어|철자)(?:[はがも은는이가都也] ?|虽然|虽)?"
+    r"(?:違[いう]\w*|異な\w*|同じ\w*|不同|相同|一样|不一样|다르\w*|달라\w*|같\w*|다릅니다)"
+)
+"""What is the same or differs in a reply of East Asia besides the meaning."""
+_EAST_SUPPOSES = regex(
+    r"(?:^|(?<=[。.!?]))[^。.!?\n]*(?:なら(?!な|ず)|であれば|だったら|になるのは|라면 |다면 |려면 |如果|若|的话|假如)[^。.!?\n]*[。.]?"
+)
+"""A sentence of East Asia that only supposes."""
+_EAST_UNSURE = regex(r"かどうか|か否か|是否|인지|다면 |라면 |もし|如果|なら\s")
+_EAST_SEEMS = regex(r"(?:見え|思え)(?:ます|る)?(?:が|けれど|けど)?$|보이(?:지만|나|는데)$|^(?:看起来|看似|乍看|表面)")
+"""A clause of East Asia that only says what something seems to be."""
+_EAST_NOT = regex(r"(?<!\w)not(?!\w)|ない|ません|なく|ず(?=[、,。]|$)|不(?!同|一)|没|并非|非(?!常)|않|아니|아닙|아닌|없|못")
+_EAST_CLAUSES = regex(r"[。.!?;,，、\n]|(?<=[고며])(?<![다라]고)\s|(?<=지만)\s|(?<=므로)\s")
+_EAST_LEADS = regex(r"\W*(?:はい|いいえ|いえ|네|예|아니[요오]|是的?|不是?|否|对|yes|no|true|false)(?=\W*$)")
+
+
+def _eastern(place: str) -> bool | None:
+    """What the clauses of a text in Chinese, Japanese or Korean say about two senses; None where they say nothing, or several things."""
+    said: set[bool] = set()
+    for clause in map(str.strip, _EAST_CLAUSES.split(_EAST_ELSEWHERE.sub(" ", place))):
+        differs = _EAST_DIFFERENT.search(clause) is not None
+        same = _EAST_SAME.search(_EAST_DIFFERENT.sub(" ", clause)) is not None
+        if same == differs or _EAST_LEADS.match(clause) or _EAST_SEEMS.search(clause):
+            continue
+        said.add(same != (_EAST_NOT.search(_EAST_DIFFERENT.sub(" ", clause)) is not None))
+    return said.pop() if len(said) == 1 else None
 
 
 _CHANGES = regex(
@@ -75,7 +122,7 @@ _CHANGES = regex(
     r"|区别|变化|差[别異异]|違い|変わ|차이|다르지"
 )
 _SAME_ABROAD = regex(r"\b(?:im|in) selben sinn\w*\b")
-_NOT_ABROAD = regex(r"\b(?:not|no|nicht|keine[nr]?|pas|don't|doesn't)\b|没有|不|无|ない|ません|없|않")
+_NOT_ABROAD = regex(r"\b(?:not|no|nicht|keine[nr]?|pas|et non|don't|doesn't)\b|没有|不|无|ない|ません|없|않")
 _LEADING = regex(r"^(?:no (?=the|el|la|it|they)|nein |non |いいえ|아니[요오] ?|不 )")
 """A no that answers the question before the sentence says why."""
 _NOT_SAME_EAST = regex(r"(?:同じ|같은|동일한)[^。.]{0,8}(?:ではな|ではあり|じゃな|아니|아닙|아닌)")
@@ -98,7 +145,7 @@ def _same(read: str) -> bool | None:
     if (told := re.search(r"\b(same|different)[\w ]{0,20}: ?(true|yes|false|no)\b", read)) is not None:
         return (told[1] == "same") == _TRUTH[told[2]]
     read = _ELSEWHERE.sub(" ", read)
-    may = may_deny(read)
+    may = may_deny(read) or " non " in read
     says_not = may and _NOT_SAME.search(read) is not None
     not_different = may and _NOT_DIFFERENT.search(read) is not None
     says_same = _SAME.search(_DIFFERENT.sub(" ", _NOT_SAME.sub(" ", read) if may else read)) is not None

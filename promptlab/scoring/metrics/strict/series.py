@@ -74,7 +74,9 @@ def sequence(reply: Reply, item: Item) -> Scored:
                 *([form.partition(":")[2]] if ":" in form and not replies.other_label(form.partition(":")[0] + ":") else []),
                 *([says["tail"]] if (says := replies.SAYS.match(form)) else []),
             ):
-                if (tokens := _sortable(said_so)) and tokens in wanted:
+                tokens = _sortable(said_so)
+                tokens = [word for word in tokens if word in given or word not in _JOINS] if len(tokens) > len(given) else tokens
+                if tokens and tokens in wanted:
                     return Scored(1.0, " ".join(tokens), rule)
     return Scored(0.0, text or None, "whole")
 

@@ -1,0 +1,106 @@
+"""Two sentences in other forms of their words: "the vase shattering" for "The vase shattered on the floor"."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from promptlab.scoring.answers.text import key, words
+from promptlab.scoring.compiled import regex
+
+_LINKS = regex(
+    r"(\s*(?:[;:.,!?\n→]|\b(?:is|was|are|were|not|isn't|wasn't|because(?: of)?|since|due to|caused by|causes|caused|causing|led to|leads to"
+    r"|leading to|resulted in|results in|resulted from|results from|made|makes|triggered|triggers|produced|while|whereas|so|therefore|hence"
+    r"|which|and|but|as a (?:result|consequence)(?: of)?|the (?:\w+ )?(?:cause|effect|result|reason|consequence"
+    r"|outcome)(?: of| for)?(?: that)?)(?![\w'])|\s-\s)\s*)+",
+    re.I,
+)
+"""What separates the parts of a reply that may name a sentence: roles, relations, and the ends of clauses."""
+_TELLS = words(
+    "cause causes caused causing effect result results resulted reason consequence outcome because since due led leads leading made makes "
+    "triggered triggers produced so therefore hence"
+)
+_SMALL = frozenset(
+    str.split(
+        "as a an the of to in on at by for from with and or it its he she they his her hers their them him this that "
+        "these those i you we my your"
+        " is was are were be been being had has have having do does did event fact act action sentence first second "
+        "one other that there when"
+        " after before up down out off over into then just very"
+    )
+)
+_SO = regex(r"\b(?:so|therefore|thus|hence)\b(?=[^.;\n]*\b(?:cause|effect|result)\b)", re.I)
+"""What concludes, and does not relate two events: "so it is the cause"."""
+LONGEST = 400
+"""Characters of the longest reply that is compared in words of other forms."""
+
+
+def _stem(word: str) -> str:
+    """What the forms of a regular word share: "shatter" of "shattering" and "shattered"; a final double letter is one."""
+    for end in ("ingly", "ing", "edly", "ied", "ies", "ed", "es", "ly", "s", "e", "y"):
+        if word.endswith(end) and len(word) - len(end) > 2:
+            word = word[: -len(end)]
+            break
+    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word.removesuffix("e")
+
+
+_FORMS = (
+    "break broke broken; fall fell fallen; get got gotten; run ran; go went gone; come came; lose lost; win won; buy bought; "
+    "catch caught; drive drove driven; eat ate eaten; feel felt; find found; fly flew flown; forget forgot; give gave given; "
+    "leave left; make made; sell sold; see saw seen; sit sat; sleep slept; speak spoke spoken; spend spent; steal stole "
+    "stolen; take took taken; teach taught; tell told; think thought; throw threw thrown; wear wore worn; write wrote "
+    "written; ring rang rung; sing sang sung; swim swam swum; burn burnt; spill spilt; hear heard; hold held; keep kept; lead "
+    "led; pay paid; rise rose risen; send sent; shake shook shaken; shine shone; sink sank sunk; stand stood; stick stuck; "
+    "strike struck; wake woke woken; bite bit bitten; blow blew blown; build built; choose chose chosen; dig dug; draw drew "
+    "drawn; drink drank drunk; freeze froze frozen; grow grew grown; hide hid hidden; know knew known; lie lay lain; meet "
+    "met; ride rode; say said; tear tore torn; begin began begun; fight fought; die died dying"
+)
+_IRREGULAR = {form: verb.split()[0] for verb in _FORMS.split(";") for form in verb.split()}
+"""Verbs by their irregular forms."""
+
+
+@lru_cache(maxsize=4096)
+def _content(text: str) -> frozenset[str]:
+    """The stems of a text's words that carry meaning."""
+    return frozenset(_stem(_IRREGULAR.get(word, word)) for word in key(text.replace("'s", "")).split() if word not in _SMALL)
+
+
+def _held(said: frozenset[str], wanted: frozenset[str]) -> set[str]:
+    """The stems that another text has as well, or of which one is the beginning of the other: "accident", "accidental"."""
+    return {a for a in said if a in wanted or (len(a) > 4 and any(len(b) > 4 and (a.startswith(b) or b.startswith(a)) for b in wanted))}
+
+
+def may_name(text: str) -> bool:
+    """Whether a text may name a sentence in other forms of its words."""
+    return len(text) <= LONGEST and not _TELLS.isdisjoint(words(text))
+
+
+def named(text: str, pair: tuple[str, ...]) -> str:
+    """The text with "sentence 1" and "sentence 2" in place of other forms of them; the same text where it has none.
+
+    A form holds words of one sentence alone, two or more; a single word counts only where a reply names both sentences.
+    """
+    if not may_name(text):
+        return text
+    wanted = [_content(sentence) for sentence in pair]
+    told: list[str] = []
+    sure: set[int] = set()
+    maybe: set[int] = set()
+    end = 0
+    for link in [*_LINKS.finditer(text), None]:
+        part = text[end : link.start() if link is not None else len(text)]
+        said = _content(part)
+        held = [_held(said, one) for one in wanted]
+        of = [n for n in (0, 1) if said and len(held[n]) == len(said) > len(held[1 - n])]
+        if len(of) == 1:
+            told.append(f" sentence {of[0] + 1} ")
+            (sure if len(said) > 1 else maybe).add(of[0])
+        elif said and len(held[0] & held[1]) < len(said):
+            return text
+        else:
+            told.append(part)
+        if link is not None:
+            told.append(link[0])
+            end = link.end()
+    told_of = maybe == {0, 1} or len(sure | maybe) == 2 or (bool(sure) and maybe <= sure)
+    return " ".join(_SO.sub(" ", "".join(told)).split()) if told_of else text
