@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 from rich.cells import cell_len
 from rich.console import Console
@@ -289,6 +289,8 @@ def test_every_format_begins_with_the_same_rows(quickstart: Path) -> None:
                min_size=1, max_size=8),
     some.integers(40, 200),
 )  # fmt: skip
+@example([("\U0001f3fb", 0)], 40)
+@example([("\U0001f3fb" + "a" * 60, 0)], 40)
 @settings(max_examples=60, deadline=None)
 def test_no_cell_is_ever_cut(rows: list[tuple[str, int]], width: int) -> None:
     cells = [["▲ helps", name, "+10.0", "[+1.0, +12.0]", str(number)] for name, number in rows]

@@ -6,19 +6,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
-from promptlab.cli.common import LOOKS, AllowCode, AsJson, ExperimentFile, Sequential, print_json, print_rows, run_folder, say
+from promptlab.cli.common import AllowCode, AsJson, ExperimentFile, Sequential, load, print_json, print_rows, run_folder, say
 from promptlab.nouns import EXIT_ERROR, UsageProblem
 
 
 def audit(
-    place: Annotated[str, typer.Argument(metavar="RUN|BUNDLE", help="A run folder, or a bundle.", show_default=False)],
-    ask: Annotated[int, typer.Option(min=0, help="Send so many random trials again, with your key, and compare the scores.")] = 0,
-    max_cost: Annotated[float | None, typer.Option(min=0, help="With --ask: USD that this may cost at most.")] = None,
+    place: Annotated[str, Argument(metavar="RUN|BUNDLE", help="A run folder, or a bundle.")],
+    ask: Annotated[int, Option(min=0, help="Send so many random trials again, with your key, and compare the scores.")] = 0,
+    max_cost: Annotated[float | None, Option(min=0, help="With --ask: USD that this may cost at most.")] = None,
     allow_code: AllowCode = False,
-    allow_key: Annotated[
-        list[str] | None, typer.Option(help="With --ask: a variable whose value may be sent to an address of the file.")
-    ] = None,
+    allow_key: Annotated[list[str] | None, Option(help="With --ask: a variable whose value may be sent to an address of the file.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make plan, prompts, keys and scores again from the experiment and the stored answers; exit code 1 where one differs."""
@@ -55,19 +54,17 @@ def audit(
 
 def preregister(
     experiment: ExperimentFile,
-    to: Annotated[Path, typer.Option("--to", help="The folder for the document.")] = Path(),
+    to: Annotated[Path, Option("--to", help="The folder for the document.")] = Path(),
     sequential: Sequential = False,
-    rfc3161: Annotated[str | None, typer.Option(metavar="URL", help="Have the hash stamped by this time stamping authority.")] = None,
-    opentimestamps: Annotated[str | None, typer.Option(metavar="URL", help="Have it stamped by this OpenTimestamps calendar.")] = None,
-    git_tag: Annotated[bool, typer.Option("--git-tag", help="Tag the commit of --to with the hash.")] = False,
+    rfc3161: Annotated[str | None, Option(metavar="URL", help="Have the hash stamped by this time stamping authority.")] = None,
+    opentimestamps: Annotated[str | None, Option(metavar="URL", help="Have it stamped by this OpenTimestamps calendar.")] = None,
+    git_tag: Annotated[bool, Option("--git-tag", help="Tag the commit of --to with the hash.")] = False,
     allow_code: AllowCode = False,
 ) -> None:
     """Write design, families, margins, power, exact prompts and hashes before the first call. Its hash is in every later report."""
-    from promptlab.planning.resolve import resolve
     from promptlab.running.registration import Stamp, register
-    from promptlab.sources.spec.user import consent
 
-    study = resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
+    study = load(experiment, allow_code, sequential=sequential)
     asked: dict[Stamp, str | None] = {"rfc3161": rfc3161, "opentimestamps": opentimestamps, "git": "" if git_tag else None}
     done = register(study, to, {kind: where for kind, where in asked.items() if where is not None})
     say(f"registered:    {done.document}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from typer import Argument, Option
 
 from promptlab.cli.common import AsJson, Runs, exit_json, print_table, say
 from promptlab.nouns import UsageProblem, inert
@@ -21,51 +22,39 @@ if TYPE_CHECKING:
 
 
 From = Literal["auto", "promptfoo", "inspect", "lm-eval", "table", "counts"]
-Column = Annotated[str | None, typer.Option(help="A table's column that holds it.", show_default=False)]
-Variable = Annotated[str | None, typer.Option(help="A table's column that holds it, or promptfoo's test variable.", show_default=False)]
+Column = Annotated[str | None, Option(help="A table's column that holds it.")]
+Variable = Annotated[str | None, Option(help="A table's column that holds it, or promptfoo's test variable.")]
 Several = list[str] | None
 
 
 def bring(
-    files: Annotated[
-        list[Path], typer.Argument(help="The results of one tool; several files where it writes one for each arm.", show_default=False)
-    ],
+    files: Annotated[list[Path], Argument(help="The results of one tool; several files where it writes one for each arm.")],
     runs: Runs = Path("runs"),
-    name: Annotated[str | None, typer.Option(help="The run's name; default: from the file's name.")] = None,
-    from_: Annotated[From, typer.Option("--from", help="promptfoo, inspect, lm-eval, table or counts; default: recognised.")] = "auto",
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Report the content of the files and the choices, and import nothing.")
-    ] = False,
-    baseline: Annotated[str | None, typer.Option(help="The arm without the added text, by its name or its prompt.")] = None,
-    placebo: Annotated[Several, typer.Option(help="An arm with a neutral text; may be given several times.")] = None,
-    arms: Annotated[str | None, typer.Option(help="ARM,ARM: take these arms only.")] = None,
-    drop: Annotated[Several, typer.Option(help="Leave an arm out; may be given several times.")] = None,
-    arm_name: Annotated[Several, typer.Option(help="FILE=NAME: the arm that a file holds; may be given several times.")] = None,
-    task_name: Annotated[str | None, typer.Option(help="The name of the task.")] = None,
+    name: Annotated[str | None, Option(help="The run's name; default: from the file's name.")] = None,
+    from_: Annotated[From, Option("--from", help="promptfoo, inspect, lm-eval, table or counts; default: recognised.")] = "auto",
+    explain: Annotated[bool, Option("--explain", help="Report the content of the files and the choices, and import nothing.")] = False,
+    baseline: Annotated[str | None, Option(help="The arm without the added text, by its name or its prompt.")] = None,
+    placebo: Annotated[Several, Option(help="An arm with a neutral text; may be given several times.")] = None,
+    arms: Annotated[str | None, Option(help="ARM,ARM: take these arms only.")] = None,
+    drop: Annotated[Several, Option(help="Leave an arm out; may be given several times.")] = None,
+    arm_name: Annotated[Several, Option(help="FILE=NAME: the arm that a file holds; may be given several times.")] = None,
+    task_name: Annotated[str | None, Option(help="The name of the task.")] = None,
     metric: Annotated[
-        str | None,
-        typer.Option(help="The score to take where there are several; promptfoo: pass or score; lm-eval: METRIC or METRIC,FILTER."),
+        str | None, Option(help="The score to take where there are several; promptfoo: pass or score; lm-eval: METRIC or METRIC,FILTER.")
     ] = None,
-    scorer: Annotated[str | None, typer.Option(help="The scorer of inspect_ai to take where there are several.")] = None,
+    scorer: Annotated[str | None, Option(help="The scorer of inspect_ai to take where there are several.")] = None,
     lower_is_better: Annotated[
-        bool | None, typer.Option("--lower-is-better/--higher-is-better", help="The direction of the score, where the files do not say it.")
+        bool | None, Option("--lower-is-better/--higher-is-better", help="The direction of the score, where the files do not say it.")
     ] = None,
-    scale: Annotated[str | None, typer.Option(help="LOW,HIGH: the ends of the scores' scale, where it is not 0,1.")] = None,
-    wide: Annotated[Several, typer.Option(help="ARM=COLUMN,ARM=COLUMN: a table with a row an item and a column of scores an arm.")] = None,
-    sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file, where several hold rows.")] = None,
-    per_model: Annotated[bool, typer.Option("--per-model", help="Counts: judge each model separately.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Import arms that were run with different versions or parameters.")] = False,
-    all_asked: Annotated[
-        bool,
-        typer.Option(
-            "--all-asked",
-            help="All arms ran every item: one that an arm lacks is a missing answer.",
-        ),
-    ] = False,
+    scale: Annotated[str | None, Option(help="LOW,HIGH: the ends of the scores' scale, where it is not 0,1.")] = None,
+    wide: Annotated[Several, Option(help="ARM=COLUMN,ARM=COLUMN: a table with a row an item and a column of scores an arm.")] = None,
+    sheet: Annotated[str | None, Option(help="The sheet of an Excel file, where several hold rows.")] = None,
+    per_model: Annotated[bool, Option("--per-model", help="Counts: judge each model separately.")] = False,
+    force: Annotated[bool, Option("--force", help="Import arms that were run with different versions or parameters.")] = False,
+    all_asked: Annotated[bool, Option("--all-asked", help="All arms ran every item: one that an arm lacks is a missing answer.")] = False,
     item: Variable = None,
     arm: Annotated[
-        str | None,
-        typer.Option(help="A table's column that holds it, promptfoo's test variable, or `model`: compare models.", show_default=False),
+        str | None, Option(help="A table's column that holds it, promptfoo's test variable, or `model`: compare models.")
     ] = None,
     score: Column = None,
     model: Column = None,

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
+from typer import Argument, Option
 
-from promptlab.cli.common import AllowCode, AsJson, ExperimentFile, exit_json, print_rows, say
+from promptlab.cli.common import AllowCode, AsJson, ExperimentFile, exit_json, load, print_rows, say
 from promptlab.nouns import EXIT_INCOMPLETE, FileProblems, PromptlabError, UsageProblem, counted, first_line, inert
 
 if TYPE_CHECKING:
@@ -88,18 +89,16 @@ def ls(as_json: AsJson = False) -> None:
 @cache.command("why")
 def why(
     experiment: ExperimentFile,
-    trial: Annotated[str | None, typer.Option(help="Only this trial: its id, or how it begins.")] = None,
-    arm: Annotated[str | None, typer.Option(help="Only this arm.")] = None,
-    task: Annotated[str | None, typer.Option(help="Only this task.")] = None,
-    item: Annotated[str | None, typer.Option(help="Only this item.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="Missing calls to explain.")] = 5,
+    trial: Annotated[str | None, Option(help="Only this trial: its id, or how it begins.")] = None,
+    arm: Annotated[str | None, Option(help="Only this arm.")] = None,
+    task: Annotated[str | None, Option(help="Only this task.")] = None,
+    item: Annotated[str | None, Option(help="Only this item.")] = None,
+    limit: Annotated[int, Option(min=1, max=200, help="Missing calls to explain.")] = 5,
     allow_code: AllowCode = False,
     as_json: AsJson = False,
 ) -> None:
     """Which calls of an experiment are not stored, and how the nearest stored request differs. Sends nothing."""
-    from promptlab.planning.resolve import resolve
     from promptlab.running.replay import explained, replayed
-    from promptlab.sources.spec.user import consent
 
     def wanted(t: Trial) -> bool:
         return (
@@ -109,7 +108,7 @@ def why(
             and (item is None or t.item.id == item)
         )
 
-    study = resolve(experiment, consent=consent(allow_code))
+    study = load(experiment, allow_code)
     n_trials = n_missing = n_stored = 0
     told: list[Replayed] = []
     with _opened("replay", make=True) as found:
@@ -162,8 +161,8 @@ def _say_miss(miss: Miss) -> None:
 
 @cache.command("export")
 def export(
-    source: Annotated[Path, typer.Argument(help="A run folder, or an experiment's YAML file.", show_default=False)],
-    to: Annotated[Path, typer.Option("--to", help="The folder to make.", show_default=False)],
+    source: Annotated[Path, Argument(help="A run folder, or an experiment's YAML file.")],
+    to: Annotated[Path, Option("--to", help="The folder to make.")],
     allow_code: AllowCode = False,
 ) -> None:
     """Write the requests and answers of a run, or of an experiment from the cache, as plain files that others can import and replay."""
@@ -223,11 +222,9 @@ def _of_run(source: Path, to: Path, allow_code: bool) -> _Exported:
 
 
 def _of_experiment(source: Path, to: Path, allow_code: bool) -> _Exported:
-    from promptlab.planning.resolve import resolve
     from promptlab.running import bundle
     from promptlab.running.replay import replayed
     from promptlab.sources.foreign import files_read
-    from promptlab.sources.spec.user import consent
 
     n_missing = 0
 
@@ -238,7 +235,7 @@ def _of_experiment(source: Path, to: Path, allow_code: bool) -> _Exported:
             yield one
 
     with files_read() as found_files:
-        study = resolve(source, consent=consent(allow_code))
+        study = load(source, allow_code)
     files, others = bundle.own_files(study, found_files)
     about = {"experiment": study.experiment.name, "run": study.run_id, "hashes": study.hashes, "elsewhere": others}
     with _opened("replay") as found:
@@ -248,8 +245,8 @@ def _of_experiment(source: Path, to: Path, allow_code: bool) -> _Exported:
 
 @cache.command("import")
 def import_(
-    folder: Annotated[Path, typer.Argument(help="A folder that `promptlab cache export` made.", show_default=False)],
-    replace: Annotated[bool, typer.Option("--replace", help="Where a stored answer differs, take the bundle's.")] = False,
+    folder: Annotated[Path, Argument(help="A folder that `promptlab cache export` made.")],
+    replace: Annotated[bool, Option("--replace", help="Where a stored answer differs, take the bundle's.")] = False,
 ) -> None:
     """Check every file of a bundle and put its answers into the cache, marked: `--cache replay` and `imported` use them, others do not.
 
@@ -282,10 +279,10 @@ def import_(
 
 @cache.command("prune")
 def prune(
-    older_than: Annotated[str | None, typer.Option(help="Stored longer ago than this: 12h, 30d, 8w.")] = None,
-    model: Annotated[str | None, typer.Option(help="Answers of this model, as LiteLLM names it.")] = None,
-    damaged: Annotated[bool, typer.Option("--damaged", help="Rows that cannot be read or do not match their digest.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only shown.")] = False,
+    older_than: Annotated[str | None, Option(help="Stored longer ago than this: 12h, 30d, 8w.")] = None,
+    model: Annotated[str | None, Option(help="Answers of this model, as LiteLLM names it.")] = None,
+    damaged: Annotated[bool, Option("--damaged", help="Rows that cannot be read or do not match their digest.")] = False,
+    yes: Annotated[bool, Option("--yes", help="Remove them; without it they are only shown.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what would be removed, and with --yes remove it. Several options together select rows that match all of them."""

@@ -6,9 +6,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Option
 
-from promptlab.cli.common import LOOKS, AllowCode, AsJson, ExperimentFile, Sequential, exit_json, print_table, say
+from promptlab.cli.common import AllowCode, AsJson, ExperimentFile, Sequential, exit_json, load, print_table, say
 from promptlab.nouns import UsageProblem, counted
 
 if TYPE_CHECKING:
@@ -17,31 +17,25 @@ if TYPE_CHECKING:
 
 def calibrate(
     experiment: ExperimentFile,
-    sweeps: Annotated[int, typer.Option(min=20, max=100_000, help="Number of simulated runs of each kind.")] = 200,
-    effect: Annotated[float, typer.Option(min=-50, max=50, help="The planted effect, in points on every task.")] = 3.0,
+    sweeps: Annotated[int, Option(min=20, max=100_000, help="Number of simulated runs of each kind.")] = 200,
+    effect: Annotated[float, Option(min=-50, max=50, help="The planted effect, in points on every task.")] = 3.0,
     sequential: Sequential = False,
     allow_code: AllowCode = False,
-    baseline: Annotated[float, typer.Option(min=0.02, max=0.98, help="The share of right answers without any stimulus.")] = 0.7,
-    discordance: Annotated[float, typer.Option(min=0.001, max=0.5, help="The share of items on which two runs disagree.")] = 0.10,
+    baseline: Annotated[float, Option(min=0.02, max=0.98, help="The share of right answers without any stimulus.")] = 0.7,
+    discordance: Annotated[float, Option(min=0.001, max=0.5, help="The share of items on which two runs disagree.")] = 0.10,
     margin: Annotated[
-        float | None,
-        typer.Option(min=0.1, max=50, help="Largest loss in points that passes the gate; default: the plan's margin.", show_default=False),
+        float | None, Option(min=0.1, max=50, help="Largest loss in points that passes the gate; default: the plan's margin.")
     ] = None,
     drift: Annotated[
-        float, typer.Option(min=-50, max=50, help="How far the scores of all arms drift from the first call to the last, in points.")
+        float, Option(min=-50, max=50, help="How far the scores of all arms drift from the first call to the last, in points.")
     ] = 0.0,
     plant: Annotated[
         list[str] | None,
-        typer.Option(
-            help="FACTOR=LEVEL: where the effect is (prompt, model, stimulus, or a factor); given twice, only where both meet.",
-            show_default=False,
-        ),
+        Option(help="FACTOR=LEVEL: where the effect is (prompt, model, stimulus, or a factor); given twice, only where both meet."),
     ] = None,
-    labels: Annotated[
-        int | None, typer.Option(min=2, help="A judge scores, and people rate so many items: what would be found.", show_default=False)
-    ] = None,
+    labels: Annotated[int | None, Option(min=2, help="A judge scores, and people rate so many items: what would be found.")] = None,
     judge: Annotated[
-        str, typer.Option(help="How often that judge errs, and how often it prefers the treatment whatever it says, in percent.")
+        str, Option(help="How often that judge errs, and how often it prefers the treatment whatever it says, in percent.")
     ] = "10,5",
     as_json: AsJson = False,
 ) -> None:
@@ -52,10 +46,8 @@ def calibrate(
     from promptlab.planning.calibrate import fixed_design, gates
     from promptlab.planning.judge_rates import judged_by
     from promptlab.planning.made_up import Answers
-    from promptlab.planning.resolve import resolve
-    from promptlab.sources.spec.user import consent
 
-    study = resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
+    study = load(experiment, allow_code, sequential=sequential)
     if discordance >= 2 * baseline * (1 - baseline):
         raise UsageProblem(
             f"two runs of a model that is right on {baseline:g} of the items cannot disagree on {discordance:g}; "

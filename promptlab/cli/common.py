@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer import Argument, Option
 
 from promptlab.cli import completing
 from promptlab.nouns import UsageProblem, inert, inert_json, run_named
 
 if TYPE_CHECKING:
+    from promptlab.planning.study import Study
     from promptlab.reporting.table import Table
 
 
@@ -50,40 +52,38 @@ def source(given: str | Path) -> Path:
     return known[path.name]
 
 
+def load(experiment: Path, allow_code: bool = False, *, sequential: bool = False) -> Study:
+    """The experiment of a file, its code only with the user's consent; `sequential` plans interim analyses."""
+    from promptlab.planning.resolve import resolve
+    from promptlab.sources.spec.user import consent
+
+    return resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
+
+
 ExperimentFile = Annotated[
     Path,
-    typer.Argument(
-        help="An experiment's YAML file, or the name of a shipped one: quickstart.",
-        show_default=False,
-        parser=source,
-        autocompletion=completing.experiments,
+    Argument(
+        help="An experiment's YAML file, or the name of a shipped one: quickstart.", parser=source, autocompletion=completing.experiments
     ),
 ]
-Runs = Annotated[Path, typer.Option("--runs", envvar="PROMPTLAB_RUNS", help="Where run folders are kept.", parser=path, metavar="PATH")]
+Runs = Annotated[Path, Option("--runs", envvar="PROMPTLAB_RUNS", help="Where run folders are kept.", parser=path, metavar="PATH")]
 RunsAnywhere = Annotated[
-    str,
-    typer.Option("--runs", envvar="PROMPTLAB_RUNS", help="Where run folders are kept: a folder, or an address such as s3://bucket/runs."),
+    str, Option("--runs", envvar="PROMPTLAB_RUNS", help="Where run folders are kept: a folder, or an address such as s3://bucket/runs.")
 ]
-Concurrency = Annotated[int, typer.Option("--concurrency", "-c", min=1, max=1024, help="Calls in flight at once.")]
+Concurrency = Annotated[int, Option("--concurrency", "-c", min=1, max=1024, help="Calls in flight at once.")]
 LOOKS = 4
 Sequential = Annotated[
-    bool, typer.Option("--sequential", help=f"Plan {LOOKS} interim analyses at which a sentence may stop early (analysis.looks).")
+    bool, Option("--sequential", help=f"Plan {LOOKS} interim analyses at which a sentence may stop early (analysis.looks).")
 ]
-Batch = Annotated[bool, typer.Option("--batch", help="Through the providers' batch APIs: half the price at most, within a day.")]
+Batch = Annotated[bool, Option("--batch", help="Through the providers' batch APIs: half the price at most, within a day.")]
 AllowCode = Annotated[
-    bool,
-    typer.Option("--allow-code", help="Run the code that these files name (metrics, programs). Read it first: it can do all that you can."),
+    bool, Option("--allow-code", help="Run the code that these files name (metrics, programs). Read it first: it can do all that you can.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-Force = Annotated[bool, typer.Option("--force", help="Continue although the run fails its audit; every page says so.")]
+AsJson = Annotated[bool, Option("--json", help="Print JSON and nothing else.")]
+Force = Annotated[bool, Option("--force", help="Continue although the run fails its audit; every page says so.")]
 RunFolder = Annotated[
     Path,
-    typer.Argument(
-        help="A run folder, such as runs/quickstart-1a2b3c4d, or its address.",
-        show_default=False,
-        parser=run_folder,
-        autocompletion=completing.runs,
-    ),
+    Argument(help="A run folder, such as runs/quickstart-1a2b3c4d, or its address.", parser=run_folder, autocompletion=completing.runs),
 ]
 
 WIDTH_OFF_TERMINAL = 132

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument
 
 from promptlab.cli.common import AllowCode, AsJson, exit_json, print_json, print_rows, say
 from promptlab.nouns import EXIT_ERROR, EXIT_USAGE, counted
@@ -20,7 +21,7 @@ data = typer.Typer(name="data", help="The official data files: import, pull, lis
 
 @data.command("import")
 def import_(
-    directory: Annotated[Path, typer.Argument(help="A folder or checkout that holds the official files.", show_default=False)],
+    directory: Annotated[Path, Argument(help="A folder or checkout that holds the official files.")],
 ) -> None:
     """Copy the official files from a folder; each is checked against its SHA-256 first."""
     from promptlab.sources.official import files as official
@@ -32,7 +33,7 @@ def import_(
 
 
 @data.command("pull")
-def pull(names: Annotated[list[str] | None, typer.Argument(help="Tasks or file paths; default: all.")] = None) -> None:
+def pull(names: Annotated[list[str] | None, Argument(help="Tasks or file paths; default: all.")] = None) -> None:
     """Download the official files from their public GitHub addresses at pinned commits; verified files are skipped."""
     from promptlab.sources.official import files as official
 
@@ -79,7 +80,7 @@ def _task() -> None:
 
 @task.command("check")
 def check_task(
-    file: Annotated[Path, typer.Argument(help="A task file (YAML), or a BIG-bench task.json.", show_default=False)],
+    file: Annotated[Path, Argument(help="A task file (YAML), or a BIG-bench task.json.")],
     allow_code: AllowCode = False,
     as_json: AsJson = False,
 ) -> None:
@@ -162,7 +163,7 @@ def _stimuli() -> None:
 
 @stimuli.command("check")
 def check_stimuli(
-    file: Annotated[Path, typer.Argument(help="A library of stimuli, placebos, paraphrases or cues (YAML).", show_default=False)],
+    file: Annotated[Path, Argument(help="A library of stimuli, placebos, paraphrases or cues (YAML).")],
     as_json: AsJson = False,
 ) -> None:
     """Report problems of a library, and for each text its length and what it is compared with. Exit code 2 where there are any."""

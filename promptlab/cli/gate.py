@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from promptlab.cli import completing
 from promptlab.cli.common import AllowCode, Concurrency, Runs, run_folder, say, source
@@ -16,26 +17,21 @@ from promptlab.nouns import EXIT_GATE, EXIT_INCOMPLETE, EXIT_OK, inert_json, kno
 def gate(
     run: Annotated[
         str,
-        typer.Argument(
-            metavar="RUN|FILE",
-            help="A run, or an experiment file, which is run first.",
-            show_default=False,
-            autocompletion=completing.runs_and_experiments,
+        Argument(
+            metavar="RUN|FILE", help="A run, or an experiment file, which is run first.", autocompletion=completing.runs_and_experiments
         ),
     ],
-    arm: Annotated[str | None, typer.Option(help="The arm to judge; needed where the run has several besides the incumbent.")] = None,
-    margin: Annotated[
-        float | None, typer.Option(min=0.01, max=100, help="Largest loss that passes, in points; default: the plan's.", show_default=False)
-    ] = None,
+    arm: Annotated[str | None, Option(help="The arm to judge; needed where the run has several besides the incumbent.")] = None,
+    margin: Annotated[float | None, Option(min=0.01, max=100, help="Largest loss that passes, in points; default: the plan's.")] = None,
     max_cost_increase: Annotated[
-        float | None, typer.Option(metavar="PERCENT", help="Largest increase of the cost of an answer, in percent.", show_default=False)
+        float | None, Option(metavar="PERCENT", help="Largest increase of the cost of an answer, in percent.")
     ] = None,
-    summary: Annotated[Path | None, typer.Option(help="Append a Markdown summary to this file.", show_default=False)] = None,
-    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.", show_default=False)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for each model and nothing else.")] = False,
+    summary: Annotated[Path | None, Option(help="Append a Markdown summary to this file.")] = None,
+    junit: Annotated[Path | None, Option(help="Write JUnit XML to this file.")] = None,
+    as_json: Annotated[bool, Option("--json", help="Print one line of JSON for each model and nothing else.")] = False,
     runs: Runs = Path("runs"),
     concurrency: Concurrency = 16,
-    max_cost: Annotated[float | None, typer.Option(min=0, help="Spending limit in USD where a file is run.", show_default=False)] = None,
+    max_cost: Annotated[float | None, Option(min=0, help="Spending limit in USD where a file is run.")] = None,
     allow_code: AllowCode = False,
 ) -> None:
     """Test that an arm is not worse than the incumbent by more than a margin. Exit codes: 0 pass, 5 fail, 3 not enough data."""

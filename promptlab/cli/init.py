@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from promptlab.cli.common import say, source
 from promptlab.nouns import FileProblems, UsageProblem, counted, did_you_mean, no_file, shipped
@@ -24,38 +25,25 @@ SIMULATED = "sim/factors"
 
 
 def init(
-    data: Annotated[
-        str | None,
-        typer.Argument(help="A CSV, TSV, JSON, JSON lines, Parquet or Excel file, or hf:owner/name.", show_default=False),
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="The model to call; without one and without a key, a SIMULATED one.")] = None,
-    from_: Annotated[
-        Path | None, typer.Option("--from", help="A promptfoo configuration (promptfooconfig.yaml) to convert.", show_default=False)
-    ] = None,
-    example: Annotated[str | None, typer.Option(help="Copy a shipped experiment and the files that it names.", show_default=False)] = None,
-    input_: Annotated[str | None, typer.Option("--input", help="The column that holds the input.", show_default=False)] = None,
-    target: Annotated[str | None, typer.Option(help="The column of right answers.", show_default=False)] = None,
-    metric: Annotated[str | None, typer.Option(help="What scores the answers: docs/reference/own-tasks.md.", show_default=False)] = None,
-    rubric: Annotated[
-        str | None, typer.Option(help="A sentence on what a good answer is: a judge rates by it.", show_default=False)
-    ] = None,
-    judge: Annotated[
-        str | None, typer.Option(help="The model that rates by the rubric; default: one of another family with a key.", show_default=False)
-    ] = None,
-    ask: Annotated[str | None, typer.Option(help="What the model should do, in a sentence.", show_default=False)] = None,
-    prompt: Annotated[
-        list[Path] | None, typer.Option(help="A file with a prompt of yours, the one in use first; give it twice.", show_default=False)
-    ] = None,
-    sentences: Annotated[
-        Path | None, typer.Option(help="A file with a sentence in each line, each to be tried in each prompt.", show_default=False)
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="The experiment's name; default: from the data.", show_default=False)] = None,
-    sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file.", show_default=False)] = None,
-    config: Annotated[str | None, typer.Option(help="The configuration of a dataset.", show_default=False)] = None,
-    split: Annotated[str | None, typer.Option(help="The split of a dataset.", show_default=False)] = None,
-    into: Annotated[Path, typer.Option(help="The folder that gets the files.")] = Path(),
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the questions and accept the proposal.")] = False,
+    data: Annotated[str | None, Argument(help="A CSV, TSV, JSON, JSON lines, Parquet or Excel file, or hf:owner/name.")] = None,
+    model: Annotated[str | None, Option(help="The model to call; without one and without a key, a SIMULATED one.")] = None,
+    from_: Annotated[Path | None, Option("--from", help="A promptfoo configuration (promptfooconfig.yaml) to convert.")] = None,
+    example: Annotated[str | None, Option(help="Copy a shipped experiment and the files that it names.")] = None,
+    input_: Annotated[str | None, Option("--input", help="The column that holds the input.")] = None,
+    target: Annotated[str | None, Option(help="The column of right answers.")] = None,
+    metric: Annotated[str | None, Option(help="What scores the answers: docs/reference/own-tasks.md.")] = None,
+    rubric: Annotated[str | None, Option(help="A sentence on what a good answer is: a judge rates by it.")] = None,
+    judge: Annotated[str | None, Option(help="The model that rates by the rubric; default: one of another family with a key.")] = None,
+    ask: Annotated[str | None, Option(help="What the model should do, in a sentence.")] = None,
+    prompt: Annotated[list[Path] | None, Option(help="A file with a prompt of yours, the one in use first; give it twice.")] = None,
+    sentences: Annotated[Path | None, Option(help="A file with a sentence in each line, each to be tried in each prompt.")] = None,
+    name: Annotated[str | None, Option(help="The experiment's name; default: from the data.")] = None,
+    sheet: Annotated[str | None, Option(help="The sheet of an Excel file.")] = None,
+    config: Annotated[str | None, Option(help="The configuration of a dataset.")] = None,
+    split: Annotated[str | None, Option(help="The split of a dataset.")] = None,
+    into: Annotated[Path, Option(help="The folder that gets the files.")] = Path(),
+    force: Annotated[bool, Option("--force", help="Overwrite files.")] = False,
+    yes: Annotated[bool, Option("--yes", "-y", help="Skip the questions and accept the proposal.")] = False,
 ) -> None:
     """Propose a task, two prompts and an experiment for your data; shows three prompts and the price. Sends nothing."""
     if sum(given is not None for given in (data, from_, example)) != 1:

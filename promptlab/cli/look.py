@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from promptlab.cli import completing
 from promptlab.cli.common import AsJson, RunFolder, RunsAnywhere, exit_json, print_json, print_rows, run_folder, say
@@ -23,7 +24,7 @@ MOST_ARMS = 8
 """Arms that `show run` names."""
 OF_TASK = ("benchmark", "strict", "metric", "chance")
 runs = typer.Typer(name="runs", help="Run folders: list them, verify or repair one.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(show_default=False)]
+Name = Annotated[str, Argument()]
 
 
 @runs.command("ls")
@@ -96,7 +97,7 @@ MOST_MODELS = 40
 
 @ls.command("models")
 def ls_models(
-    words: Annotated[list[str] | None, typer.Argument(help="Parts of a name, provider or mode: each must be there.")] = None,
+    words: Annotated[list[str] | None, Argument(help="Parts of a name, provider or mode: each must be there.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """The simulated models, or those of LiteLLM's table that have all these words."""
@@ -149,7 +150,7 @@ def _ls_priced(words: Sequence[str], as_json: bool) -> None:
 @show.command("run")
 def show_run(
     run: RunFolder,
-    details: Annotated[bool, typer.Option("--details", help="Everything in the manifest: hashes, prices, versions.")] = False,
+    details: Annotated[bool, Option("--details", help="Everything in the manifest: hashes, prices, versions.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """What a run is, how far it got, and what it cost; --details: everything in its manifest."""
@@ -180,8 +181,8 @@ def show_run(
 
 @show.command("task")
 def show_task(
-    name: Annotated[str, typer.Argument(show_default=False, autocompletion=completing.tasks)],
-    suite: Annotated[str, typer.Option(help="twin or official")] = "twin",
+    name: Annotated[str, Argument(autocompletion=completing.tasks)],
+    suite: Annotated[str, Option(help="twin or official")] = "twin",
     as_json: AsJson = False,
 ) -> None:
     """A task: prompts, metric, source, defects, and three rendered items."""
@@ -216,9 +217,7 @@ def show_task(
 
 
 @show.command("stimulus")
-def show_stimulus(
-    name: Annotated[str, typer.Argument(show_default=False, autocompletion=completing.stimuli)], as_json: AsJson = False
-) -> None:
+def show_stimulus(name: Annotated[str, Argument(autocompletion=completing.stimuli)], as_json: AsJson = False) -> None:
     """A stimulus with its source, the neutral sentences that match it, and its paraphrases."""
     from promptlab.cli.data import matched
     from promptlab.sources.spec.libraries import all_stimuli
@@ -262,8 +261,8 @@ def schema() -> None:
 
 @runs.command("repair")
 def repair(
-    run: Annotated[Path, typer.Argument(help="A run folder.", show_default=False, autocompletion=completing.runs)],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would be done and change nothing.")] = False,
+    run: Annotated[Path, Argument(help="A run folder.", autocompletion=completing.runs)],
+    dry_run: Annotated[bool, Option("--dry-run", help="Report what would be done and change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Move aside what cannot be read, clear leftovers of killed processes, and correct the manifest's counts."""
@@ -292,7 +291,7 @@ def repair(
 
 @runs.command("verify")
 def verify(
-    run: Annotated[str, typer.Argument(help="A run folder, or its address.", show_default=False, autocompletion=completing.runs)],
+    run: Annotated[str, Argument(help="A run folder, or its address.", autocompletion=completing.runs)],
     as_json: AsJson = False,
 ) -> None:
     """Recompute every hash that was frozen before the first call; exit code 1 if one differs."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from typer import Option
 
 from promptlab import __version__
 from promptlab.cli import audit, bring, cache, calibrate, data, export, gate, home, init, look, paper, plan, rate, report, sweep, view
@@ -52,7 +53,7 @@ for group in (look.ls, look.show, data.task, data.stimuli, data.data, cache.cach
 @app.callback(invoke_without_command=True)
 def _version(
     context: typer.Context,
-    version: bool = typer.Option(False, "--version", help="Print the version and end."),
+    version: bool = Option(False, "--version", help="Print the version and end."),
 ) -> None:
     if version:
         typer.echo(f"promptlab {__version__}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from promptlab.cli.common import RunFolder, path, say
 from promptlab.nouns import UsageProblem
@@ -13,8 +13,8 @@ from promptlab.nouns import UsageProblem
 
 def paper(
     run: RunFolder,
-    to: Annotated[Path | None, typer.Option("--to", help="The folder to write; default: `paper` in the run folder.", parser=path)] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files of a paper that is there already.")] = False,
+    to: Annotated[Path | None, Option("--to", help="The folder to write; default: `paper` in the run folder.", parser=path)] = None,
+    force: Annotated[bool, Option("--force", help="Replace files of a paper that is there already.")] = False,
 ) -> None:
     """Write what a publication needs: LaTeX tables, figures, Methods, flow of trials, prompts, BibTeX, checklist, and a zip of it all."""
     from promptlab import api

@@ -9,10 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Option
 
 from promptlab.cli.common import (
-    LOOKS,
     AllowCode,
     AsJson,
     Batch,
@@ -21,6 +20,7 @@ from promptlab.cli.common import (
     Runs,
     Sequential,
     exit_json,
+    load,
     print_lines,
     print_table,
     say,
@@ -37,24 +37,21 @@ def plan(
     experiment: ExperimentFile,
     concurrency: Concurrency = 16,
     pilot: Annotated[
-        bool,
-        typer.Option("--pilot", help="First run the baseline twice on 20 items of 3 tasks (paid), and plan with the result."),
+        bool, Option("--pilot", help="First run the baseline twice on 20 items of 3 tasks (paid), and plan with the result.")
     ] = False,
     sequential: Sequential = False,
     batch: Batch = False,
     runs: Runs = Path("runs"),
     allow_code: AllowCode = False,
-    details: Annotated[bool, typer.Option("--details", help="Every table: words of arms and prompts, interim analyses, families.")] = False,
+    details: Annotated[bool, Option("--details", help="Every table: words of arms and prompts, interim analyses, families.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show on one screen what an experiment will ask, cost and be able to see. Sends nothing, unless --pilot is given."""
     from promptlab.planning.plan import make_plan, outlook, repriced
-    from promptlab.planning.resolve import resolve
     from promptlab.running.gateway.providers import asked_where
     from promptlab.running.preflight import preflight, requests_of
-    from promptlab.sources.spec.user import consent
 
-    study = resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
+    study = load(experiment, allow_code, sequential=sequential)
     made, priced = make_plan(study), study
     if batch:
         from promptlab.running.batch import at_batch_prices, check_models

@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from promptlab.cli.common import RunFolder, say, show
 from promptlab.nouns import UsageProblem, counted, did_you_mean
@@ -15,17 +15,17 @@ from promptlab.nouns import UsageProblem, counted, did_you_mean
 
 def rate(
     run: RunFolder,
-    rater: Annotated[str, typer.Option(help="A token for the person who rates; no name.")] = "r1",
-    items: Annotated[int, typer.Option(min=1, help="Items of each task to rate, a random sample; a larger one adds to it.")] = 30,
-    arm: Annotated[list[str] | None, typer.Option(help="An arm to rate next to the baseline; default: all sentences.")] = None,
-    model: Annotated[str | None, typer.Option(help="Whose answers are rated; default: the first model.")] = None,
-    mask: Annotated[bool, typer.Option("--mask", help="Show answers without what they repeat of their arm's sentence.")] = False,
-    sheet: Annotated[Path | None, typer.Option(help="Write a page for this rater that needs no server, and end.")] = None,
-    read: Annotated[list[Path] | None, typer.Option("--import", help="Import a sheet's JSON, or ratings as CSV, and end.")] = None,
-    export: Annotated[Path | None, typer.Option(help="Write all ratings as CSV, and end.")] = None,
-    simulate: Annotated[str | None, typer.Option(help="Have a SIMULATED rater of that name rate all of it, and end.")] = None,
-    status: Annotated[bool, typer.Option("--status", help="Show what was rated, by whom and how consistently, and end.")] = False,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port of the page.")] = 8502,
+    rater: Annotated[str, Option(help="A token for the person who rates; no name.")] = "r1",
+    items: Annotated[int, Option(min=1, help="Items of each task to rate, a random sample; a larger one adds to it.")] = 30,
+    arm: Annotated[list[str] | None, Option(help="An arm to rate next to the baseline; default: all sentences.")] = None,
+    model: Annotated[str | None, Option(help="Whose answers are rated; default: the first model.")] = None,
+    mask: Annotated[bool, Option("--mask", help="Show answers without what they repeat of their arm's sentence.")] = False,
+    sheet: Annotated[Path | None, Option(help="Write a page for this rater that needs no server, and end.")] = None,
+    read: Annotated[list[Path] | None, Option("--import", help="Import a sheet's JSON, or ratings as CSV, and end.")] = None,
+    export: Annotated[Path | None, Option(help="Write all ratings as CSV, and end.")] = None,
+    simulate: Annotated[str | None, Option(help="Have a SIMULATED rater of that name rate all of it, and end.")] = None,
+    status: Annotated[bool, Option("--status", help="Show what was rated, by whom and how consistently, and end.")] = False,
+    port: Annotated[int, Option(min=1, max=65535, help="The port of the page.")] = 8502,
 ) -> None:
     """Let a person rate answers blindly, with the keys 1 to 5, or A, B and T: the labels that anchor a judge's verdicts."""
     from promptlab.record import ratings

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import typer
+from typer import Argument, Option
 
 from promptlab.cli import completing
 from promptlab.cli.common import AsJson, Force, RunFolder, Runs, exit_json, print_table, run_folder, say, show
-from promptlab.nouns import RunProblem, Scorer, UsageProblem, flat
+from promptlab.nouns import RunProblem, Scorer, UsageProblem, flat, grouped
 from promptlab.nouns.words import counted
 
 if TYPE_CHECKING:
@@ -27,18 +27,15 @@ GRID = "grid"
 def report(
     run: RunFolder,
     format: Annotated[  # noqa: A002
-        Format, typer.Option("--format", "-f", help="terminal, markdown, html, json or csv; pdf or png: the verdict on one page.")
+        Format, Option("--format", "-f", help="terminal, markdown, html, json or csv; pdf or png: the verdict on one page.")
     ] = "terminal",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write here instead of to the screen.")] = None,
-    scorer: Annotated[
-        Scorer | None, typer.Option(help="Rescore the stored answers: strict, reference or negativeprompt; sends nothing.")
-    ] = None,
-    tasks: Annotated[bool, typer.Option("--tasks", help="On the terminal also the verdicts by control and by task.")] = False,
+    out: Annotated[Path | None, Option("--out", "-o", help="Write here instead of to the screen.")] = None,
+    scorer: Annotated[Scorer | None, Option(help="Rescore the stored answers: strict, reference or negativeprompt; sends nothing.")] = None,
+    tasks: Annotated[bool, Option("--tasks", help="On the terminal also the verdicts by control and by task.")] = False,
     page: Annotated[
-        str | None,
-        typer.Option(help="Only what this page of the explorer shows, such as results, tasks or cost; grid: every item in every arm."),
+        str | None, Option(help="Only what this page of the explorer shows, such as results, tasks or cost; grid: every item in every arm.")
     ] = None,
-    where: Annotated[list[str] | None, typer.Option(help="With --page: name=value as in the explorer's address, such as task=sum.")] = None,
+    where: Annotated[list[str] | None, Option(help="With --page: name=value as in the explorer's address, such as task=sum.")] = None,
     force: Force = False,
 ) -> None:
     """Judge a run, finished or not, and show or write what was found."""
@@ -105,7 +102,7 @@ def _page(run: Path, page: str, where: list[str], format: Format, out: Path | No
 
 def scores(
     run: RunFolder,
-    aggregate: Annotated[bool, typer.Option("--aggregate", help="F1, correlation, error and diversity of each arm instead.")] = False,
+    aggregate: Annotated[bool, Option("--aggregate", help="F1, correlation, error and diversity of each arm instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """The baseline of every task under every scorer, raw and normalised, and how the model answered."""
@@ -134,23 +131,20 @@ def scores(
 def compare(
     run_a: RunFolder,
     run_b: Annotated[
-        Path | None,
-        typer.Argument(help="The other run; default: the same one.", show_default=False, parser=run_folder, autocompletion=completing.runs),
+        Path | None, Argument(help="The other run; default: the same one.", parser=run_folder, autocompletion=completing.runs)
     ] = None,
-    arm: Annotated[str, typer.Option(help="The arm of the first run.", autocompletion=completing.arms)] = "none",
-    against: Annotated[
-        str | None, typer.Option(help="The arm of the second; default: the same name.", autocompletion=completing.arms)
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="The model of the first run, where it has several.")] = None,
-    model_b: Annotated[str | None, typer.Option(help="The model of the second; default: as in the first.")] = None,
-    prompt: Annotated[str | None, typer.Option(help="The prompt of the first arm, where a run has several.")] = None,
-    prompt_b: Annotated[str | None, typer.Option(help="The prompt of the second; default: as in the first.")] = None,
-    setting: Annotated[str | None, typer.Option(help="The setting of the first arm, by its id.")] = None,
-    setting_b: Annotated[str | None, typer.Option(help="The setting of the second; default: as in the first.")] = None,
-    strategy: Annotated[str | None, typer.Option(help="The strategy, program or loop, where a run has several.")] = None,
-    item: Annotated[str | None, typer.Option(help="Show both messages and answers of this item, as TASK/ITEM.")] = None,
-    examples: Annotated[int, typer.Option(min=0, help="Number of items to show, those that changed most.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Compare although a run fails its audit, or other parameters were sent.")] = False,
+    arm: Annotated[str, Option(help="The arm of the first run.", autocompletion=completing.arms)] = "none",
+    against: Annotated[str | None, Option(help="The arm of the second; default: the same name.", autocompletion=completing.arms)] = None,
+    model: Annotated[str | None, Option(help="The model of the first run, where it has several.")] = None,
+    model_b: Annotated[str | None, Option(help="The model of the second; default: as in the first.")] = None,
+    prompt: Annotated[str | None, Option(help="The prompt of the first arm, where a run has several.")] = None,
+    prompt_b: Annotated[str | None, Option(help="The prompt of the second; default: as in the first.")] = None,
+    setting: Annotated[str | None, Option(help="The setting of the first arm, by its id.")] = None,
+    setting_b: Annotated[str | None, Option(help="The setting of the second; default: as in the first.")] = None,
+    strategy: Annotated[str | None, Option(help="The strategy, program or loop, where a run has several.")] = None,
+    item: Annotated[str | None, Option(help="Show both messages and answers of this item, as TASK/ITEM.")] = None,
+    examples: Annotated[int, Option(min=0, help="Number of items to show, those that changed most.")] = 0,
+    force: Annotated[bool, Option("--force", help="Compare although a run fails its audit, or other parameters were sent.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Pair two runs, or two arms of one, by item: second minus first. Exploratory, so without a verdict.
@@ -198,12 +192,12 @@ def compare(
 
 
 def history(
-    name: Annotated[str, typer.Argument(help="An experiment's name, a run, a task, or a question.", show_default=False)],
+    name: Annotated[str, Argument(help="An experiment's name, a run, a task, or a question.")],
     runs: Runs = Path("runs"),
     format: Annotated[  # noqa: A002
-        Literal["terminal", "markdown", "json"], typer.Option("--format", "-f", help="terminal, markdown or json.")
+        Literal["terminal", "markdown", "json"], Option("--format", "-f", help="terminal, markdown or json.")
     ] = "terminal",
-    chart: Annotated[Path | None, typer.Option(help="Draw the scores into this SVG file.", show_default=False)] = None,
+    chart: Annotated[Path | None, Option(help="Draw the scores into this SVG file.")] = None,
 ) -> None:
     """The runs of one question over time: versions, scores, best arms, and whether a provider drifted (A/A against the run before)."""
     from promptlab.record.store import write_whole
@@ -228,10 +222,10 @@ def history(
 
 
 def replicate(
-    runs: Annotated[list[Path], typer.Argument(help="One run or several, such as zero-shot and few-shot.", parser=run_folder)],
-    paper: Annotated[Literal["emotionprompt", "negativeprompt"], typer.Option(help="The paper to compare with.", show_default=False)],
+    runs: Annotated[list[Path], Argument(help="One run or several, such as zero-shot and few-shot.", parser=run_folder)],
+    paper: Annotated[Literal["emotionprompt", "negativeprompt"], Option(help="The paper to compare with.")],
     same_as: Annotated[
-        list[str] | None, typer.Option(help="MODEL=PAPERMODEL: which of the paper's models one of the run is, or Average.")
+        list[str] | None, Option(help="MODEL=PAPERMODEL: which of the paper's models one of the run is, or Average.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -297,10 +291,8 @@ def replicate(
         here = " and ".join(f"{our:+.1f} % with {words}" for our, words in both if our is not None)
         said = f"the abstract says {theirs:.2f} %, from the best sentences, chosen on the test items; the same arithmetic gives here"
         say(f"{BENCHMARKS[benchmark]}: {said} {here or 'nothing, for no baseline is above 0'}.")
-    where: dict[str, list[str]] = {}
-    for c in found.cells:
-        for what in c.deviations:
-            where.setdefault(what, []).append(f"{c.model}, {BENCHMARKS[c.benchmark]}, {c.base_prompt}, {c.shots} examples")
+    named = ((c, f"{c.model}, {BENCHMARKS[c.benchmark]}, {c.base_prompt}, {c.shots} examples") for c in found.cells)
+    where = grouped((what, name) for c, name in named for what in c.deviations)
     for names in dict.fromkeys(map(tuple, where.values())):
         place = "everywhere" if len(names) == len(found.cells) else "; ".join(names)
         say(f"Differs from the paper, {place}: {'; '.join(what for what, of in where.items() if tuple(of) == names)}.")

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer import Option
 
-from promptlab.cli.common import LOOKS, AllowCode, Batch, Concurrency, ExperimentFile, Force, RunFolder, RunsAnywhere, Sequential, path, say
+from promptlab.cli.common import AllowCode, Batch, Concurrency, ExperimentFile, Force, RunFolder, RunsAnywhere, Sequential, load, path, say
 from promptlab.cli.plan import plan
 from promptlab.cli.report import after_sweep
 from promptlab.nouns import EXIT_INCOMPLETE, EXIT_INTERRUPTED, FileProblems, Scorer, UsageProblem
@@ -36,11 +37,9 @@ Wire = Literal["auto", "litellm", "direct"]
 
 def check(experiment: ExperimentFile, allow_code: AllowCode = False) -> None:
     """Report every problem of an experiment file and its models. Sends nothing; code that it names needs --allow-code."""
-    from promptlab.planning.resolve import resolve
     from promptlab.running.preflight import preflight
-    from promptlab.sources.spec.user import consent
 
-    study = resolve(experiment, consent=consent(allow_code))
+    study = load(experiment, allow_code)
     for note in study.notes:
         say(f"note: {note}")
     found = preflight(study)
@@ -69,49 +68,45 @@ def sweep(
     runs: RunsAnywhere = "runs",
     concurrency: Concurrency = 16,
     sequential: Sequential = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and send nothing.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Show the plan and send nothing.")] = False,
     cache: Annotated[
         CacheUse,
-        typer.Option(help="Paid answers: use and keep them; refresh: send again; off; imported: those of bundles too; replay: no calls."),
+        Option(help="Paid answers: use and keep them; refresh: send again; off; imported: those of bundles too; replay: no calls."),
     ] = "use",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Send all that this run has not recorded; no answer is older.")] = False,
-    no_cache: Annotated[bool, typer.Option("--no-cache", hidden=True)] = False,
+    fresh: Annotated[bool, Option("--fresh", help="Send all that this run has not recorded; no answer is older.")] = False,
+    no_cache: Annotated[bool, Option("--no-cache", hidden=True)] = False,
     wire: Annotated[
-        Wire,
-        typer.Option(help="How requests are sent: auto sends directly what LiteLLM would pass on unchanged; litellm; direct."),
+        Wire, Option(help="How requests are sent: auto sends directly what LiteLLM would pass on unchanged; litellm; direct.")
     ] = "auto",
     max_cost: Annotated[
-        float | None, typer.Option(min=0, help="Spending limit for this run in USD, over all its sessions; reserved before each call.")
+        float | None, Option(min=0, help="Spending limit for this run in USD, over all its sessions; reserved before each call.")
     ] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Token limit for this run, sent and received.")] = None,
-    workers: Annotated[int, typer.Option("--workers", "-w", min=1, max=256, help="Processes of this machine that share the work.")] = 1,
+    max_tokens: Annotated[int | None, Option(min=1, help="Token limit for this run, sent and received.")] = None,
+    workers: Annotated[int, Option("--workers", "-w", min=1, max=256, help="Processes of this machine that share the work.")] = 1,
     engine: Annotated[
-        Where,
-        typer.Option(help="Where workers run: local, or ray: on an existing Ray cluster (extra 'ray'), --workers tasks of it."),
+        Where, Option(help="Where workers run: local, or ray: on an existing Ray cluster (extra 'ray'), --workers tasks of it.")
     ] = "local",
     ray_address: Annotated[
-        str | None, typer.Option(envvar="RAY_ADDRESS", help="The cluster's address; without one, that of this machine.")
+        str | None, Option(envvar="RAY_ADDRESS", help="The cluster's address; without one, that of this machine.")
     ] = None,
     serve_vllm: Annotated[
-        bool, typer.Option("--serve-vllm", help="With --engine ray: start vLLM there for models hosted_vllm/NAME without api_base.")
+        bool, Option("--serve-vllm", help="With --engine ray: start vLLM there for models hosted_vllm/NAME without api_base.")
     ] = False,
-    gpus: Annotated[int, typer.Option(min=1, help="GPUs of each model that --serve-vllm serves.")] = 1,
+    gpus: Annotated[int, Option(min=1, help="GPUs of each model that --serve-vllm serves.")] = 1,
     probe: Annotated[
-        bool, typer.Option("--probe/--no-probe", help="Send each model's first trial alone, to find a wrong key or name at once.")
+        bool, Option("--probe/--no-probe", help="Send each model's first trial alone, to find a wrong key or name at once.")
     ] = True,
     allow_code: AllowCode = False,
     allow_key: Annotated[
-        list[str] | None, typer.Option(help="A variable whose value the file may send to its own address; may be given several times.")
+        list[str] | None, Option(help="A variable whose value the file may send to its own address; may be given several times.")
     ] = None,
     batch: Batch = False,
     batch_wait: Annotated[
-        float | None, typer.Option(min=0, help="Seconds to wait for batches; without it the command ends when they are sent.")
+        float | None, Option(min=0, help="Seconds to wait for batches; without it the command ends when they are sent.")
     ] = None,
     force: Force = False,
-    report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder at the end.")] = True,
-    view: Annotated[
-        bool, typer.Option("--view", help="Open the explorer on the run in progress; on a terminal it runs until Ctrl-C.")
-    ] = False,
+    report: Annotated[bool, Option("--report/--no-report", help="Write report.html into the run folder at the end.")] = True,
+    view: Annotated[bool, Option("--view", help="Open the explorer on the run in progress; on a terminal it runs until Ctrl-C.")] = False,
 ) -> None:
     """Run an experiment. The same command resumes where it ended; recorded and cached answers cost nothing again."""
     if batch_wait is not None and not batch:
@@ -128,18 +123,16 @@ def sweep(
     use: CacheUse = "off" if no_cache else "refresh" if fresh else cache
     from promptlab.cli.view import beside
     from promptlab.nouns import home
-    from promptlab.planning.resolve import resolve
     from promptlab.running.preflight import preflight
     from promptlab.running.progress import Execution, watched
     from promptlab.running.sweep import run_sweep
-    from promptlab.sources.spec.user import consent
 
     execution = Execution(
         concurrency=concurrency, cache=use, wire=wire, max_cost_usd=max_cost, max_tokens=max_tokens, workers=workers,
         ray=engine == "ray", ray_address=ray_address, probe=probe, batch=batch, batch_wait_s=batch_wait or 0,
         allow_keys=tuple(allow_key or ()), force=force,
     )  # fmt: skip
-    study = resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
+    study = load(experiment, allow_code, sequential=sequential)
     _say_first(study)
     for finding in preflight(study, execution) if use != "replay" else ():
         say(str(finding))
@@ -177,9 +170,9 @@ def _say_first(study: Study) -> None:
 
 def rescore(
     run: RunFolder,
-    scorer: Annotated[Scorer | None, typer.Option(help="Score by this scorer in place of the experiment's own.")] = None,
-    experiment: Annotated[Path | None, typer.Option(help="The run's experiment file, where it was moved.", show_default=False)] = None,
-    runs: Annotated[Path | None, typer.Option(help="Where the new run goes; default: next to the old one.", parser=path)] = None,
+    scorer: Annotated[Scorer | None, Option(help="Score by this scorer in place of the experiment's own.")] = None,
+    experiment: Annotated[Path | None, Option(help="The run's experiment file, where it was moved.")] = None,
+    runs: Annotated[Path | None, Option(help="Where the new run goes; default: next to the old one.", parser=path)] = None,
     allow_code: AllowCode = False,
 ) -> None:
     """Score the answers of a run again, by the metric as it is now, into a new run. Sends nothing; the old run stays as it is."""

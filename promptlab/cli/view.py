@@ -19,6 +19,7 @@ from typing import Annotated, NoReturn
 from urllib.parse import urlencode
 
 import typer
+from typer import Argument, Option
 
 from promptlab.cli import completing
 from promptlab.cli.common import RunsAnywhere, run_folder, say
@@ -32,17 +33,16 @@ READY_WITHIN_S = 60.0
 
 def view(
     run: Annotated[
-        Path | None,
-        typer.Argument(help="A run folder; default: all runs.", show_default=False, parser=run_folder, autocompletion=completing.runs),
+        Path | None, Argument(help="A run folder; default: all runs.", parser=run_folder, autocompletion=completing.runs)
     ] = None,
     runs: RunsAnywhere = "runs",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8501,
-    host: Annotated[str, typer.Option(help="The address to listen on; another than this machine's own needs --allow-remote.")] = LOOPBACK,
+    port: Annotated[int, Option(min=1, max=65535, help="The port.")] = 8501,
+    host: Annotated[str, Option(help="The address to listen on; another than this machine's own needs --allow-remote.")] = LOOPBACK,
     allow_remote: Annotated[
-        bool, typer.Option("--allow-remote", help="Let other machines reach it. There is no password: they can read every run.")
+        bool, Option("--allow-remote", help="Let other machines reach it. There is no password: they can read every run.")
     ] = False,
     allow_host: Annotated[
-        list[str] | None, typer.Option("--allow-host", help="A further name to answer to: that of a proxy in front of it.")
+        list[str] | None, Option("--allow-host", help="A further name to answer to: that of a proxy in front of it.")
     ] = None,
 ) -> None:
     """Open the explorer on this machine's own address. It reads run folders and calls no model."""

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from promptlab.nouns import AA_ARM, NONE_ARM, OWN_PROMPT, Demo, Item, Model, Setting, Stimulus, Task
+from promptlab.nouns import AA_ARM, NONE_ARM, OWN_PROMPT, Demo, Item, Model, Setting, Stimulus, Task, grouped
 from promptlab.nouns.arm import Arm, Placement, Program, Strategy, Trial
 from promptlab.nouns.item import as_read
 
@@ -218,12 +218,8 @@ def screened(tasks: Sequence[Task], confirm: float) -> list[tuple[Task, int]]:
             above[top(mark)] = top(f"cluster {item.cluster}")
         if task.suite == "own" and task.source:
             above[top(mark)] = top(f"row {item.id} of {task.source}")
-    groups: dict[str, list[tuple[int, str]]] = {}
-    for (number, item), mark in zip(places, asked, strict=True):
-        groups.setdefault(top(mark), []).append((number, item.id))
-    alike: dict[frozenset[int], list[list[tuple[int, str]]]] = {}
-    for group in groups.values():
-        alike.setdefault(frozenset(number for number, _ in group), []).append(group)
+    groups = grouped((top(mark), (number, item.id)) for (number, item), mark in zip(places, asked, strict=True))
+    alike = grouped((frozenset(number for number, _ in group), group) for group in groups.values())
     seen, taken, chosen = Counter[int](), Counter[int](), set[tuple[int, str]]()
     for shared in sorted(alike, key=len, reverse=True):
         seen.update(number for number, _ in itertools.chain(*alike[shared]))

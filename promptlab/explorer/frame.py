@@ -79,42 +79,11 @@ TABLES: Mapping[str, str] = {
 OF_ALL_RUNS = "runs"
 WHOLLY_LIVE = ("cost", "design")
 """Pages that are drawn again as a whole while a sweep continues; others renew parts of themselves."""
-STYLE = """<style>:root {{{colours}}}
-[data-testid=stMainBlockContainer] {{max-width: 1320px; padding: .7rem 1rem 2rem}} [data-testid=stHeader] {{background: transparent;
-pointer-events: none}} [data-testid=stHeader] * {{pointer-events: none}}
-[data-testid=stHeader] :is(button, button *) {{pointer-events: auto}}
-.st-key-pages {{padding: 6px 0; margin-right: 2rem; width: auto; gap: 4px; flex-wrap: nowrap; overflow-x: auto; min-height: 44px}}
-.st-key-pages a {{white-space: nowrap}} [data-testid=stProgress] {{padding-right: 3rem}} [data-testid=stVerticalBlock] {{gap: .6rem}}
-[data-testid=stFullScreenFrame] > div:has(> [data-testid=stVegaLiteChart]) {{overflow-x: auto}}
-[data-testid=stCaptionContainer] :is(p, span) {{color: var(--soft); opacity: 1}} [data-testid=stCaptionContainer] {{opacity: 1}}
-[data-testid=stHeading] [data-testid=stMarkdownContainer] {{margin-bottom: 0}}
-[data-testid=stMain] h2 {{font-size: 1.33rem; font-weight: 600; padding: .8rem 0 .2rem; margin: 0}}
-[data-testid=stMain] :is(h1, h2, h3) {{letter-spacing: 0}} .pl-h1 {{font-size: 1.73rem; font-weight: 650; line-height: 1.25; margin: 0;
-padding: 0; overflow-wrap: anywhere}} @media (max-width: 640px) {{.pl-h1 {{font-size: 1.47rem; display: -webkit-box;
--webkit-line-clamp: 3; -webkit-box-orient: vertical; overflow: hidden}}}}
-.phone {{display: none}}
-@media (max-width: 640px) {{.phone {{display: block; margin: 0; padding-left: 1.2rem}}
-.st-key-pages {{flex-wrap: wrap; gap: 0}} .st-key-pages a {{padding: 2px 6px}}
-.st-key-pages a :has(> [data-testid=stIconMaterial]), [data-testid=stColumn]:not(:has([data-testid=stElementContainer])) {{display: none}}
-.st-key-strip > :has(.badges) {{flex-basis: 100%}}}}
-.badges {{display: flex; flex-wrap: wrap; gap: 4px 8px; font-size: .87rem}} .badges > span {{border-radius: 6px; padding: 1px 8px;
-background: var(--panel); color: var(--soft); border: 1px solid var(--line)}} .badges .warning, .badges .good, .badges .simulated
-{{border-color: transparent}} .warning {{background: var(--warning-bg) !important; color: var(--warning) !important}}
-.good {{background: var(--good-bg) !important; color: var(--good) !important}}
-.simulated {{background: var(--simulated-bg) !important; color: var(--simulated) !important; font-weight: 650}}
-.verdict {{border: 1px solid var(--line); border-radius: 6px; padding: 12px 16px; line-height: 1.45; overflow-wrap: anywhere}}
-.verdict .first {{font-size: 1.33rem; line-height: 1.3}} .verdict .soft, .soft {{color: var(--soft)}}
-.pl-cards {{display: grid; grid-template-columns: 1fr 1fr 1fr 1fr; gap: 8px 16px; margin: 0}}
-.pl-cards > div {{border: 1px solid var(--line); border-radius: 6px; padding: 8px 16px; min-width: 0}}
-.pl-cards span {{display: block; color: var(--soft); font-size: .87rem}}
-.pl-cards b {{font-weight: 400; font-size: 1.73rem; line-height: 1.3; overflow-wrap: anywhere}}
-@media (max-width: 640px) {{.pl-cards {{grid-template-columns: 1fr 1fr; gap: 6px}} .pl-cards > div {{padding: 4px 10px}}
-.pl-cards b {{font-size: 1.2rem}}}}
-.chip {{border-radius: 4px; padding: 0 8px; font-weight: 600; white-space: nowrap}} .number {{font-variant-numeric: tabular-nums}}
-.lines {{white-space: pre-line; overflow-wrap: anywhere}}
-.box {{border: 1px solid var(--line); border-radius: 6px; padding: 8px 12px; max-height: 300px; overflow: auto; white-space: pre-wrap;
-overflow-wrap: anywhere; line-height: 1.45;
-unicode-bidi: plaintext}} .box:focus-visible {{outline: 2px solid var(--accent)}} {diff}</style>"""
+STYLE = (
+    "<style>:root {{{colours}}}\n"
+    + Path(__file__).with_name("frame.css").read_text(encoding="utf-8").rstrip().replace("{", "{{").replace("}", "}}")
+    + " {diff}</style>"
+)
 
 
 def page_module(page: str) -> Any:  # noqa: ANN401 (a module)

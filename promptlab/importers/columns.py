@@ -2,46 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from promptlab.importers.cells import cell_text
-from promptlab.importers.results import listed
-from promptlab.nouns import UsageProblem, did_you_mean
+from promptlab.nouns import UsageProblem, did_you_mean, grouped, listed, shipped_table
 from promptlab.sources.tables import Table
 
-OBVIOUS: Mapping[str, tuple[str, ...]] = {
-    "item": (
-        "item", "item_id", "itemid", "doc_id", "question_id", "sample_id", "example_id", "case_id", "test_id", "id", "qid", "case",
-        "ticket", "question",
-    ),
-    "arm": (
-        "arm", "condition", "variant", "stimulus", "treatment", "prompt_variant", "prompt_name", "prompt_id", "prompt_version",
-        "wording", "group",
-    ),
-    "score": (
-        "score", "correct", "is_correct", "accuracy", "acc", "exact_match", "passed", "right", "rating", "grade", "verdict", "result",
-    ),
-    "model": ("model", "model_name", "model_id"),
-    "task": ("task", "task_name", "dataset", "benchmark"),
-    "repeat": ("repeat", "replicate", "repetition", "epoch", "rep"),
-    "answer": ("answer", "output", "response", "completion", "prediction"),
-    "prompt": ("prompt", "prompt_text", "messages"),
-    "base_prompt": ("base_prompt",),
-    "cluster": ("cluster", "cluster_id"),
-    "outcome": ("outcome", "status"),
-}  # fmt: skip
-FURTHER: Mapping[str, tuple[str, ...]] = {
-    "input": ("input", "question"),
-    "target": ("target", "targets", "expected", "reference"),
-    "cost_usd": ("cost_usd", "cost"),
-    "input_tokens": ("input_tokens", "prompt_tokens"),
-    "output_tokens": ("output_tokens", "completion_tokens"),
-    "latency_s": ("latency_s",),
-    "version": ("model_version",),
-    "error": ("error", "error_message"),
-    "simulated": ("simulated", "metadata_simulated"),
-}
+OBVIOUS: Mapping[str, Sequence[str]] = shipped_table("columns")["results"]
+FURTHER: Mapping[str, Sequence[str]] = shipped_table("columns")["further"]
 
 
 def chosen_columns(
@@ -56,9 +24,7 @@ def chosen_columns(
         found[what] = column
     if shaped_as is not None:
         found = {what: column for what, column in shaped_as.items() if column not in found.values()} | found
-    by_name: dict[str, list[str]] = defaultdict(list)
-    for column in table.columns:
-        by_name[column.strip().lower()].append(column)
+    by_name = grouped((column.strip().lower(), column) for column in table.columns)
     guesses = []
     for what, names in {**obvious, **FURTHER}.items():
         if shaped_as and what in ("item", "answer", "prompt"):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,20 +17,13 @@ from promptlab.importers.cells import cell_text
 from promptlab.importers.columns import chosen_columns
 from promptlab.importers.doubts import without_totals
 from promptlab.importers.files import File
-from promptlab.importers.results import Options, Reading, Result, Source, listed
+from promptlab.importers.results import Options, Reading, Result, Source
 from promptlab.importers.tabular import each_row, read_rows
 from promptlab.importers.values import name_of, refusal, task_name, whole
-from promptlab.nouns import NONE_ARM, UsageProblem
+from promptlab.nouns import NONE_ARM, UsageProblem, grouped, listed, shipped_table
 from promptlab.sources.tables import Row, Table
 
-OBVIOUS: Mapping[str, tuple[str, ...]] = {
-    "gained": ("gained", "better", "wins", "won", "improved"),
-    "lost": ("lost", "worse", "losses", "worsened"),
-    "ties": ("ties", "same", "unchanged", "equal", "tied"),
-    "arm": ("arm", "variant", "prompt", "condition", "stimulus", "treatment"),
-    "model": ("model", "model_name", "provider"),
-    "task": ("task", "dataset", "benchmark"),
-}
+OBVIOUS: Mapping[str, Sequence[str]] = shipped_table("columns")["counts"]
 MOST_ITEMS = 1_000_000
 
 
@@ -76,9 +68,7 @@ def read(files: Sequence[File], options: Options) -> Reading:
     clustered = "cluster" in options.columns
     model = f"{len(models)} models pooled"
     results: list[Result] = []
-    blocks: dict[tuple[str, str], list[Counts]] = defaultdict(list)
-    for line in lines:
-        blocks[(line.model, line.task)].append(line)
+    blocks = grouped(((line.model, line.task), line) for line in lines)
     for (name, task), block in blocks.items():
         results += _made_up(file, block, model if pooled else name, task, f"{name} #" if pooled else "#", clustered)
     return Reading(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from promptlab.importers.cells import cell_text, read_score
 from promptlab.importers.results import Result
 from promptlab.importers.values import number, refusal
+from promptlab.nouns import grouped
 from promptlab.sources.tables import Row, Table
 
 WORDS = re.compile(
@@ -79,11 +79,9 @@ def doubtful(results: list[Result], path: Path, *, marked: bool) -> list[str]:
         )
     notes = []
     for item in sorted(item for item in {r.item for r in results} if WORDS.fullmatch(item)):
-        known = defaultdict(list)
-        for r in results:
-            if r.score is not None and r.item != item:
-                known[r.arm, r.model].append(r.score)
-        means = [(r.score, sum(of) / len(of)) for r in results if r.item == item and r.score is not None and (of := known[r.arm, r.model])]
+        known = grouped(((r.arm, r.model), r.score) for r in results if r.score is not None and r.item != item)
+        own = [(r.score, known.get((r.arm, r.model))) for r in results if r.item == item and r.score is not None]
+        means = [(score, sum(of) / len(of)) for score, of in own if of]
         if len(means) > 1 and all(abs(score - mean) < NEAR for score, mean in means):
             results[:] = [r for r in results if r.item != item]
             notes.append(f"the item {item!r} holds the means of the others and is left out")

@@ -10,10 +10,10 @@ from typing import Any
 
 from promptlab.importers.importing import READERS, kind_of_all, read_as, read_files
 from promptlab.importers.pairing import pair
-from promptlab.importers.results import Kind, Options, Reading, listed
+from promptlab.importers.results import Kind, Options, Reading
 from promptlab.importers.shapes import shaped
 from promptlab.importers.tabular import read_rows
-from promptlab.nouns import PromptlabError
+from promptlab.nouns import PromptlabError, listed
 
 COMMON = ("baseline", "placebo", "arms", "drop", "scale", "lower-is-better", "all-asked", "force")
 
@@ -56,8 +56,7 @@ def explain(paths: Sequence[Path], options: Options, arm_names: Mapping[str, str
         notes = pair(replace(reading, results=tuple(replace(r) for r in reading.results)), options, files, READERS[kind][1]).notes
     except PromptlabError as error:
         told = str(error)
-    tools = tuple(dict.fromkeys(f"{s.tool} {s.version}" if s.version else s.tool for s in reading.sources))
-    return Explained(kind, tools, found, arms=arms, open=told, notes=notes, flags=flags)
+    return Explained(kind, reading.tools, found, arms=arms, open=told, notes=notes, flags=flags)
 
 
 def _facts(reading: Reading) -> dict[str, Any]:

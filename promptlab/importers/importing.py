@@ -108,7 +108,7 @@ def bring(
         n_results=len(paired.results),
         n_items=sum(len(items) for items in paired.items.values()),
         tasks=tuple(paired.items),
-        tools=tuple(dict.fromkeys(f"{s.tool} {s.version}" if s.version else s.tool for s in reading.sources)),
+        tools=reading.tools,
         sign_tests=tests,
     )
 

@@ -11,21 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptlab.importers.files import Archive, File, parsed
-from promptlab.importers.results import (
-    BY_MODEL,
-    Described,
-    Options,
-    Reading,
-    Result,
-    Source,
-    compare_models,
-    listed,
-    places,
-    quoted,
-    unnamed,
-)
+from promptlab.importers.results import BY_MODEL, Described, Options, Reading, Result, Source, compare_models, places, quoted, unnamed
 from promptlab.importers.values import entries, mapping, name_of, number, refusal, sampling, secrets_in, short, task_name, text, whole
-from promptlab.nouns import Outcome, UsageProblem, did_you_mean, digest
+from promptlab.nouns import Outcome, UsageProblem, did_you_mean, digest, listed
+from promptlab.nouns.grouping import grouped
 
 LETTERS: Mapping[str, float] = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0, "true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 STOPPED: Mapping[str, Outcome] = {"max_tokens": "truncated", "model_length": "truncated", "content_filter": "refused"}
@@ -89,11 +78,9 @@ def read(files: Sequence[File], options: Options) -> Reading:
 
 def _say_what_is_asked(results: Sequence[Result]) -> None:
     """Where the arms do not change what samples ask, that distinguishes them; inspect_ai may have counted their ids up by itself."""
-    inputs: dict[tuple[str, str], set[str]] = {}
-    for r in results:
-        inputs.setdefault((r.task, r.arm), set()).add(r.input)
+    inputs = grouped(((r.task, r.arm), r.input) for r in results)
     for task in {task for task, _ in inputs}:
-        of = [found for (t, _), found in inputs.items() if t == task]
+        of = [set(found) for (t, _), found in inputs.items() if t == task]
         if len(set().union(*of)) < sum(map(len, of)):  # two arms ask the same
             for r in results:
                 r.content = digest([r.input, r.targets, r.choices]) if r.task == task else r.content

@@ -15,21 +15,9 @@ from typing import Any
 
 from promptlab.importers.cells import as_messages
 from promptlab.importers.files import File, json_lines, parsed, read_file
-from promptlab.importers.results import (
-    BY_MODEL,
-    Described,
-    Options,
-    Place,
-    Reading,
-    Result,
-    Source,
-    compare_models,
-    listed,
-    places,
-    unnamed,
-)
+from promptlab.importers.results import BY_MODEL, Described, Options, Place, Reading, Result, Source, compare_models, places, unnamed
 from promptlab.importers.values import entries, mapping, name_of, number, refusal, sampling, secrets_in, task_name, text
-from promptlab.nouns import FileProblems, UsageProblem, did_you_mean
+from promptlab.nouns import FileProblems, UsageProblem, did_you_mean, listed
 
 NAMED = re.compile(r"samples_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\dT\d\d[-:]\d\d[-:]\d\d(?:\.\d+)?))?\Z")
 MODEL_ARGUMENT = re.compile(r"(?:^|,)(?:pretrained|model)=([^,]+)")
@@ -60,7 +48,7 @@ def read(files: Sequence[File], options: Options) -> Reading:
         samples.append(_with_filters(file, list(json_lines(file)), _filters(told, own_name)))
         task = task_name(own_name if all(name for name, *_ in named) else "task")  # a file that was renamed no longer says its task
         config = mapping(told.get("config"))
-        directions.append(_of_task(told, "higher_is_better", own_name))
+        directions.append(mapping(mapping(told.get("higher_is_better")).get(own_name)))
         arguments = config.get("model_args")
         model = told.get("model_name") or mapping(arguments).get("model") or _folder_model(file.path)
         if not model and (given := MODEL_ARGUMENT.search(text(arguments))):  # before 0.4.3
@@ -226,10 +214,6 @@ def _task_and_results(file: File) -> tuple[str, File | None, Mapping[str, Any]]:
     if found:
         return found["task"], beside, told
     return max((name for name in mapping(told.get("results")) if stem.endswith(f"_{name}")), key=len, default=""), beside, told
-
-
-def _of_task(told: Mapping[str, Any], key: str, task: str) -> Mapping[str, Any]:
-    return mapping(mapping(told.get(key)).get(task))
 
 
 def _filters(told: Mapping[str, Any], task: str) -> list[str]:

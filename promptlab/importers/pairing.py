@@ -11,9 +11,9 @@ from pathlib import Path
 
 from promptlab.importers.files import File
 from promptlab.importers.identity import asked_again, by_content
-from promptlab.importers.results import Options, Reading, Result, listed
-from promptlab.importers.values import less_may_be_better, refusal
-from promptlab.nouns import AA_ARM, NONE_ARM, Item, PlannedArm, Role, UsageProblem, as_read, did_you_mean, together
+from promptlab.importers.results import Options, Reading, Result
+from promptlab.importers.values import common_start, less_may_be_better, refusal
+from promptlab.nouns import AA_ARM, NONE_ARM, Item, PlannedArm, Role, UsageProblem, as_read, did_you_mean, listed, together
 
 BASELINES = ("none", "baseline", "original", "control", "default")
 PER_DRAW = ("seed",)
@@ -381,7 +381,7 @@ def inserted(base: Result, other: Result) -> str | None:
     if len(changed) != 1:
         return None
     short, long = changed[0]
-    start = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), min(len(short), len(long)))
+    start = len(common_start([short, long]))
     end = len(short) - start
     if len(long) <= len(short) or (end and not long.endswith(short[start:])):
         return None

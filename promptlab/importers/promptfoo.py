@@ -13,7 +13,7 @@ from typing import Any
 from promptlab.importers.cells import as_messages
 from promptlab.importers.files import File
 from promptlab.importers.promptfoo_files import FAILED_CALL, document
-from promptlab.importers.results import BY_MODEL, Options, Reading, Result, Source, arm_names_for, compare_models, files_named, listed
+from promptlab.importers.results import BY_MODEL, Options, Reading, Result, Source, arm_names_for, compare_models, files_named
 from promptlab.importers.values import (
     entries,
     known_by,
@@ -28,7 +28,7 @@ from promptlab.importers.values import (
     text,
     whole,
 )  # fmt: skip
-from promptlab.nouns import Outcome, UsageProblem
+from promptlab.nouns import Outcome, UsageProblem, listed
 from promptlab.nouns.words import counted
 
 FINISHED: Mapping[str, Outcome] = {"length": "truncated", "max_tokens": "truncated", "content_filter": "refused", "safety": "refused"}

@@ -20,7 +20,7 @@ from promptlab.importers.promptfoo_asserts import converted as converted_asserti
 from promptlab.importers.promptfoo_providers import models as converted_models
 from promptlab.importers.promptfoo_providers import without_settings
 from promptlab.importers.values import entries, mapping, number, refusal, text
-from promptlab.nouns import FileProblems, counted, no_file
+from promptlab.nouns import FileProblems, counted, grouped, no_file
 from promptlab.sources.foreign import json_value, read_bytes, yaml_value
 from promptlab.sources.starting import Started, experiment_text, judge_of, look, plain_name, task_text
 
@@ -329,9 +329,7 @@ class _Conversion:
 
     def _tasks(self, tests: Sequence[_Test], name: str, prompts: Mapping[str, Any], started: Started) -> tuple[list[str], int]:
         """A table and a task file for each group of tests of one shape; their names, and the size of the largest."""
-        groups: dict[str, list[_Test]] = {}
-        for test in tests:
-            groups.setdefault(test.shape, []).append(test)
+        groups = grouped((test.shape, test) for test in tests)
         kept = sorted(groups.values(), key=len, reverse=True)
         for lost in kept[MOST_TASKS:]:
             self._lost["a test whose assertions no other test has, beyond the first groups"] += len(lost)

@@ -15,24 +15,8 @@ import promptlab
 from promptlab.importers.pairing import Paired
 from promptlab.importers.results import Options, Reading, Result
 from promptlab.importers.values import without_keys
-from promptlab.nouns import (
-    CallRow,
-    Control,
-    Frame,
-    Item,
-    Manifest,
-    ModelAsked,
-    RunProblem,
-    Setting,
-    Tally,
-    Task,
-    TrialRow,
-    counted,
-    digest,
-    digest_of_text,
-    plain_json,
-    shared,
-)  # fmt: skip
+from promptlab.nouns import CallRow, Control, Frame, Item, Manifest, ModelAsked, RunProblem, Setting, Tally, Task, TrialRow, counted, shared
+from promptlab.nouns.identity import digest, digest_of_text, plain_json
 from promptlab.nouns.plan import Counts, Margins, Plan, PlannedArm, PlannedModel, PlannedTask
 from promptlab.nouns.redact import known_secrets, redact, redact_known
 from promptlab.record.store import RunWriter, frozen_plan, now
@@ -175,7 +159,7 @@ def make_plan(what: Import) -> Plan:
         if stimuli
         else "Does a repeat of the baseline"
     )
-    tool = _tool(reading)
+    tool = ", ".join(reading.tools)
     simulated = {r.model for r in paired.results if r.simulated}  # made-up answers stay labelled wherever they were exported to
     made = Plan(
         run=what.run_id,
@@ -276,7 +260,7 @@ def _manifest(what: Import, plan: Plan, plan_digest: str) -> Manifest:
         state="complete",
         imported=True,
         provenance={
-            "tool": _tool(reading),
+            "tool": ", ".join(reading.tools),
             "files": [asdict(source) for source in reading.sources],
             "options": {**asdict(what.options), "arm_names": sorted(what.arm_names.values())},
             "metric": reading.metric,
@@ -302,7 +286,7 @@ def _notes(what: Import) -> list[str]:
     notes = [
         f"{NOT_FROZEN}. Arms, families and margins were fixed when the file was imported; whoever had seen the results then may have "
         "chosen them by what they show",
-        f"promptlab asked nothing and scored nothing: answers and scores are those of {_tool(what.reading)}",
+        f"promptlab asked nothing and scored nothing: answers and scores are those of {', '.join(what.reading.tools)}",
     ]
     if not what.paired.names("aa"):
         notes.append("no repeat of the baseline (A/A arm) was imported, so how much answers vary by themselves is not known")
@@ -338,8 +322,3 @@ def _hashes(reading: Reading) -> dict[str, str]:
     for number, source in enumerate(reading.sources, 1):
         found[source.file if source.file not in found else f"{source.file} ({number})"] = source.sha256
     return found
-
-
-def _tool(reading: Reading) -> str:
-    tools = dict.fromkeys(f"{s.tool} {s.version}" if s.version else s.tool for s in reading.sources)
-    return ", ".join(tools)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from promptlab.importers.files import File
-from promptlab.importers.values import name_of, short, task_name
-from promptlab.nouns import Outcome, UsageProblem
+from promptlab.importers.values import common_start, name_of, short, task_name
+from promptlab.nouns import Outcome, UsageProblem, listed
 
 Kind = Literal["auto", "promptfoo", "inspect", "lm-eval", "table", "counts"]
 KINDS: tuple[Kind, ...] = ("auto", "promptfoo", "inspect", "lm-eval", "table", "counts")
@@ -100,6 +100,11 @@ class Reading:
     by_content: bool = False
     """Whether items are known by what they ask, so that the same item in two files is one item."""
 
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The tools of the sources, each with its version where that is known."""
+        return tuple(dict.fromkeys(f"{s.tool} {s.version}" if s.version else s.tool for s in self.sources))
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -124,12 +129,6 @@ class Options:
     force: bool = False
     all_asked: bool = False
     """Items that only one arm holds were never asked of the other; without it they are missing answers."""
-
-
-def listed(names: Sequence[object], most: int = 8) -> str:
-    """Names as a message quotes them, cut after `most`."""
-    shown = [repr(str(name))[:80] for name in names[:most]]
-    return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def quoted(text: str) -> str:
@@ -217,13 +216,7 @@ def _one_task(found: Sequence[Place]) -> list[Place]:
     alone = all(len(names) == 1 for names in tasks.values())
     if not alone or len({next(iter(names)) for names in tasks.values()}) < max(2, len(tasks)):
         return list(found)
-    prefix = re.sub(r"[^_.\-/ ]*\Z", "", _common([place.task for place in found]))
+    prefix = re.sub(r"[^_.\-/ ]*\Z", "", common_start([place.task for place in found]))
     task = prefix.rstrip("_.-/ ") or "imported"
     cut = all(place.arm == place.task for place in found) and prefix
     return [Place(place.arm.removeprefix(prefix) if cut else place.arm, task) for place in found]
-
-
-def _common(names: Sequence[str]) -> str:
-    """The characters that all names begin with."""
-    low, high = min(names), max(names)
-    return next((low[:i] for i, c in enumerate(low) if c != high[i : i + 1]), low)

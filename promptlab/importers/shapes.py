@@ -13,8 +13,8 @@ from typing import Any
 
 from promptlab.importers.cells import inside, read_score
 from promptlab.importers.files import File
-from promptlab.importers.values import entries, mapping, name_of, number, refusal
-from promptlab.nouns import UsageProblem, did_you_mean
+from promptlab.importers.values import common_start, entries, mapping, name_of, number, refusal
+from promptlab.nouns import UsageProblem, did_you_mean, shipped_table
 from promptlab.sources.tables import Row, Table
 
 LISTS = ("testCases", "test_cases", "test_results", "testResults", "results", "rows", "data", "samples", "examples", "records", "events")
@@ -46,75 +46,7 @@ class Shape:
     """Columns of several named values each."""
 
 
-SHAPES = (
-    Shape(
-        "LangSmith",
-        needs=(r"feedback\..+",),
-        scores=r"feedback\.(?P<metric>.+?)(?: \((?P<arm>[^()]+)\))?",
-        item="example_id|reference_example_id|id",
-        asked=r"inputs?(\..+)?",
-        columns={"answer": r"outputs?(?:\..+?)?(?: \(([^()]+)\))?", "target": r"reference(_outputs?)?\..+", "error": "error"},
-    ),
-    Shape(
-        "DeepEval",
-        needs=("metricsData|metrics_data", "input"),
-        scores=r"metrics_?[Dd]ata\.(?P<metric>.+)|success",
-        asked="input|expectedOutput|expected_output",
-        columns={"answer": "actualOutput|actual_output", "target": "expectedOutput|expected_output"},
-        spread="metricsData|metrics_data",
-    ),
-    Shape(
-        "HELM",
-        needs=("instance_id", "stats"),
-        scores=r"stats\.(?P<metric>.+)",
-        item="instance_id",
-        columns={"repeat": "train_trial_index", "answer": "predicted_text"},
-        spread="stats",
-    ),
-    Shape(
-        "Langfuse",
-        needs=("scores", "input", "timestamp|name|traceId"),
-        scores=r"scores\.(?P<metric>.+)",
-        item="datasetItemId|dataset_item_id",
-        asked="input",
-        columns={"answer": "output", "target": "expectedOutput|expected_output"},
-        spread="scores",
-    ),
-    Shape(
-        "Braintrust",
-        needs=(r"scores(\..+)?", "input", "expected|output"),
-        scores=r"scores\.(?P<metric>.+)",
-        item="dataset_record_id",
-        asked="input|expected",
-        columns={"answer": "output", "target": "expected", "model": r"metadata\.model", "error": "error"},
-        spread="scores|metadata",
-    ),
-    Shape(
-        "MLflow",
-        needs=(r".+/(?:score|value)|assessments",),
-        scores=r"(?P<metric>.+?)(?:/v\d+)?/(?:score|value)|assessments\.(?P<other>.+)",
-        asked=r"inputs?(/.+)?|request|question",
-        columns={"answer": "outputs?|predictions?|response|prediction", "target": r"targets?|ground_truth|expectations?(/.+)?"},
-        spread="assessments",
-    ),
-    Shape("DSPy", needs=("example", "prediction", "score"), scores="(?P<metric>score)", asked="example", columns={"answer": "prediction"}),
-    Shape(
-        "DSPy",
-        needs=(r"example_.+", r"pred_.+"),
-        asked=r"example_.+|question|input",
-        columns={"answer": r"pred_.+", "target": "example_answer"},
-    ),
-    Shape(
-        "OpenAI evals",
-        needs=("sample_id", "event_id"),
-        scores=r"data\.(?P<metric>(?!expected|sampled|picked|options?$|prompt|answer|reference|completion).+)",
-        item="sample_id",
-        columns={"answer": r"data\.sampled", "target": r"data\.expected", "model": "spec.model", "task": "spec.task"},
-        spread="data",
-    ),
-    Shape("ragas", needs=("user_input", "response"), asked="user_input", columns={"answer": "response", "target": "reference"}),
-    Shape("ragas", needs=("question", "answer", "contexts"), asked="question", columns={"answer": "answer", "target": "ground_truths?"}),
-)
+SHAPES = tuple(Shape(**{**entry, "needs": tuple(entry["needs"])}) for entry in shipped_table("shapes")["shape"])
 NOT_SCORES = re.compile(
     r"(?i)(.*[_./ ])?(id|ids|index|idx|nr|no|number|row|seed|epoch|repeat|cluster|tokens?|latency|cost|duration|time|timestamp|length|n|"
     r"created_at|execution_time|temperature|top_p|max_tokens|year|age|retrieved_contexts|reference_contexts|contexts|unnamed: \d+)"
@@ -302,11 +234,6 @@ def affix(names: Sequence[str]) -> tuple[str, str, str]:
     """What names begin and end with alike, cut at marks between words; and that as a word."""
     if len(names) < 2:
         return "", "", ""
-    low, high = min(names), max(names)
-    start = next((low[:i] for i, c in enumerate(low) if c != high[i : i + 1]), low)
-    back = [name[::-1] for name in names]
-    low, high = min(back), max(back)
-    end = next((low[:i] for i, c in enumerate(low) if c != high[i : i + 1]), low)[::-1]
-    start = re.sub(r"[^_.\-/: ]*\Z", "", start)
-    end = re.sub(r"\A[^_.\-/: ]*", "", end)
+    start = re.sub(r"[^_.\-/: ]*\Z", "", common_start(names))
+    end = re.sub(r"\A[^_.\-/: ]*", "", common_start([name[::-1] for name in names])[::-1])
     return start, end, (start or end).strip("_.-/: ")

@@ -11,10 +11,10 @@ from promptlab.importers.cells import as_messages, cell, cell_text, plain, read_
 from promptlab.importers.columns import OBVIOUS, chosen_columns
 from promptlab.importers.doubts import doubtful, without_totals
 from promptlab.importers.files import File, parsed
-from promptlab.importers.results import Options, Reading, Result, Source, arm_names_for, files_named, listed, quoted
+from promptlab.importers.results import Options, Reading, Result, Source, arm_names_for, files_named, quoted
 from promptlab.importers.shapes import Shaped, affix, candidates, document_table, shaped, wide_arms
 from promptlab.importers.values import known_by, less_may_be_better, name_of, number, refusal, short, task_name, text, whole
-from promptlab.nouns import FileProblems, Outcome, Problem, UsageProblem, did_you_mean
+from promptlab.nouns import FileProblems, Outcome, Problem, UsageProblem, did_you_mean, listed
 from promptlab.sources.tables import READERS, Row, Table, read_sheet
 
 T = TypeVar("T")
@@ -29,6 +29,20 @@ OUTCOMES: Mapping[str, Outcome] = {
     "refused": "refused", "content_filter": "refused", "empty": "empty", "parse_failed": "parse_failed",
     "error": "error", "exception": "error", "timeout": "error",
 }  # fmt: skip
+
+
+def _words(value: object) -> str | None:
+    return cell_text(value) or None
+
+
+FACTS: Mapping[str, tuple[str, Callable[[object], object]]] = {
+    "answer": ("answer", lambda value: text(cell(value))), "prompt": ("messages", as_messages), "target": ("targets", targets_of),
+    "base_prompt": ("base_prompt", lambda value: name_of(cell_text(value))), "cluster": ("cluster", _words), "error": ("error", _words),
+    "version": ("model_version", _words), "simulated": ("marked_simulated", lambda value: cell_text(value).lower() in ("true", "1", "yes")),
+    **{name: (name, lambda value: whole(plain(value))) for name in ("input_tokens", "output_tokens")},
+    **{name: (name, lambda value: number(plain(value))) for name in ("cost_usd", "latency_s")},
+}  # fmt: skip
+"""Further columns by what they hold: the field of a result, and how a cell becomes its value."""
 MOST_TOLD = 5
 DIGITS_OR_PERCENT = frozenset("0123456789%")
 
@@ -320,24 +334,6 @@ class _Rows:
     def _rest(self, found: Result, get: Mapping[str, Any]) -> None:
         """The facts that a table may have: of most it has few."""
         for what in self._columns.keys() - {"item", "arm", "score", "model", "task", "outcome", "repeat", "input"}:
-            value = get[what]
-            if what == "answer":
-                found.answer = text(cell(value))
-            elif what == "prompt":
-                found.messages = as_messages(value)
-            elif what == "target":
-                found.targets = targets_of(value)
-            elif what == "base_prompt":
-                found.base_prompt = name_of(cell_text(value))
-            elif what == "cluster":
-                found.cluster = cell_text(value) or None
-            elif what == "version":
-                found.model_version = cell_text(value) or None
-            elif what in ("input_tokens", "output_tokens"):
-                setattr(found, what, whole(plain(value)))
-            elif what in ("cost_usd", "latency_s"):
-                setattr(found, what, number(plain(value)))
-            elif what == "error":
-                found.error = cell_text(value) or None
-            elif what == "simulated":
-                found.marked_simulated = cell_text(value).lower() in ("true", "1", "yes")
+            if what in FACTS:
+                name, read_as = FACTS[what]
+                setattr(found, name, read_as(get[what]))

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -70,6 +70,12 @@ def text(value: object) -> str:
 def mapping(value: object) -> Mapping[str, Any]:
     """An object, or an empty one where there is none."""
     return value if isinstance(value, dict) else {}
+
+
+def common_start(names: Sequence[str]) -> str:
+    """The characters that all names begin with."""
+    low, high = min(names), max(names)
+    return next((low[:i] for i, c in enumerate(low) if c != high[i : i + 1]), low)
 
 
 def entries(value: object) -> list[Any]:

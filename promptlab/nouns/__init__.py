@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from promptlab.nouns.errors import *
+from promptlab.nouns.grouping import *
 from promptlab.nouns.identity import *
 from promptlab.nouns.inert import *
 from promptlab.nouns.redact import *

@@ -17,72 +17,14 @@ from urllib.parse import urlsplit
 
 from promptlab.nouns.call import Model
 from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns.places import shipped_table
 
-ADDRESSES: Mapping[str, tuple[str, ...]] = {
-    "openai": ("OPENAI_BASE_URL", "OPENAI_API_BASE"),
-    "text-completion-openai": ("OPENAI_BASE_URL", "OPENAI_API_BASE"),
-    "anthropic": ("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"),
-    "anthropic_text": ("ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"),
-    "azure_text": ("AZURE_API_BASE",),
-    "vertex_ai": ("VERTEXAI_API_BASE", "VERTEX_API_BASE"),
-    "huggingface": ("HF_API_BASE", "HUGGINGFACE_API_BASE"),
-    "watsonx": ("WATSONX_API_BASE", "WATSONX_URL", "WX_URL", "WML_URL"),
-    "watsonx_text": ("WATSONX_API_BASE", "WATSONX_URL", "WX_URL", "WML_URL"),
-    "bedrock": ("AWS_BEDROCK_RUNTIME_ENDPOINT",),
-    "cohere_chat": ("COHERE_API_BASE",),
-    "ollama_chat": ("OLLAMA_API_BASE",),
-    "ai21_chat": ("AI21_API_BASE",),
-    "meta_llama": ("LLAMA_API_BASE",),
-    "lambda_ai": ("LAMBDA_API_BASE",),
-    "friendliai": ("FRIENDLI_API_BASE",),
-    "fireworks_ai": ("FIREWORKS_API_BASE", "FIREWORKS_AI_API_BASE"),
-    "featherless_ai": ("FEATHERLESS_AI_API_BASE", "FEATHERLESS_API_BASE"),
-    "mistral": ("MISTRAL_AZURE_API_BASE", "MISTRAL_API_BASE"),
-    "volcengine": ("VOLCENGINE_API_BASE", "ARK_API_BASE"),
-    "datarobot": ("DATAROBOT_ENDPOINT",),
-    "gradient_ai": ("GRADIENT_AI_AGENT_ENDPOINT",),
-    "chatgpt": ("CHATGPT_API_BASE", "OPENAI_CHATGPT_API_BASE"),
-    "tensormesh": ("TENSORMESH_SERVERLESS_BASE_URL",),
-    "scx-ai": ("SCX_API_BASE",),
-}
+_KNOWN = shipped_table("variables")
+ADDRESSES: Mapping[str, tuple[str, ...]] = {provider: tuple(names) for provider, names in _KNOWN["addresses"].items()}
 """Variables that hold a provider's address, the one that counts first; of other providers it is `PROVIDER_API_BASE`."""
-PUBLIC: Mapping[str, str] = {
-    "openai": "https://api.openai.com/v1",
-    "anthropic": "https://api.anthropic.com",
-    "openrouter": "https://openrouter.ai/api/v1",
-    "groq": "https://api.groq.com/openai/v1",
-    "together_ai": "https://api.together.ai/v1",
-    "llamafile": "http://127.0.0.1:8080/v1",
-}
+PUBLIC: Mapping[str, str] = _KNOWN["public"]
 """Where a request goes when nobody says anything else: a variable that holds this changes nothing."""
-WATSONX = (
-    "WATSONX_REGION", "WX_REGION", "WATSONX_PROJECT_ID", "WX_PROJECT_ID", "WATSONX_DEPLOYMENT_SPACE_ID", "WATSONX_SPACE_ID", "WX_SPACE_ID",
-    "WATSONX_IAM_URL",
-)  # fmt: skip
-SETTINGS: Mapping[str, tuple[str, ...]] = {
-    "azure": ("AZURE_API_VERSION", "AZURE_API_TYPE", "AZURE_AUTHORITY_HOST", "AZURE_SCOPE"),
-    "azure_ai": ("AZURE_AI_API_VERSION",),
-    "bedrock": (
-        "AWS_REGION_NAME",
-        "AWS_REGION",
-        "AWS_DEFAULT_REGION",
-        "ANTHROPIC_AWS_BASE_URL",
-        "ANTHROPIC_AWS_API_BASE",
-        "AWS_STS_ENDPOINT",
-    ),
-    "bedrock_mantle": ("BEDROCK_MANTLE_REGION", "AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"),
-    "sagemaker": ("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_STS_ENDPOINT"),
-    "vertex_ai": ("VERTEXAI_LOCATION", "VERTEX_LOCATION", "VERTEXAI_PROJECT", "VERTEX_PROJECT"),
-    "watsonx": WATSONX,
-    "watsonx_text": WATSONX,
-    "snowflake": ("SNOWFLAKE_ACCOUNT_ID",),
-    "cloudflare": ("CLOUDFLARE_ACCOUNT_ID",),
-    "gigachat": ("GIGACHAT_AUTH_URL", "GIGACHAT_SCOPE"),
-    "github_copilot": ("GITHUB_COPILOT_API_KEY_URL", "GITHUB_COPILOT_ACCESS_TOKEN_URL"),
-    "predibase": ("PREDIBASE_TENANT_ID",),
-    "sap": ("AI_API_URL",),
-    "xai": ("XAI_OAUTH_API_BASE",),
-}
+SETTINGS: Mapping[str, tuple[str, ...]] = {provider: tuple(names) for provider, names in _KNOWN["settings"].items()}
 """Variables besides the address without which a provider cannot be called, and which decide who answers."""
 IGNORED = re.compile(
     r"(?:LITELLM_(?!LOCAL_|MODE\Z|LOG\Z|PROXY_)\w+|USE_LITELLM_PROXY|DEFAULT_(?:ANTHROPIC_CHAT_MAX_TOKENS|MAX_TOKENS\w*|MAX_RETRIES|TRIM_RATIO)"

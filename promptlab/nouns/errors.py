@@ -158,6 +158,12 @@ def no_file(path: Path, *ends: str) -> str:
     return f"there is no such file; {near}".rstrip("; ")
 
 
+def listed(names: Sequence[object], most: int = 8) -> str:
+    """Names as a message quotes them, cut after `most`."""
+    shown = [repr(str(name))[:80] for name in names[:most]]
+    return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint that ends a message about an unknown name: near names, else all of a short list.
 

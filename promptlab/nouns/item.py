@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
 
+from promptlab.nouns.grouping import grouped
 from promptlab.nouns.setting import Fixed
 from promptlab.nouns.words import Benchmark, Suite
 
@@ -46,9 +47,7 @@ def as_read(text: str) -> str:
 def together(items: Iterable[Item]) -> tuple[Item, ...]:
     """The items, those that ask the same (`as_read`) in one cluster where they have none of their own."""
     found = tuple(items)
-    alike: dict[str, list[Item]] = {}
-    for item in found:
-        alike.setdefault(as_read(item.input) or item.id, []).append(item)
+    alike = grouped((as_read(item.input) or item.id, item) for item in found)
     if len(alike) == len(found):
         return found
     names = {

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import tomllib
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -30,6 +33,12 @@ def shipped(name: str) -> Path:
     """The path of `stimuli`, `experiments`, `notebooks` or `app.py`: next to the package in a checkout, inside it in an installed wheel."""
     inside = PACKAGE / "shipped_files" / name
     return inside if inside.exists() else PACKAGE.parent / name
+
+
+@cache
+def shipped_table(name: str) -> dict[str, Any]:
+    """What the file `data/NAME.toml` of the package holds."""
+    return tomllib.loads((PACKAGE / "data" / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def runs_folder() -> Path:

@@ -380,11 +380,6 @@ class Plan(Typed):
         """The settings that have an arm of this name."""
         return [setting for setting in self.settings if any(arm.name == name for arm in self.arms_of(setting))]
 
-    @cached_property
-    def placebos_named(self) -> frozenset[str]:
-        """Names of the arms that are placebos."""
-        return frozenset(arm.name for arm in self.arms if arm.role == "placebo")
-
     def called(self, control: str) -> str:
         """What people read for a control; the baseline of imported results has the name that its file gives it."""
         own = next((arm.imported_as for arm in self.arms if arm.name == control == NONE_ARM), None)

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from promptlab.design.cross import Design, placebos_of, trials_an_item
 from promptlab.design.loops import described
-from promptlab.nouns import CONTROLS, Arm, Control, Estimate, Hypothesis, Model, Plan, Prompt, Role, Setting, Stimulus, digest, filled
+from promptlab.nouns import Arm, Estimate, Hypothesis, Model, Plan, Prompt, Setting, Stimulus, digest, filled, grouped
 from promptlab.nouns.plan import (
     LookShare,
     Margins,
@@ -29,26 +29,16 @@ from promptlab.nouns.plan import (
     PowerRow,
 )
 from promptlab.nouns.setting import level_words
+from promptlab.nouns.words import CONTROLS, Control, Role
 from promptlab.planning.earlier import with_earlier
 from promptlab.planning.price import counts, estimates, parts
 from promptlab.planning.size import Size
 from promptlab.planning.study import Study
 from promptlab.sources.spec.experiment import Experiment
 from promptlab.sources.tokens import n_tokens
-from promptlab.stats import (
-    FUTILITY,
-    LEVEL,
-    MOST,
-    Screening,
-    expected_share,
-    hypotheses,
-    likely,
-    look_plan,
-    min_discordant,
-    planned_drift,
-    repeated_bound,
-)
+from promptlab.stats import LEVEL, MOST, Screening, expected_share, hypotheses, likely, min_discordant, planned_drift, repeated_bound
 from promptlab.stats.contrasts import completed
+from promptlab.stats.looks import FUTILITY, look_plan
 
 DISCORDANCE = (0.10, 0.20)
 TAU = 0.02
@@ -184,9 +174,10 @@ def planned_hypotheses(
 
 def stimuli_of(arms: Sequence[PlannedArm]) -> dict[str, tuple[str, ...]]:
     """The arms under test of each library, those of added texts first."""
-    found: dict[str, list[str]] = {}
-    for arm in sorted((arm for arm in arms if arm.role in ("stimulus", "loop")), key=lambda arm: arm.role == "loop"):
-        found.setdefault(arm.library or "", []).append(arm.name)
+    found = grouped(
+        (arm.library or "", arm.name)
+        for arm in sorted((arm for arm in arms if arm.role in ("stimulus", "loop")), key=lambda arm: arm.role == "loop")
+    )
     return {library: tuple(dict.fromkeys(names)) for library, names in found.items()}
 
 

@@ -11,26 +11,8 @@ from typing import Any, overload
 
 from promptlab.design.cross import Design, placebos_of
 from promptlab.design.render import render
-from promptlab.nouns import (
-    Answer,
-    Arm,
-    Call,
-    Case,
-    Counts,
-    Estimate,
-    Item,
-    Model,
-    Price,
-    Scoring,
-    Setting,
-    Steps,
-    Strategy,
-    Task,
-    Trial,
-    Work,
-    merged,
-    most_output,
-)
+from promptlab.nouns import Answer, Call, Counts, Estimate, Item, Model, Price, Setting, Task, merged, most_output
+from promptlab.nouns.arm import Arm, Case, Scoring, Steps, Strategy, Trial, Work
 from promptlab.planning.requests import cached_tokens, caches_by_itself
 from promptlab.planning.study import Study
 from promptlab.stats import MOST

@@ -27,24 +27,8 @@ from promptlab.design.cross import (
 )
 from promptlab.design.defects import SMALL
 from promptlab.design.loops import loop_arms, missing_emotions, policy_name
-from promptlab.nouns import (
-    Arm,
-    Call,
-    Loop,
-    Model,
-    Placement,
-    Prompt,
-    Scorer,
-    Setting,
-    Stimulus,
-    Strategy,
-    Task,
-    Trial,
-    counted,
-    family_of,
-    filled,
-    shipped,
-)
+from promptlab.nouns import Call, Model, Prompt, Scorer, Setting, Task, counted, family_of, filled, shipped
+from promptlab.nouns.arm import Arm, Loop, Placement, Stimulus, Strategy, Trial
 from promptlab.nouns.environment import ignored, located, recorded, variables_of
 from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean, no_file
 from promptlab.planning import hashes

@@ -7,17 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from promptlab.design.cross import (
-    Design,
-)
-from promptlab.nouns import (
-    Arm,
-    Model,
-    Price,
-    Prompt,
-    Scoring,
-    digest,
-)
+from promptlab.design.cross import Design
+from promptlab.nouns import Arm, Model, Price, Prompt, Scoring, digest
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.plan import PlannedEarlier
 from promptlab.planning import hashes

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from promptlab.nouns import UNREADABLE, ArmRef, Hypothesis, Plan, contrast_of, digest, home
+from promptlab.nouns import UNREADABLE, ArmRef, Hypothesis, Plan, contrast_of, digest, grouped, home
 from promptlab.nouns.typed import typed
 from promptlab.record.lines import UNCHAINED, chained, rows_in
 from promptlab.record.store.files import now
@@ -141,9 +141,7 @@ def note_plan(run: str, plan: Plan, plan_digest: str, items: Iterable[Mapping[st
 
 def entry_of(plan: Plan, items: Iterable[Mapping[str, Any]]) -> Entry:
     """What a later plan must know of this one: its questions, comparisons with the size of their families, and items in their order."""
-    drawn: dict[str, list[str]] = {}
-    for row in items:
-        drawn.setdefault(str(row["task"]), []).append(digest([row[name] for name in OF_ITEM])[:8])
+    drawn = grouped((str(row["task"]), digest([row[name] for name in OF_ITEM])[:8]) for row in items)
     sizes = Counter(h.family for h in plan.hypotheses)
     return {
         "name": plan.name,

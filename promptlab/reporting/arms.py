@@ -9,7 +9,7 @@ from promptlab.nouns import counted
 from promptlab.reporting.build import Report
 from promptlab.reporting.decide import Kind, lines, needed
 from promptlab.reporting.rows import CONTRAST, PLACE, named
-from promptlab.reporting.table import Table, table
+from promptlab.reporting.table import Table, shown_number, table
 from promptlab.stats import ArmRow, Extra, Interval, chance, decided, interval, p_text, points
 
 DECISION_NOTE = (
@@ -56,7 +56,7 @@ def decision_table(report: Report) -> Table:
                 f"{points(r.shrunk)} ({interval(r.ci_low, r.ci_high)})",
                 *(chance(p) for p in (r.p_above_zero, r.p_above_margin, r.p_best)),
                 _extra(r.cost, 1000, "{:+.4f}"), _extra(r.tokens, 1, "{:+.1f}"), _extra(r.seconds, 1, "{:+.2f}"),
-                "-" if r.usd_per_right is None else f"{r.usd_per_right:.6f}",
+                shown_number(r.usd_per_right, "{:.6f}"),
                 f"{found['decision']}: {counted(more)} a task" if more else found["decision"],
             ]
         )  # fmt: skip
@@ -82,7 +82,7 @@ def _extra(e: Extra, scale: float, form: str) -> str:
 
 
 def _percent(value: float | None, ends: Interval | None = None) -> str:
-    words = "-" if value is None else f"{100 * value:.1f}"
+    words = shown_number(value, "{:.1f}", 100)
     return f"{words} ({100 * ends[0]:.1f} to {100 * ends[1]:.1f})" if ends else words
 
 

@@ -7,7 +7,6 @@ import json
 import random
 import tempfile
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -29,7 +28,6 @@ from promptlab.running import bundle
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import engine_of
-from promptlab.running.own_answers import own_of
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.sweep import run_sweep
 from promptlab.scoring.code import Consent
@@ -75,13 +73,9 @@ def of_run(run: Run, consent: Consent | None = None) -> list[Checked]:
     differs = rebuilt.plan_differences(run, study)
     rows.append(Checked("plan made again", DIFFERS if differs else MATCHES, "; ".join(differs) or "every key that decides a verdict"))
     with tempfile.TemporaryDirectory(prefix="promptlab-") as folder:
-        answers = Cache(Path(folder) / "cache")
-        found = bundle.of_run(run)
-        while block := list(islice(found, bundle.BLOCK)):
-            answers.put_many(block)
-        answers.close()
+        own = bundle.put_into(Path(folder) / "cache", run)
         try:
-            again = replayed(study, Path(folder), {(one.trial, one.key): one.completion for one in own_of(run)})
+            again = replayed(study, Path(folder), own)
         except (PromptlabError, OSError) as error:
             return [*rows, Checked("replay", UNKNOWN, first_line(error))]
         return [*rows, *_compared(run, again)]

@@ -13,26 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import (
-    AA_ARM,
-    BAD_ENDS,
-    COMPARISON_COLUMNS,
-    CONTROLS,
-    FINDINGS,
-    NONE_ARM,
-    VERDICTS,
-    Comparison,
-    LookRow,
-    Manifest,
-    Plan,
-    RunProblem,
-    Scorer,
-    ScreenRow,
-    Setting,
-    flat,
-    readable,
-)  # fmt: skip
-from promptlab.nouns.words import counted, tallied
+from promptlab.nouns import COMPARISON_COLUMNS, Comparison, LookRow, Manifest, Plan, RunProblem, ScreenRow, Setting, flat, readable
+from promptlab.nouns.words import AA_ARM, BAD_ENDS, CONTROLS, FINDINGS, NONE_ARM, VERDICTS, Scorer, counted, tallied
 from promptlab.record.mirror import open_run
 from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
@@ -47,22 +29,8 @@ from promptlab.reporting.questions import Dependence, Key, dependences, question
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
 from promptlab.reporting.table import Plain
-from promptlab.stats import (
-    Looks,
-    Saved,
-    Screening,
-    Shares,
-    Standing,
-    Supplement,
-    analyse,
-    ended,
-    place_of,
-    remedy,
-    saved,
-    shares_of,
-    standings,
-    supplement,
-)
+from promptlab.stats import Screening, Shares, Standing, Supplement, ended, remedy, shares_of, standings, supplement
+from promptlab.stats.looks import Looks, Saved, analyse, place_of, saved
 
 
 @dataclass(frozen=True, kw_only=True)

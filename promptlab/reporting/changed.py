@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from promptlab.nouns import UsageProblem, did_you_mean
+from promptlab.nouns.grouping import grouped
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.prepared import records
@@ -144,10 +145,8 @@ class _Reader:
         self.targets = _targets(run, {(str(one["task"]), str(one["item"])) for one in trials})
         self.calls: dict[str, Mapping[str, Any]] = {}
         parts: Mapping[Any, Any] | pd.Series[int] = run.part_of() if trials else {}
-        by_part: dict[int, set[str]] = {}
-        for one in (trial for trial in trials if trial["order"] in parts):  # those of an earlier run have their calls there
-            by_part.setdefault(int(parts[one["order"]]), set()).add(str(one["trial"]))
-        for part, names in by_part.items():
+        here = (trial for trial in trials if trial["order"] in parts)  # those of an earlier run have their calls there
+        for part, names in grouped((int(parts[one["order"]]), str(one["trial"])) for one in here).items():
             for call in records(run.calls_in(names, part)):
                 self.calls[str(call["trial"])] = call  # the last one stays
 

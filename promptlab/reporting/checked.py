@@ -11,20 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import (
-    OWN_PROMPT,
-    UNREADABLE,
-    LookRow,
-    Plan,
-    RunProblem,
-    ScreenRow,
-    Setting,
-    canonical_json,
-    counted,
-    digest_of_text,
-    first_line,
-    plain_json,
-)
+from promptlab.nouns import OWN_PROMPT, LookRow, Plan, ScreenRow, Setting, canonical_json, counted, digest_of_text, plain_json
+from promptlab.nouns.errors import UNREADABLE, RunProblem, first_line
 from promptlab.planning import rebuilt
 from promptlab.planning.earlier import earlier_run
 from promptlab.planning.rebuilt import by_another_version

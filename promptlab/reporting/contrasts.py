@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from promptlab.nouns import FINDINGS, Comparison
+from promptlab.nouns import FINDINGS, Comparison, grouped
 from promptlab.reporting.build import Report
-from promptlab.reporting.questions import CONTRASTED, Parts, parts_of, verdict_words
+from promptlab.reporting.questions import CONTRASTED, parts_of, verdict_words
 from promptlab.reporting.rows import cells, named
 from promptlab.reporting.table import Table, table
 from promptlab.stats import p_figure
@@ -34,10 +34,7 @@ def contrast_tables(report: Report) -> list[Table]:
         for c, parts in every
         if parts is None and (c.task is None or c.verdict in FINDINGS)
     ]
-    by_text: dict[tuple[str, ...], list[tuple[Comparison, Parts]]] = {}
-    for c, parts in every:
-        if parts is not None:
-            by_text.setdefault((c.model, c.setting.id, parts.control, parts.text), []).append((c, parts))
+    by_text = grouped(((c.model, c.setting.id, parts.control, parts.text), (c, parts)) for c, parts in every if parts is not None)
     rows = [
         [named(report, c.model), parts.text, report.plan.called(parts.control), " - ".join(parts.prompts), *_figures(report, c)]
         for group in by_text.values()

@@ -56,8 +56,6 @@ class Needed:
     """Further items per task with which a comparison would be settled; None: no number of them would do."""
 
     more: int | None
-    margin: float
-    """A fraction: the smallest difference that counts."""
 
 
 def lines(report: Report) -> list[Line]:
@@ -114,7 +112,7 @@ def needed(report: Report, c: Comparison) -> Needed | None:
             and smallest_margin(then, discordance, tau, alpha / size) <= c.margin
         )
 
-    return Needed(fewest(enough, MOST_MORE), c.margin)
+    return Needed(fewest(enough, MOST_MORE))
 
 
 def _measured(report: Report, c: Comparison) -> list[tuple[int, float]]:

@@ -17,16 +17,8 @@ from promptlab.reporting.changed import Pair, item_in
 from promptlab.reporting.diff import DIFF_CSS, difference_html
 from promptlab.reporting.palette import DARK, LIGHT
 from promptlab.reporting.summary import Summary, SummaryRow, summaries
-from promptlab.reporting.summary_words import (
-    axis_of,
-    axis_words,
-    counts_words,
-    decision_words,
-    head_words,
-    lost_words,
-    shown_number,
-    verdict_words,
-)
+from promptlab.reporting.summary_words import axis_of, axis_words, counts_words, decision_words, head_words, lost_words, verdict_words
+from promptlab.reporting.table import shown_number
 from promptlab.stats import chance, interval, points
 
 if TYPE_CHECKING:

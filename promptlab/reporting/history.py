@@ -16,8 +16,8 @@ from promptlab.record.store import Run, runs_in
 from promptlab.reporting.build import Report, build
 from promptlab.reporting.checked import failures
 from promptlab.reporting.pair import Side, pairs_of, shared_items
-from promptlab.reporting.summary import SummaryRow, summaries
-from promptlab.reporting.table import Table, table
+from promptlab.reporting.summary import summaries
+from promptlab.reporting.table import Table, shown_number, table
 from promptlab.stats import LEAST_ITEMS, Pairs, infer, interval, item_tables, points
 
 ALPHA = 0.05
@@ -112,7 +112,7 @@ def _entries(run: Run, report: Report) -> list[Entry]:
         today = next((row for row in summary.rows if row.incumbent), None)
         others = {arm.name for arm in report.plan.earlier.arms} if report.plan.earlier else set()
         own = (row for row in summary.rows if row.diff is not None and not {row.text_of, row.prompt} & others)
-        best = max(own, key=_gain, default=None)
+        best = max(own, key=lambda row: row.diff or 0.0, default=None)
         asked, served = run.manifest.models.get(summary.model), ", ".join(run.manifest.served.get(summary.model, ()))
         asked_name = asked.litellm_name if asked else ""
         found.append(
@@ -126,10 +126,6 @@ def _entries(run: Run, report: Report) -> list[Entry]:
             )
         )  # fmt: skip
     return found
-
-
-def _gain(row: SummaryRow) -> float:
-    return row.diff or 0.0
 
 
 CACHED = "not sent again: its answers came from the cache"
@@ -192,18 +188,15 @@ def history_table(entries: Sequence[Entry]) -> Table:
     rows = [
         [
             e.begun[:16].replace("T", " "), e.run + ("" if e.state == "complete" else f" ({e.state})"),
-            f"{e.version}{' (SIMULATED)' if e.simulated else ''}", e.incumbent, str(e.n_items), _share(e.score),
-            "-" if e.low is None or e.high is None else f"{_share(e.low)} to {_share(e.high)}", e.best or "-",
+            f"{e.version}{' (SIMULATED)' if e.simulated else ''}", e.incumbent, str(e.n_items),
+            shown_number(e.score, "{:.1f}", 100), "-" if e.low is None or e.high is None else f"{100 * e.low:.1f} to {100 * e.high:.1f}",
+            e.best or "-",
             "-" if e.diff is None else f"{e.verdict or ''} {points(e.diff)} ({interval(e.diff_low, e.diff_high)})".strip(), _words(e.drift),
         ]
         for e in entries
     ]  # fmt: skip
     heads = ("begun", "run", "model", "runs today", "items", "score, %", "95 %", "best", "difference", "against the run before")
     return table("Runs of one question", NOTE, heads, rows)
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
 
 
 def _words(drift: Drift | None) -> str:

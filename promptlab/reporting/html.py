@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from promptlab.nouns import OF_TEXTS, SCOPES, Comparison, inert
+from promptlab.nouns import OF_TEXTS, SCOPES, Comparison, grouped, inert
 from promptlab.reporting import frozen, rows
 from promptlab.reporting.arms import decision_table, repeat_tables
 from promptlab.reporting.build import Report, headline, tally
@@ -143,9 +143,7 @@ def _groups(report: Report) -> list[dict[str, Any]]:
         if len(members) <= MOST_OPEN:
             found += [{"title": title, "parts": [("", members)]}] if members else []
             continue
-        parts: dict[tuple[Any, ...], list[Comparison]] = {}
-        for c in members:
-            parts.setdefault((c.model, c.control, report.name(c)), []).append(c)
+        parts = grouped(((c.model, c.control, report.name(c)), c) for c in members)
         called = report.plan.called
         named = [(f"{model}: {name}, against {called(control)}: {tally(of)}", of) for (model, control, name), of in parts.items()]
         found.append({"title": title, "parts": named})

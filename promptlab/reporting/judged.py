@@ -17,21 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import Comparison, Plan, Verdict, contrast_of, counted, family_of
+from promptlab.nouns import Comparison, Plan, Verdict, contrast_of, counted, family_of, grouped
 from promptlab.record.ratings import Rating
 from promptlab.reporting.people import Tables, differences, doubts, drawn, judgings, people, rated, rater_tables
 from promptlab.scoring.rules import SCORINGS
-from promptlab.stats import (
-    Anchored,
-    Labels,
-    adjust,
-    anchored,
-    control_failed,
-    interval,
-    item_tables,
-    p_figure,
-    points,
-)
+from promptlab.stats import adjust, interval, item_tables, p_figure, points
+from promptlab.stats.judging import Anchored, Labels, anchored, control_failed
 
 ANCHORED = "prediction-powered t"
 """The method of a comparison that rests on labels by people."""
@@ -107,10 +98,7 @@ def grounded(comparisons: Sequence[Comparison], trials: pd.DataFrame, plan: Plan
     rests = anchors(comparisons, plan, labels)
     doubtful = doubts(found, ratings)
     silent_raters = "".join(f" Ratings by {rater} do not count: {why}." for rater, why in found.left_out.items())
-    failed: dict[str, list[Control]] = {}
-    for control in controls(trials, plan):
-        if control.failed:
-            failed.setdefault(control.model, []).append(control)
+    failed = grouped((control.model, control) for control in controls(trials, plan) if control.failed)
     made = []
     for index, c in enumerate(comparisons):
         concerned = tasks & ({c.task} if c.task else {task.name for task in plan.tasks})

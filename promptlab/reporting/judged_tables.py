@@ -14,20 +14,13 @@ import pandas as pd
 from promptlab.nouns import AA_ARM, NONE_ARM, Plan
 from promptlab.record.ratings import Rating
 from promptlab.reporting.judged import controls, judged_tasks
-from promptlab.reporting.people import People, alpha_of, contrasts, differences, incumbents, judgings, people, said_by
+from promptlab.reporting.people import People, alpha_of, contrasts, differences, incumbents, judgings, or_nan, people, said_by
 from promptlab.reporting.raters import rater_table
 from promptlab.reporting.table import Plain, Table, table
 from promptlab.scoring.assertions import words_of
 from promptlab.scoring.echo import repeats
-from promptlab.stats import (
-    bradley_terry,
-    cohen_kappa,
-    interval,
-    item_tables,
-    label_effect,
-    length_adjusted,
-    points,
-)
+from promptlab.stats import cohen_kappa, interval, item_tables, points
+from promptlab.stats.judging import bradley_terry, label_effect, length_adjusted
 
 LABELS = (20, 30, 60, 100, 200)
 MAY_BE_LENGTH = "length may explain it"
@@ -197,24 +190,16 @@ def _agreement(trials: pd.DataFrame, plan: Plan, found: People) -> list[Table]:
         rows.append([f"all {len(values)} raters", "ordinal alpha", str(len(keys)), _figure(alpha_of(values))])
         for (a, of_a), (b, of_b) in combinations(values.items(), 2):
             shared = [key for key in keys if key in of_a and key in of_b]
-            kappa = _or_nan(lambda: cohen_kappa([of_a[k] for k in shared], [of_b[k] for k in shared], weights="quadratic"))  # noqa: B023
+            kappa = or_nan(lambda: cohen_kappa([of_a[k] for k in shared], [of_b[k] for k in shared], weights="quadratic"))  # noqa: B023
             rows.append([f"{a} and {b}", "quadratic kappa", str(len(shared)), _figure(kappa)])
     pairs = [
         (label, scores[trial]) for trial, label in found.by_trial.items() if not pd.isna(scores.get(trial)) and trial not in found.bases
     ]
     if len(pairs) > 2:
         people_, judge_ = (np.array(column, dtype=float) for column in zip(*pairs, strict=True))
-        rows.append(["people and judge", "correlation", str(len(pairs)), _figure(_or_nan(lambda: np.corrcoef(people_, judge_)[0, 1]))])
+        rows.append(["people and judge", "correlation", str(len(pairs)), _figure(or_nan(lambda: np.corrcoef(people_, judge_)[0, 1]))])
         rows.append(["people and judge", "judge minus people, points", str(len(pairs)), points(float((judge_ - people_).mean()))])
     return [table("Agreement", "", ("who", "measure", "n", "value"), rows)]
-
-
-def _or_nan(of: Any) -> float:  # noqa: ANN401 (a function)
-    try:
-        with np.errstate(all="ignore"):
-            return float(of())
-    except ValueError:
-        return math.nan
 
 
 def _figure(value: float) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from promptlab.nouns import AA_ARM, Plan
+from promptlab.nouns.grouping import grouped
 from promptlab.nouns.plan import PlannedLoop
 from promptlab.stats import mean_score, wilson
 from promptlab.strategies.loop import majority
@@ -37,9 +38,8 @@ def progress(trials: pd.DataFrame, calls: pd.DataFrame, plan: Plan) -> pd.DataFr
     used = _used(trials, plan)
     names = ("trial", "purpose", "round", "score", "text", "input_tokens", "output_tokens", "cost_usd")
     rows = calls[(calls["purpose"] != "score") & calls["trial"].isin(used["trial"])].sort_values(["trial", "turn"]).reindex(columns=names)
-    made: dict[str, list[tuple[Any, ...]]] = {}
-    for trial, *call in rows.astype(dict.fromkeys(names[-3:], float)).itertuples(index=False, name=None):
-        made.setdefault(str(trial), []).append(tuple(call))
+    typed = rows.astype(dict.fromkeys(names[-3:], float)).itertuples(index=False, name=None)
+    made = grouped((str(trial), tuple(call)) for trial, *call in typed)
     found = []
     for trial, strategy, score in used[["trial", "strategy", "score"]].itertuples(index=False, name=None):
         found += [(trial, *row) for row in _rounds(made.get(str(trial), ()), loops[str(strategy)], float(score))]

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Contrast, Plan
+from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Contrast, Plan, grouped
 from promptlab.record.ratings import Rating
 from promptlab.scoring.judged import COMBINED, Judging, judging_of
 from promptlab.stats import ItemTable, item_tables, krippendorff_alpha
@@ -48,11 +48,13 @@ class People:
     @property
     def by_trial(self) -> dict[str, float]:
         """The mean over raters."""
-        found: dict[str, list[float]] = {}
-        for labels in self.by_rater.values():
-            for trial, value in labels.items():
-                found.setdefault(trial, []).append(value)
-        return {trial: sum(values) / len(values) for trial, values in found.items()}
+        return means(self.by_rater.values())
+
+
+def means(of_each: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of what several raters say of each thing."""
+    found = grouped((name, value) for said in of_each for name, value in said.items())
+    return {name: sum(values) / len(values) for name, values in found.items()}
 
 
 def judgings(plan: Plan) -> dict[str, Judging]:
@@ -170,9 +172,14 @@ def said_by(ratings: Sequence[Rating]) -> dict[str, dict[str, float]]:
 def alpha_of(values: Mapping[str, Mapping[str, float]]) -> float:
     """Krippendorff's ordinal alpha of what several raters said; nan where it is not defined."""
     keys = sorted({key for of in values.values() for key in of})
+    return or_nan(lambda: krippendorff_alpha([[of.get(key) for key in keys] for of in values.values()], level="ordinal"))
+
+
+def or_nan(of: Callable[[], float]) -> float:
+    """A figure; nan where it is not defined."""
     try:
         with np.errstate(all="ignore"):
-            return float(krippendorff_alpha([[of.get(key) for key in keys] for of in values.values()], level="ordinal"))
+            return float(of())
     except ValueError:
         return math.nan
 
@@ -232,11 +239,7 @@ class Rated:
     @property
     def mean(self) -> dict[str, float]:
         """Over the raters of each item."""
-        found: dict[str, list[float]] = {}
-        for of_items in self.by_rater.values():
-            for item, value in of_items.items():
-                found.setdefault(item, []).append(value)
-        return {item: sum(values) / len(values) for item, values in found.items()}
+        return means(self.by_rater.values())
 
 
 def rated(contrast: Contrast, task: str, tables: Mapping[str, tuple[Tables, Tables]], order: Sequence[str]) -> Rated:

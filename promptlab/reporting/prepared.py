@@ -25,21 +25,8 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from promptlab.nouns import (
-    AA_ARM,
-    CONTROLS,
-    NONE_ARM,
-    UNREADABLE,
-    Comparison,
-    Manifest,
-    Plan,
-    PlannedArm,
-    PromptlabError,
-    RunProblem,
-    Setting,
-    first_line,
-    home,
-)
+from promptlab.nouns import AA_ARM, CONTROLS, NONE_ARM, Comparison, Manifest, Plan, PlannedArm, Setting, home
+from promptlab.nouns.errors import UNREADABLE, PromptlabError, RunProblem, first_line
 from promptlab.planning.earlier import extended
 from promptlab.record.store import Run, write_trials
 from promptlab.record.store.files import is_alive

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, BAD_ENDS, NONE_ARM, OUTCOMES, Setting, counted
+from promptlab.nouns import AA_ARM, BAD_ENDS, NONE_ARM, OUTCOMES, Setting, counted, grouped
 from promptlab.reporting.arm_names import arm_named, arm_sql, of_prompts
 from promptlab.reporting.prepared import RIGHT, Store, records
 from promptlab.reporting.table import Table
@@ -355,9 +355,7 @@ def _price(total: Mapping[str, Any], simulated: bool) -> str:
 
 def _by_setting(store: Store, sums: Sequence[Row]) -> list[tuple[str, str, Row]]:
     """Model, setting in words, and the sums over its arms."""
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in sums:
-        groups.setdefault(tuple(row[name] for name in KEY[:-1]), []).append(row)
+    groups = grouped((tuple(row[name] for name in KEY[:-1]), row) for row in sums)
     found = []
     for (model, setting), rows in groups.items():
         total = {name: sum(row[name] for row in rows) for name in rows[0] if name not in KEY}

@@ -8,19 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import BENCHMARKS, NONE_ARM, UsageProblem, counted
+from promptlab.nouns import BENCHMARKS, NONE_ARM, UsageProblem, counted, grouped
 from promptlab.reporting.prepared import Store, records
-from promptlab.reporting.replicate import (
-    SAME,
-    Cell,
-    Held,
-    Paper,
-    ReplicationReport,
-    TaskMeans,
-    benchmarks_of,
-    beside_paper,
-    stimuli_of,
-)
+from promptlab.reporting.replicate import SAME, Cell, Held, Paper, ReplicationReport, TaskMeans, benchmarks_of, beside_paper, stimuli_of
 from promptlab.reporting.table import Table
 from promptlab.reporting.words import or_unknown, verdict
 from promptlab.stats import Place, cluster_mean, interval, points
@@ -184,10 +174,7 @@ def abstract_table(found: Found) -> Table:
 def difference_table(found: Found, model: str) -> Table:
     """All that differs from the paper, and whether it keeps a cell from being compared."""
     cells = cells_of(found, model)
-    where: dict[tuple[str, bool], list[str]] = {}
-    for c in cells:
-        for what in c.deviations:
-            where.setdefault((what, what in c.obstacles), []).append(cell_name(c, cells))
+    where = grouped(((what, what in c.obstacles), cell_name(c, cells)) for c in cells for what in c.deviations)
     rows = [
         ("prevents a comparison" if stops else "differs as well", what, "every cell" if len(names) == len(cells) else "; ".join(names))
         for (what, stops), names in sorted(where.items(), key=lambda entry: not entry[0][1])

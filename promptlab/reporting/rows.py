@@ -14,7 +14,7 @@ from promptlab.reporting.causes import UNITS, causes
 from promptlab.reporting.decide import DECISIVE
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.reporting.suites import CAVEAT
-from promptlab.reporting.table import Table, table
+from promptlab.reporting.table import Table, shown_number, table
 from promptlab.stats import BestRow, ByStimulusRow, ComponentRow, Protocol, ProtocolRow, SpreadRow, interval, p_text, points
 from promptlab.stats.sentences import p_figure
 
@@ -64,9 +64,8 @@ def arm_words(report: Report) -> Table:
         rows.append(
             [
                 named(report, row["model"]), row["setting"], in_prompt(row["arm"], row.get("prompt")), row["role"], str(row["n"]),
-                _share(row["mean_score"]),
-                *(str(row[name]) for name in BAD_ENDS),
-                "-" if row["output_tokens_mean"] is None else f"{row['output_tokens_mean']:.1f}",
+                shown_number(row["mean_score"], "{:.3f}"), *(str(row[name]) for name in BAD_ENDS),
+                shown_number(row["output_tokens_mean"], "{:.1f}"),
                 "unknown" if row["cost_usd"] is None else f"{row['cost_usd']:.4f}",
                 f"{row['n']:,} of {planned:,}", _hundredths(group["score"].notna()), _hundredths(group["cached"]),
                 _hundredths(group["attempts"] > 1), *("-" if asked.empty else f"{asked.quantile(q):.2f}" for q in (0.5, 0.95)),
@@ -175,9 +174,6 @@ def loop_tables(report: Report) -> list[Table]:
     def loop(r: Mapping[str, Any]) -> list[str]:
         return [named(report, r["model"]), r["loop"], r["arm"]]
 
-    def figure(value: float | None, scale: float = 1.0, digits: int = 1) -> str:
-        return "-" if value is None else f"{scale * value:.{digits}f}"
-
     heads = ("model", "loop", "arm")
     return [
         contrast_table(report, report.loop_contrasts),
@@ -187,8 +183,8 @@ def loop_tables(report: Report) -> list[Table]:
              "turned right/wrong", "tokens so far"),
             [
                 [
-                    *loop(r), str(r["round"]), str(r["n_asked"]), figure(r["solved"], 100), share_ends(r), figure(r["accuracy"], 100),
-                    f"{r['gained']}/{r['lost']}", figure(r["tokens"], digits=0),
+                    *loop(r), str(r["round"]), str(r["n_asked"]), shown_number(r["solved"], "{:.1f}", 100), share_ends(r),
+                    shown_number(r["accuracy"], "{:.1f}", 100), f"{r['gained']}/{r['lost']}", shown_number(r["tokens"], "{:.0f}"),
                 ]
                 for r in report.rounds
             ],
@@ -198,10 +194,9 @@ def loop_tables(report: Report) -> list[Table]:
             (*heads, "solved", "rounds to solve", "95 % CI by item", "calls", "tokens", "USD for each solved"),
             [
                 [
-                    *loop(r), f"{r['n_solved']} of {r['answers']}", figure(r["rounds_to_solve"], digits=2), share_ends(r, "rounds", 1),
-                    f"{r['calls']:.2f}",
-                    "-" if r["tokens"] is None else f"{r['tokens']:.0f}",
-                    "-" if r["usd_per_solved"] is None else f"{r['usd_per_solved']:.6f}",
+                    *loop(r), f"{r['n_solved']} of {r['answers']}", shown_number(r["rounds_to_solve"], "{:.2f}"),
+                    share_ends(r, "rounds", 1), f"{r['calls']:.2f}", shown_number(r["tokens"], "{:.0f}"),
+                    shown_number(r["usd_per_solved"], "{:.6f}"),
                 ]
                 for r in report.loop_arms
             ],
@@ -350,9 +345,8 @@ def baseline_table(report: Report) -> Table:
     rows = [
         [
             named(report, row["model"]), ", ".join(filter(None, [row.get("prompt"), row["setting"]])), row["task"], str(row["n"]),
-            *(_share(row[name]) for name in SCORERS), scorer,
-            "-" if row["normalised"] is None else f"{row['normalised']:.1f}",
-            *(_share(row.get(flag)) for flag in ("compliant", "echoed", "declined")),
+            *(shown_number(row[name], "{:.3f}") for name in SCORERS), scorer, shown_number(row["normalised"], "{:.1f}"),
+            *(shown_number(row.get(flag), "{:.3f}") for flag in ("compliant", "echoed", "declined")),
         ]
         for row in records(report.baselines)
     ]  # fmt: skip
@@ -363,10 +357,6 @@ def baseline_table(report: Report) -> Table:
 def named(report: Report, model: str) -> str:
     """A model's name, which says so where it is simulated."""
     return f"{model} (SIMULATED)" if model in report.manifest.simulated_models else model
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def records(frame: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (a pandas frame)

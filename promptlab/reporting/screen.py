@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -14,7 +14,8 @@ from promptlab.reporting.build import Report, looks_words, unwhole, waiting
 from promptlab.reporting.decide import NO_NEUTRAL, NOT_ASKED, cautions
 from promptlab.reporting.judged import basis
 from promptlab.reporting.summary import OPEN, Summary, SummaryRow, summaries
-from promptlab.reporting.summary_words import axis_of, head_words, lost_words, percent_range, shown_number, status_words, verdict_words
+from promptlab.reporting.summary_words import axis_of, head_words, lost_words, percent_range, status_words, verdict_words
+from promptlab.reporting.table import shown_number
 from promptlab.stats import chance, points
 
 GAP = 2
@@ -151,9 +152,19 @@ def fitted(
 
     found = [(line(heads), "")]
     for values, style in zip(cells, styles, strict=True):
-        found += [(part, style) for i in sorted(apart) for part in chop_cells(values[i], width) or [""]]
+        found += [(part, style) for i in sorted(apart) for part in broken(values[i], width)]
         found.append((line(values), style))
     return found
+
+
+def broken(text: str, width: int) -> list[str]:
+    """The text in parts of at most `width` cells, which joined are the text: marks without a width stay."""
+    parts = [""]
+    for character in text:
+        if parts[-1] and cell_len(parts[-1] + character) > width:
+            parts.append("")
+        parts[-1] += character
+    return parts
 
 
 def print_fitted(console: Console, lines: Sequence[tuple[str, str]]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import NONE_ARM, Plan, PlannedModel, RunProblem
+from promptlab.nouns import NONE_ARM, Plan, PlannedModel, RunProblem, grouped
 from promptlab.record.store import Run, runs_in
 from promptlab.reporting.rescore import rescored
 from promptlab.stats import unpaired_difference
@@ -100,9 +100,7 @@ def _clusters(items: pd.DataFrame) -> list[str] | None:
 
 def _with_means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of each model and setting, then their mean over these tasks, with the items' own errors."""
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault((row["model"], row["setting"]), []).append(row)
+    groups = grouped(((row["model"], row["setting"]), row) for row in rows)
     out: list[dict[str, Any]] = []
     for group in groups.values():
         out += group

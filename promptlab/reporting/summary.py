@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from promptlab.nouns import AA_ARM, FINDINGS, Comparison, Verdict, counted
+from promptlab.nouns import AA_ARM, FINDINGS, Comparison, Verdict, counted, grouped
 from promptlab.nouns.words import MANY
 from promptlab.reporting.arms import decisions
 from promptlab.reporting.build import Report, screening_words
@@ -327,10 +327,9 @@ def _where(report: Report) -> str:
 
 def _neutral(rows: Sequence[SummaryRow]) -> str:
     """Findings against neutral text by verdict; the arms without one are counted."""
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        if row.against_neutral_verdict is not None:
-            found.setdefault(row.against_neutral_verdict, []).append(f"{row.arm} {points(row.against_neutral)}")
+    found = grouped(
+        (row.against_neutral_verdict, f"{row.arm} {points(row.against_neutral)}") for row in rows if row.against_neutral_verdict is not None
+    )
     if not found:
         return ""
     named = {v: ", ".join(names) if v in FINDINGS or len(names) <= MOST_NAMED else counted(len(names), "arm") for v, names in found.items()}

@@ -10,7 +10,7 @@ from promptlab.nouns.words import tallied
 from promptlab.reporting.build import Report
 from promptlab.reporting.decide import about
 from promptlab.reporting.summary import OPEN, Summary, SummaryRow
-from promptlab.reporting.table import Table, table
+from promptlab.reporting.table import Table, shown_number, table
 from promptlab.stats import chance, points
 
 HEADS = (
@@ -60,11 +60,6 @@ def verdict_words(row: SummaryRow) -> str:
 def lost_words(row: SummaryRow) -> str:
     """Shares of answers that were cut, empty, refused or failed, in percent."""
     return "/".join(f"{100 * share:.0f}" for share in (row.truncated, row.empty, row.refused, row.failed))
-
-
-def shown_number(value: float | None, form: str, scale: float = 1.0) -> str:
-    """A number as `form` writes it, or a dash."""
-    return "-" if value is None else form.format(scale * value)
 
 
 def percent_range(low: float | None, high: float | None, form: str) -> str:

@@ -44,3 +44,8 @@ class Table(NamedTuple):
 def table(title: str, note: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """A table from rows; cells keep their own type, and None stays None."""
     return Table(title, note, pd.DataFrame([list(row) for row in rows], columns=list(columns), dtype=object).infer_objects())
+
+
+def shown_number(value: float | None, form: str, scale: float = 1.0) -> str:
+    """A number as `form` writes it, or a dash."""
+    return "-" if value is None else form.format(scale * value)

@@ -33,23 +33,10 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import promptlab
-from promptlab.nouns import (
-    FINISH_OUTCOMES,
-    MARK,
-    Call,
-    CallRow,
-    Completion,
-    ModelAsked,
-    Scorer,
-    UsageProblem,
-    digest,
-    finish_word,
-    home,
-    row_of,
-    shipped,
-)
+from promptlab.nouns import MARK, Call, CallRow, Completion, ModelAsked, UsageProblem, digest, home, row_of, shipped
 from promptlab.nouns.errors import FileProblems, Problem, RunProblem, first_line
 from promptlab.nouns.places import PACKAGE
+from promptlab.nouns.words import FINISH_OUTCOMES, Scorer, finish_word
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study
 from promptlab.record.store import Run, write_whole
@@ -61,7 +48,7 @@ from promptlab.running.replay import Replayed
 from promptlab.running.sweep import Sweep, run_sweep
 from promptlab.running.trial_rows import completion_in
 from promptlab.scoring.code import Consent
-from promptlab.sources.foreign import json_value, lines_of, read_bytes
+from promptlab.sources.foreign import json_value, lines_of, read_bytes, sha256_of
 from promptlab.strategies.loop import DRAWS_A_ROUND
 
 FORMAT = 1
@@ -112,7 +99,6 @@ class Imported(NamedTuple):
     n_new: int
     n_same: int
     n_differ: int
-    n_replaced: int
     n_unusable: int
     """Lines without a request, or with a redacted address: nothing says what they are answers to, so they answer nothing."""
     simulated: bool
@@ -229,7 +215,9 @@ def _write(
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     names = sorted([EXPERIMENT, *shards, *beside])
-    files: dict[str, dict[str, Any]] = {name: {"bytes": (folder / name).stat().st_size, "sha256": _sha256(folder / name)} for name in names}
+    files: dict[str, dict[str, Any]] = {
+        name: {"bytes": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)} for name in names
+    }
     for name in set(beside) - {own_answers.FILE}:
         files[name]["own"] = True
     counts = {"answers": len(seen), "without_request": n_without, "answered_otherwise": n_otherwise}
@@ -277,7 +265,7 @@ def import_bundle(folder: Path, cache: Cache, replace: bool = False) -> Imported
                 block, n_bytes = {}, 0
         _import_block(block, cache, replace, counts)
     n_new, n_same, n_differ = counts
-    return Imported(n_new, n_same, n_differ, n_differ if replace else 0, n_unusable, simulated)
+    return Imported(n_new, n_same, n_differ, n_unusable, simulated)
 
 
 def _import_block(block: Mapping[str, Exchange], cache: Cache, replace: bool, counts: list[int]) -> None:
@@ -338,7 +326,7 @@ def _problems_of(path: Path, listed: Mapping[str, Any]) -> list[Problem]:
     size = path.stat().st_size
     if size > limit:
         return [Problem(path, None, f"{size:,} bytes, and no more than {limit:,} are read; do not import this bundle")]
-    if size != listed.get("bytes") or _sha256(path) != listed.get("sha256"):
+    if size != listed.get("bytes") or sha256_of(path) != listed.get("sha256"):
         return [Problem(path, None, "not what the manifest says (bytes or SHA-256 differ): changed since the export; get it again")]
     if path.name == EXPERIMENT or (listed.get("own") is True and path.name != own_answers.FILE):
         return []
@@ -385,11 +373,6 @@ def _exchange(row: Any) -> Exchange:  # noqa: ANN401 (whatever the file holds)
     return Exchange(key, completion, request)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def study_again(run: Run, experiment: Path | None = None, scorer: Scorer | None = None, consent: Consent | None = None) -> Study:
     """The experiment of a run as its files are now, perhaps under another scorer; UsageProblem where that would be the same run.
 
@@ -412,10 +395,15 @@ def study_again(run: Run, experiment: Path | None = None, scorer: Scorer | None 
 def rescore(run: Run, study: Study, runs: Path, observe: Callable[[Progress], None]) -> Sweep:
     """A sweep of `study` whose answers all come from the record of `run`; trials that need another answer are left out and counted."""
     with tempfile.TemporaryDirectory(prefix="promptlab-") as folder:
-        answers = Cache(Path(folder))
-        found = of_run(run)
-        while block := list(islice(found, BLOCK)):
-            answers.put_many(block)
-        answers.close()
-        own = {(one.trial, one.key): one.completion for one in own_answers.own_of(run)}
+        own = put_into(Path(folder), run)
         return run_sweep(study, runs, Path(folder), Execution(cache="replay", own=own), observe)
+
+
+def put_into(cache: Path, run: Run) -> dict[tuple[str, str], Completion]:
+    """Put the answers of a run into a cache; those that only one trial has, by its id and their key."""
+    answers = Cache(cache)
+    found = of_run(run)
+    while block := list(islice(found, BLOCK)):
+        answers.put_many(block)
+    answers.close()
+    return {(one.trial, one.key): one.completion for one in own_answers.own_of(run)}

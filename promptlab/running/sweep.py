@@ -16,17 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptlab.design.cross import trials, trials_an_item
-from promptlab.nouns import (
-    EXIT_BUDGET,
-    EXIT_INCOMPLETE,
-    EXIT_INTERRUPTED,
-    EXIT_OK,
-    UNREADABLE,
-    Plan,
-    PromptlabError,
-    RunProblem,
-    UsageProblem,
-)  # fmt: skip
+from promptlab.nouns import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, UNREADABLE, PromptlabError, RunProblem, UsageProblem
+from promptlab.nouns.plan import Plan
 from promptlab.nouns.words import counted
 from promptlab.planning.hashes import hash_of_experiment
 from promptlab.planning.plan import make_plan

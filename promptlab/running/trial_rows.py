@@ -8,23 +8,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from promptlab.nouns import (
-    CALL_COLUMNS,
-    TRIAL_COLUMNS,
-    Arm,
-    Call,
-    CallRow,
-    Completion,
-    Model,
-    Outcome,
-    Scored,
-    Task,
-    Trial,
-    TrialRow,
-    made_of,
-    shared,
-    totals,
-)  # fmt: skip
+from promptlab.nouns import Arm, Call, Completion, Model, Outcome, Scored, Task, Trial
+from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS, CallRow, TrialRow, made_of, shared, totals
 from promptlab.record.store.files import written
 from promptlab.running.gateway.wire import storable
 from promptlab.scoring.metrics import form_of

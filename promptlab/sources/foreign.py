@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promptlab.nouns import RunProblem
+from promptlab.nouns import FileProblems, RunProblem, no_file
 from promptlab.sources.footer import chunks_in, footer_length
 
 if TYPE_CHECKING:
@@ -62,26 +62,50 @@ def check_regular(path: Path, limit: int, within: Path | None = None) -> int:
     return status.st_size
 
 
+@contextlib.contextmanager
+def _opened(path: Path, how: int = 0) -> Iterator[io.BufferedReader]:
+    """A regular file opened to be read, with `how` perhaps no link; OSError for anything else."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | how)  # a pipe that came since would be waited for for ever
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError("not a regular file")
+        yield file
+
+
 def read_bytes(path: Path, limit: int, within: Path | None = None) -> bytes:
     """The bytes of such a file; OSError for anything else, and for files of more than `limit` bytes, which are not read."""
     check_regular(path, limit, within)
     if (noted := _NOTED.get()) is not None:
         noted[path.absolute()] = None
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe that came since would be waited for for ever
-    with open(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError("not a regular file")
+    with _opened(path) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
         raise OSError(f"more than the limit of {limit // 2**20} MB")
     return content
 
 
+def content_of(path: Path, limit: int, *ends: str) -> bytes:
+    """`read_bytes`; FileProblems where a file is absent, with near names that end so, or cannot be read."""
+    try:
+        return read_bytes(path, limit)
+    except FileNotFoundError:
+        raise FileProblems.one(path, no_file(path, *ends)) from None
+    except OSError as error:
+        raise FileProblems.one(path, f"cannot be read: {error.strerror or error}") from None
+
+
+def decoded(path: Path, content: bytes) -> str:
+    """The text that the bytes of a file are; FileProblems with the line that is not UTF-8."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise FileProblems.one(path, "not UTF-8 text; save the file as UTF-8", line) from None
+
+
 def lines_of(path: Path, longest: int) -> Iterator[bytes]:
     """The lines of a regular file, one in memory at a time; OSError for anything else, ValueError for a line of more bytes."""
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError("not a regular file")
+    with _opened(path) as file:
         while line := file.readline(longest + 1):
             if len(line) > longest:
                 raise ValueError(f"more than {longest:,} bytes")
@@ -99,10 +123,7 @@ def opened_to_write(path: Path, how: int, mode: int = 0o666) -> int:
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a regular file, read piece by piece; OSError for a link, a pipe or a folder, and for a file that is missing."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError("not a regular file")
+    with _opened(path, os.O_NOFOLLOW) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

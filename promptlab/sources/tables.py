@@ -24,8 +24,9 @@ from xml.parsers import expat
 
 import orjson
 
-from promptlab.nouns import DataMissing, FileProblems, no_file
-from promptlab.sources.foreign import CHARS, SMALL, json_value, parquet_table, read_bytes, unique
+from promptlab.nouns import DataMissing, FileProblems
+from promptlab.sources.foreign import CHARS, SMALL, decoded, json_value, parquet_table, unique
+from promptlab.sources.foreign import content_of as bounded_content
 
 SIZE_LIMIT = 256 * 2**20
 """Bytes of a file; larger ones are refused unread."""
@@ -83,33 +84,20 @@ def read_table(path: Path) -> Table:
 
 def content_of(path: Path) -> bytes:
     """The bytes of a file of bounded size; FileProblems where it is absent or cannot be read."""
-    try:
-        return read_bytes(path, SIZE_LIMIT)
-    except FileNotFoundError:
-        raise FileProblems.one(path, no_file(path, path.suffix)) from None
-    except OSError as error:
-        raise FileProblems.one(path, f"cannot be read: {error.strerror or error}") from None
+    return bounded_content(path, SIZE_LIMIT, path.suffix)
 
 
 def text_of(path: Path) -> str:
     """The text of a file of bounded size; FileProblems where it cannot be read, or is not UTF-8."""
-    return _decoded(path, content_of(path))
+    return decoded(path, content_of(path))
 
 
-def _decoded(path: Path, content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise FileProblems.one(path, "not UTF-8 text; save the file as UTF-8", line) from None
-
-
-def csv_form(head: str, suffix: str, known: str = ",;\t|") -> tuple[str, int]:
+def csv_form(head: str, suffix: str) -> tuple[str, int]:
     """The text between the cells of a table by its first line, and how many characters go before it: Excel's `sep=;`."""
     if named := re.fullmatch(r'"?sep=(.)"?\r?\n?', head):
         return named[1], len(head)
     bare = re.sub(r'"[^"]*"', "", head)
-    return "\t" if suffix == ".tsv" else max(known, key=bare.count), 0
+    return "\t" if suffix == ".tsv" else max(",;\t|", key=bare.count), 0
 
 
 def csv_rows(path: Path, lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -129,7 +117,7 @@ def csv_rows(path: Path, lines: Iterable[str], delimiter: str) -> Iterator[tuple
 
 
 def _csv(path: Path, content: bytes) -> Table:
-    top = _decoded(path, content)[:LOOKED_AT].splitlines(keepends=True)[:TOP] or [""]
+    top = decoded(path, content)[:LOOKED_AT].splitlines(keepends=True)[:TOP] or [""]
     delimiter, skipped = csv_form(next((line for line in top if re.search(r"[,;\t|]", line)), top[0]), path.suffix.lower())
     lines = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")  # the whole text would take four bytes a character
     lines.read(skipped)
@@ -176,7 +164,7 @@ def headed(path: Path, top: Sequence[tuple[int, Sequence[Any]]]) -> tuple[list[s
 
 def _json_lines(path: Path, content: bytes) -> Table:
     rows: list[Row] = []
-    n_bytes, lines = len(content), _decoded(path, content).split("\n")
+    n_bytes, lines = len(content), decoded(path, content).split("\n")
     del content
     for line, text in enumerate(lines, 1):
         if not text or not text.strip():
@@ -212,7 +200,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
 
 def _parsed(path: Path, content: bytes) -> Any:  # noqa: ANN401
     try:
-        return json_value(_decoded(path, content), once=True)
+        return json_value(decoded(path, content), once=True)
     except json.JSONDecodeError as error:
         raise FileProblems.one(path, f"not JSON: {error.msg}; is the file whole?", error.lineno) from None
     except ValueError as error:  # nested too deeply, or a whole number of thousands of digits
@@ -438,10 +426,10 @@ def dataset_files(name: str, config: str, split: str, revision: str | None = Non
     return found, str(info.sha)
 
 
-def dataset_splits(name: str, endpoint: str | None = None) -> list[tuple[str, str]]:
+def dataset_splits(name: str) -> list[tuple[str, str]]:
     """The configurations and splits of a dataset of the hub, in their order; DataMissing as of `dataset_files`."""
     with _told(f"the dataset {name!r}"):
-        return _splits(s.rfilename for s in _hub(endpoint).dataset_info(name, revision=PARQUET_BRANCH).siblings or ())
+        return _splits(s.rfilename for s in _hub(None).dataset_info(name, revision=PARQUET_BRANCH).siblings or ())
 
 
 def _splits(paths: Iterable[str]) -> list[tuple[str, str]]:

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from promptlab.nouns import grouped
 from promptlab.stats import laws as st
 from promptlab.stats.agreement import preference_bias
 from promptlab.stats.intervals import Array, Numbers
 
-BINS = 10
 RESAMPLES = 1000
 
 
@@ -54,15 +54,6 @@ def bias_of_labels(said: Sequence[Hashable], gold: Sequence[Hashable]) -> float:
     return preference_bias(table.tolist()).bias if table.any() else math.nan
 
 
-def calibration_error(confidence: Numbers, right: Numbers, bins: int = BINS) -> float:
-    """The expected calibration error: mean distance between confidence and share of right answers, in bins of equal width."""
-    x, y = _numbers(confidence, right)
-    if ((x < 0) | (x > 1)).any():
-        raise ValueError("confidence must lie from 0 to 1")
-    place = np.minimum((x * bins).astype(int), bins - 1)
-    return float(sum(abs(x[place == i].mean() - y[place == i].mean()) * (place == i).mean() for i in range(bins) if (place == i).any()))
-
-
 def distinct_n(texts: Sequence[str], n: int = 2) -> float:
     """The share of runs of n words over all texts that are different ones (Li et al. 2016); NaN without any."""
     grams = [tuple(words[i : i + n]) for words in (text.casefold().split() for text in texts) for i in range(len(words) - n + 1)]
@@ -97,9 +88,7 @@ def paired_bootstrap(
         raise ValueError(f"all columns of both arms need one row for each item, found lengths {sorted(lengths)}")
     [n] = lengths
     names = list(range(n)) if clusters is None else list(clusters)
-    rows: dict[Hashable, list[int]] = {}
-    for i, name in enumerate(names):
-        rows.setdefault(name, []).append(i)
+    rows = grouped((name, i) for i, name in enumerate(names))
     units = [*rows.values()]
     if len(units) < 2:
         raise ValueError(f"at least two items or clusters are needed, found {len(units)}")

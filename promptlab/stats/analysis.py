@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Comparison, Contrast, Hypothesis, Plan, Status, Verdict, contrast_of, counted
+from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Comparison, Contrast, Hypothesis, Plan, Status, Verdict, contrast_of, counted, grouped
 from promptlab.stats import laws as st
 from promptlab.stats import sentences as say
 from promptlab.stats.best import maxt_stepdown
@@ -318,9 +318,7 @@ def refused(comparison: Comparison, status: Status, reason: str, rate: float) ->
 def judge(results: Sequence[Result]) -> list[Comparison]:
     """Adjust within families over everything planned, then give each comparison its verdict and sentence."""
     found: list[Comparison | None] = [None] * len(results)
-    families: dict[str, list[int]] = {}
-    for index, result in enumerate(results):
-        families.setdefault(result.comparison.family, []).append(index)
+    families = grouped((result.comparison.family, index) for index, result in enumerate(results))
     for members in families.values():
         method = results[members[0]].comparison.adjustment
         own = [results[i].comparison if results[i].figures and not results[i].mute else None for i in members]

@@ -247,12 +247,8 @@ def wilcoxon_signed(stimulus: Numbers, baseline: Numbers) -> Wilcoxon:
     n_nonzero = int((d != 0).sum())
     if not n_nonzero:
         return Wilcoxon(1.0, 1.0, 0, "no_discordant_pairs")
-    pratt, wilcox = (_signed_rank(d, zeros) for zeros in ("pratt", "wilcox"))
+    pratt, wilcox = (float(st.wilcoxon(d, zero_method=zeros, method="asymptotic").pvalue) for zeros in ("pratt", "wilcox"))
     return Wilcoxon(pratt, wilcox, n_nonzero, "n_too_small" if len(d) == 1 else "ok")
-
-
-def _signed_rank(d: Array, zero_method: str) -> float:
-    return float(st.wilcoxon(d, zero_method=zero_method, method="asymptotic").pvalue)
 
 
 def cochran_q(scores: Sequence[Sequence[float]] | npt.NDArray[np.float64]) -> CochranQ:

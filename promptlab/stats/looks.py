@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import Comparison, Decision, Hypothesis, LookRow, Plan, PlannedLook, contrast_of, flat, look_rows
+from promptlab.nouns import Comparison, Decision, Hypothesis, LookRow, Plan, PlannedLook, contrast_of, flat, grouped, look_rows
 from promptlab.stats import laws as st
 from promptlab.stats import sentences as say
 from promptlab.stats.analysis import Analysis, Result, judge, models_of, settled, silenced
@@ -112,9 +112,7 @@ class Looks:
         """Arms that no treatment needs any more."""
         found: set[ArmKey] = set()
         placebos = self.plan.placebos_of
-        by_place: dict[Place, list[str]] = {}
-        for h in self.deciding:
-            by_place.setdefault(place_of(h), []).append(h.treatment)
+        by_place = grouped((place_of(h), h.treatment) for h in self.deciding)
         for place, treatments in by_place.items():
             going = [t for t in treatments if self.ended(place, t) is None]
             if going:

@@ -14,21 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import (
-    AA_ARM,
-    OWN_PROMPT,
-    ArmRef,
-    Contrast,
-    Hypothesis,
-    Plan,
-    PlannedArm,
-    PlannedTask,
-    ScreenRow,
-    Setting,
-    contrast_of,
-    flat,
-    screen_rows,
-)
+from promptlab.nouns import AA_ARM, OWN_PROMPT, Plan, PlannedArm, PlannedTask, Setting, contrast_of, flat
+from promptlab.nouns.comparison import ArmRef, Contrast, Hypothesis, ScreenRow, screen_rows
 from promptlab.stats import laws as st
 from promptlab.stats.analysis import Analysis
 from promptlab.stats.contrasts import completed, exact, incumbent_of, of_arms

@@ -12,7 +12,7 @@ from typing import NamedTuple, cast
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import NONE_ARM, Comparison, InSetting, Plan, Setting, Status
+from promptlab.nouns import NONE_ARM, Comparison, InSetting, Plan, Setting, Status, grouped
 from promptlab.stats.best import best_stimulus
 from promptlab.stats.components import components_of
 from promptlab.stats.decision import ArmRow, arm_rows
@@ -22,7 +22,7 @@ from promptlab.stats.papers import Protocol, best_of_protocol
 from promptlab.stats.repeats import RepeatRow, Repeats, SwingRow, repeats_of
 from promptlab.stats.sentences import p_text, points
 from promptlab.stats.spread import LevelSpread, level_spreads
-from promptlab.stats.tables import Groups, ItemTable, Place, averaged, table_groups, tables_of
+from promptlab.stats.tables import Groups, ItemTable, averaged, table_groups, tables_of
 
 RESAMPLES = 1_999
 """Joint sign flips for each best in task: hundreds of tasks in a report, and none of the levels asked is below .01."""
@@ -142,10 +142,11 @@ def supplement(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Compariso
     del groups
     components: list[ComponentRow] = []
     if plan.replicates > 1:
-        cubes: dict[Place, list[np.ndarray]] = {}
-        for place, _, _, (names, _), cube, _, _ in averaged(trials[trials["arm"].isin([NONE_ARM, *stimuli])], ["arm", "replicate"]):
-            if place[0] not in failed and settings[place[1]].strategy not in looped and len(names) > 1:
-                cubes.setdefault(place, []).append(cube)
+        cubes = grouped(
+            (place, cube)
+            for place, _, _, (names, _), cube, _, _ in averaged(trials[trials["arm"].isin([NONE_ARM, *stimuli])], ["arm", "replicate"])
+            if place[0] not in failed and settings[place[1]].strategy not in looped and len(names) > 1
+        )
         components = [row for (model, own), of_tasks in cubes.items() for row in _components(of_tasks, model, settings[own])]
     again = Repeats()
     if plan.replicates > 1:
@@ -259,10 +260,11 @@ def _components(cubes: Sequence[np.ndarray], model: str, setting: Setting) -> li
 
 
 def _spreads(comparisons: Sequence[Comparison], failed: set[str]) -> list[SpreadRow]:
-    groups: dict[tuple[str, ...], list[Comparison]] = {}
-    for c in comparisons:
-        if c.scope == "cell" and c.model not in failed and c.diff is not None and c.se is not None:
-            groups.setdefault((c.model, c.setting.id, c.control, c.treatment), []).append(c)
+    groups = grouped(
+        ((c.model, c.setting.id, c.control, c.treatment), c)
+        for c in comparisons
+        if c.scope == "cell" and c.model not in failed and c.diff is not None and c.se is not None
+    )
     found = []
     for cells in groups.values():
         if len(cells) < 3:

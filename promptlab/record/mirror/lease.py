@@ -16,18 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from promptlab.nouns import RunProblem, UsageProblem, digest, home, known_secrets, redact
-from promptlab.record.mirror.copies import (
-    INDEX,
-    JOURNAL,
-    LOOKS,
-    MANIFEST,
-    content,
-    entry_of,
-    journal_of,
-    json_of,
-    seconds_of,
-    written_once,
-)
+from promptlab.record.mirror.copies import INDEX, JOURNAL, LOOKS, MANIFEST, content, entry_of, journal_of, json_of, seconds_of, written_once
 from promptlab.record.store import ID, now, write_whole
 from promptlab.record.store.chain import CHAIN
 

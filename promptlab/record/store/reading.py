@@ -20,22 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from promptlab.nouns import (
-    CALL_COLUMNS,
-    ITEM_COLUMNS,
-    READABLE,
-    TRIAL_COLUMNS,
-    BatchPart,
-    Manifest,
-    NoRun,
-    Plan,
-    RunProblem,
-    did_you_mean,
-    digest,
-    look_rows,
-    readable,
-    runs_folder,
-)
+from promptlab.nouns import READABLE, BatchPart, Manifest, NoRun, Plan, RunProblem, did_you_mean, digest, look_rows, readable, runs_folder
+from promptlab.nouns.grouping import grouped
+from promptlab.nouns.record import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.typed import typed
 from promptlab.record.store.bounds import check_bounds
 from promptlab.record.store.files import (
@@ -171,9 +158,7 @@ class Run:
             if chosen is not None:
                 trials = trials.take(pa.array(chosen(pc.equal(trials["outcome"], "error").to_pylist()), pa.int64()))
                 of_calls = of_calls.filter(pc.is_in(of_calls["trial"], trials["trial"].combine_chunks()))
-            calls: dict[str, list[Row]] = {}
-            for call in of_calls.to_pylist():
-                calls.setdefault(call["trial"], []).append(call)
+            calls = grouped((call["trial"], call) for call in of_calls.to_pylist())
             for trial in trials.to_pylist():
                 yield trial, calls.get(trial["trial"], [])
         for line in self._journal():

@@ -31,7 +31,7 @@ from promptlab.reporting.prepared import Store, keep, stamp
 from promptlab.reporting.rows import COLUMNS, PLACE, arm_words, baseline_table, beside_tables, cells, loop_tables, named
 from promptlab.reporting.table import Table, table
 
-STYLE = Path(__file__).parent / "promptlab-paper.sty"
+STYLE, README = (Path(__file__).parent / name for name in ("promptlab-paper.sty", "readme.md"))
 MOST_ROWS = 250
 """Rows of a table in the paper; all of them are in its CSV file."""
 MOST_COLUMNS = 5
@@ -220,28 +220,10 @@ def _readme(report: Report, sections: Mapping[str, list[Table]], drawn: Iterable
         f"- {step.what}\n" + "".join(f"  `{command}`\n" for command in step.commands) for step in frozen.steps(report)
     )  # fmt: skip
     n_figures, n_tables = len(list(drawn)), sum(len(tables) for tables in sections.values())
-    return f"""# {"SIMULATED: " if simulated else ""}Materials of the run {report.run}
-
-{simulated + chr(10) + chr(10) if simulated else ""}Written by `promptlab paper` from the record of the run. Keys were removed.
-
-| file | holds |
-|---|---|
-| `paper.tex` | everything below as one document: `latexmk -pdf paper.tex`, or pdflatex, bibtex, pdflatex, pdflatex |
-| `methods.tex`, `flow.tex`, `prompts.tex` | Methods, flow of trials, exact prompts: take them into your paper with `\\input` |
-| `tables/*.tex`, `tables/*.csv` | {n_tables} tables in booktabs, each with all of its rows as CSV |
-| `figures/*.pdf`, `figures/*.svg` | {n_figures} figures in shades of grey |
-| `references.bib` | promptlab, the sources of tasks and texts, and the methods |
-| `promptlab-paper.sty` | the macros that the files above need |
-| `data/trials.csv` | one row for each trial: factors, score, answer, tokens, cost |
-| `data/comparisons.csv`, `data/report.json` | every comparison; the whole report |
-| `data/prompts.jsonl` | for each arm, task and setting one request as it was sent |
-| `data/experiment.yaml` | the experiment file, where the run has one |
-
-Licences of items and texts are in the table of sources and licences; a licence that is not recorded there must be requested.
-
-## Again
-
-{steps}"""
+    return README.read_text(encoding="utf-8").format(
+        mark="SIMULATED: " if simulated else "", run=report.run, simulated=f"{simulated}\n\n" if simulated else "", steps=steps,
+        n_tables=n_tables, n_figures=n_figures,
+    )  # fmt: skip
 
 
 def licence_problem(report: Report) -> str | None:

@@ -9,7 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 from promptlab import __version__
-from promptlab.nouns import Plan, digest_of_text, shipped
+from promptlab.nouns import Plan, digest_of_text, grouped, shipped
 from promptlab.nouns.places import PACKAGE
 from promptlab.reporting.build import Report
 from promptlab.reporting.paper.prompts import remarks
@@ -102,13 +102,13 @@ def _libraries() -> Mapping[str, str]:
 
 def licences(report: Report) -> Table:
     """Whose the items and texts of the run are, and under which licence."""
-    plan, rows = report.plan, []
-    for task in plan.tasks:
-        rows.append([f"items of {task.name}", f"{task.n_items:,}", task.source or "not recorded", task.licence or UNSTATED])
-    by_library: dict[str, list[str]] = {}
-    for arm in plan.arms:
-        if arm.text and arm.role not in ("loop", "loop_control"):
-            by_library.setdefault(arm.library or "texts of the experiment file", []).append(arm.source or "the experiment file")
+    plan = report.plan
+    rows = [[f"items of {t.name}", f"{t.n_items:,}", t.source or "not recorded", t.licence or UNSTATED] for t in plan.tasks]
+    by_library = grouped(
+        (arm.library or "texts of the experiment file", arm.source or "the experiment file")
+        for arm in plan.arms
+        if arm.text and arm.role not in ("loop", "loop_control")
+    )
     for library, sources in by_library.items():
         rows.append([f"texts of {library}", str(len(sources)), "; ".join(dict.fromkeys(sources)), _libraries().get(library) or UNSTATED])
     if said := remarks(plan):

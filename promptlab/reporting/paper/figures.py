@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from promptlab.nouns import SCOPES, Comparison, control_name
+from promptlab.nouns import SCOPES, Comparison, control_name, grouped
 from promptlab.reporting.build import Report
 from promptlab.reporting.drawing import Kind, NotDrawn
 
@@ -122,9 +122,7 @@ def _name(report: Report, c: Comparison, among: Sequence[Comparison]) -> str:
 
 def _matrices(report: Report) -> Iterator[Wanted]:
     """Sentences by tasks, where both are several and fit on a page."""
-    groups: dict[tuple[str, str, str], list[Comparison]] = {}
-    for c in report.of("cell"):
-        groups.setdefault((c.model, c.control, c.setting.words), []).append(c)
+    groups = grouped(((c.model, c.control, c.setting.words), c) for c in report.of("cell"))
     for (model, control, setting), members in groups.items():
         tasks, rows = len({c.task for c in members}), len({c.treatment for c in members})
         if 1 < tasks <= MOST_TASKS and 1 < rows <= MOST_ROWS and any(c.diff is not None for c in members):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from promptlab import __version__
-from promptlab.nouns import ADJUSTMENTS, CONTROLS, OUTCOMES
+from promptlab.nouns import ADJUSTMENTS, CONTROLS, OUTCOMES, grouped
 from promptlab.record.ratings import Rating
 from promptlab.reporting.build import Report
 from promptlab.reporting.frozen import parameters
@@ -142,9 +142,7 @@ def _models(report: Report) -> Iterator[str]:
 
 def _scoring(report: Report) -> Iterator[str]:
     plan, judged = report.plan, judgings(report.plan)
-    by_metric: dict[str, list[str]] = {}
-    for task in plan.tasks:
-        by_metric.setdefault(task.metric or "the tool's own score", []).append(task.name)
+    by_metric = grouped((task.metric or "the tool's own score", task.name) for task in plan.tasks)
     yield "Scores lie from 0 to 1. " + " ".join(f"{metric} scored {few(names)}." for metric, names in by_metric.items())
     if plan.scorer and not plan.imported:
         again = f" The run itself used the scorer {plan.ran_by}." if plan.ran_by and plan.ran_by != plan.scorer else ""
@@ -213,9 +211,7 @@ def _analysis(report: Report) -> Iterator[str]:
     if tests:
         yield f"Tests: {tests}. 95 % intervals: {intervals or ANCHORED}. All tests are two-sided."
     sizes = Counter(h.family for h in plan.hypotheses)
-    rules: dict[str, list[int]] = {}
-    for family, n in sizes.items():
-        rules.setdefault(adjustment_of(next(h for h in plan.hypotheses if h.family == family)), []).append(n)
+    rules = grouped((adjustment_of(next(h for h in plan.hypotheses if h.family == family)), n) for family, n in sizes.items())
     for rule, members in rules.items():
         words = ADJUSTMENTS[rule].controls[0].upper() + ADJUSTMENTS[rule].controls[1:] if rule in ADJUSTMENTS else rule
         families = f"{several(len(members), 'family')} with {several(sum(members), 'hypothesis')}"

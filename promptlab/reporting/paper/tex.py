@@ -9,35 +9,14 @@ import itertools
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from promptlab.nouns import shipped_table
 from promptlab.nouns.inert import HIDDEN
 from promptlab.reporting.table import Table
 
-SPECIAL = {
-    "[": "{[}", "*": "{*}",  # which after a line break would be its argument
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
-    "`": r"\textasciigrave{}", "\u00a0": "~", "\u2013": r"\textendash{}", "\u2014": r"\textemdash{}", "\u2018": r"\textquoteleft{}",
-    "\u2019": r"\textquoteright{}", "\u201c": r"\textquotedblleft{}", "\u201d": r"\textquotedblright{}", "\u2026": r"\textellipsis{}",
-    "\u20ac": r"\texteuro{}", "\u00b0": r"\textdegree{}", "\u00a7": r"\S{}", "\u00b7": r"\textperiodcentered{}", "\u00df": r"\ss{}",
-    "\u00e6": r"\ae{}", "\u00c6": r"\AE{}", "\u00f8": r"\o{}", "\u00d8": r"\O{}", "\u0153": r"\oe{}", "\u0152": r"\OE{}", "\u0131": r"\i{}",
-    "\u0142": r"\l{}", "\u0141": r"\L{}", "\u00a3": r"\textsterling{}", "\u00a9": r"\textcopyright{}", "\u00bf": r"\textquestiondown{}",
-    "\u00a1": r"\textexclamdown{}", "\u00ab": r"\guillemotleft{}", "\u00bb": r"\guillemotright{}", "\u2022": r"\textbullet{}",
-}  # fmt: skip
-SYMBOLS = {
-    "\u2212": "-", "\u00b1": r"\pm", "\u00d7": r"\times", "\u00f7": r"\div", "\u2264": r"\leq", "\u2265": r"\geq", "\u2260": r"\neq",
-    "\u2248": r"\approx", "\u2192": r"\rightarrow", "\u2190": r"\leftarrow", "\u21d2": r"\Rightarrow", "\u221e": r"\infty",
-    "\u00b2": "^2", "\u00b3": "^3", "\u00bd": r"\frac12", "\u03b1": r"\alpha", "\u03b2": r"\beta", "\u03ba": r"\kappa", "\u03bc": r"\mu",
-    "\u00b5": r"\mu", "\u03c0": r"\pi", "\u03c1": r"\rho", "\u03c3": r"\sigma", "\u03c4": r"\tau", "\u221a": r"\surd",
-    "\u25b2": r"\blacktriangle", "\u25bc": r"\blacktriangledown", "\u25a0": r"\blacksquare", "\u25c6": r"\blacklozenge",
-    "\u25cf": r"\bullet", "\u2715": r"\times",
-}  # fmt: skip
-ACCENTS = {
-    "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u", "\u0307": ".", "\u0308": '"', "\u030a": "r",
-    "\u030b": "H", "\u030c": "v", "\u0327": "c", "\u0328": "k",
-}  # fmt: skip
+CHARACTERS: Mapping[str, Mapping[str, str]] = shipped_table("latex")
+SPECIAL, SYMBOLS, ACCENTS = CHARACTERS["special"], CHARACTERS["symbols"], CHARACTERS["accents"]
 LIGATURES = "-',"
 """Characters that fonts join with their like."""
 JOINED = re.compile(rf"([{LIGATURES}])(?=\1)")

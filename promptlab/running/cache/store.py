@@ -18,16 +18,7 @@ from diskcache.core import DBNAME, MODE_RAW
 
 from promptlab.nouns import Completion, RunProblem
 from promptlab.running.cache.claims import Claims
-from promptlab.running.cache.guard import (
-    SETTINGS,
-    VALUE_LIMIT,
-    NotText,
-    check_database,
-    check_locks,
-    make_folder,
-    value_file,
-    value_text,
-)
+from promptlab.running.cache.guard import SETTINGS, VALUE_LIMIT, NotText, check_database, check_locks, make_folder, value_file, value_text
 from promptlab.running.cache.rows import Request, packed, request_in, unpacked
 
 log = logging.getLogger("promptlab.cache")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
-from promptlab.nouns import PACKAGE, DataMissing, UsageProblem, did_you_mean, home
+from promptlab.nouns import PACKAGE, DataMissing, UsageProblem, did_you_mean, first_line, home
 from promptlab.sources.foreign import read_bytes
 
 State = Literal["present", "absent", "damaged"]
@@ -303,5 +303,4 @@ def _told(problems: Sequence[str], what: str, n_copied: int, n_kept: int) -> str
 
 def short(error: BaseException) -> str:
     """The kind of an error and its first line, cut: network errors quote whole object trees."""
-    text = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {text[:200]}"
+    return f"{type(error).__name__}: {first_line(error)}"

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from promptlab.design.defects import SMALL
-from promptlab.nouns import DataMissing, Demo, FileProblems, Item, Scorer, Scoring, ScoringFailed, Task, UsageProblem, counted, together
-from promptlab.nouns.errors import did_you_mean
+from promptlab.nouns import Demo, Item, Scorer, Scoring, Task, counted, grouped, together
+from promptlab.nouns.errors import DataMissing, FileProblems, ScoringFailed, UsageProblem, did_you_mean
 from promptlab.nouns.typed import filled
 from promptlab.scoring.assertions import Part, assertion, combined
 from promptlab.scoring.code import Code, Consent, found
@@ -36,10 +36,9 @@ from promptlab.sources.tokens import n_tokens
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A task of the user's own, the files that it came from, and what there is to know about it."""
+    """A task of the user's own, and what there is to know about it."""
 
     task: Task
-    paths: tuple[Path, ...]
     notes: tuple[str, ...]
     code: tuple[Code, ...] = ()
     """The functions that it names as metric or assertion."""
@@ -55,7 +54,7 @@ def load_own(path: Path, consent: Consent | None = None, beside: Sequence[Path] 
     """
     if path.suffix.lower() == ".json":
         task, notes = load_task_json(path)
-        return Own(task, (path,), notes)
+        return Own(task, notes)
     if path.suffix.lower() in READERS:
         raise FileProblems.one(path, _suggested(path))
     spec, document = load(path, TaskFile)
@@ -96,7 +95,7 @@ def load_own(path: Path, consent: Consent | None = None, beside: Sequence[Path] 
         own=scoring,
     )
     notes = tuple(code.refused for code in codes if code.refused)
-    return Own(task, (path, *(table.path for table in tables)), notes, tuple(codes), parts, tuple(spec.examples))
+    return Own(task, notes, tuple(codes), parts, tuple(spec.examples))
 
 
 def _own_scoring(
@@ -358,9 +357,7 @@ def _notes(task: Task) -> list[str]:
         notes.append(f"{echoes} of {n} inputs are right when they are only repeated")
     if failed := [score for score in echoed if isinstance(score, str)]:
         notes.append(f"{len(failed)} of {n} inputs get no score when they are only repeated; the first: {failed[0]}")
-    answers: dict[str, list[tuple[str, ...]]] = {}
-    for item in items:
-        answers.setdefault(item.input, []).append(item.targets)
+    answers = grouped((item.input, item.targets) for item in items)
     repeated = [wanted for wanted in answers.values() if len(wanted) > 1]
     if repeated:
         differ = sum(len(set(wanted)) > 1 for wanted in repeated)

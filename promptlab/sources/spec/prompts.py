@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from promptlab.nouns import FileProblems, Prompt, no_file
+from promptlab.nouns import FileProblems, Prompt
 from promptlab.nouns.item import INSERTED
-from promptlab.sources.foreign import read_bytes
+from promptlab.sources.foreign import content_of, decoded
 from promptlab.sources.spec.models import Part, is_unset
 from promptlab.sources.spec.strict_yaml import MAX_BYTES, parsed_value
 
@@ -73,14 +73,7 @@ def _of_file(path: Path) -> tuple[Mapping[str, str], ...]:
     """The messages of a file, byte for byte: of text one user message, of YAML or JSON a list of them, as promptfoo writes it."""
     if path.suffix.lower() not in SUFFIXES:
         raise FileProblems.one(path, f"a prompt is a file that ends in {', '.join(SUFFIXES)}")
-    try:
-        text = read_bytes(path, MAX_BYTES).decode("utf-8-sig")
-    except FileNotFoundError:
-        raise FileProblems.one(path, no_file(path)) from None
-    except UnicodeDecodeError as error:
-        raise FileProblems.one(path, "not UTF-8 text; save the file as UTF-8", error.object[: error.start].count(b"\n") + 1) from None
-    except OSError as error:
-        raise FileProblems.one(path, f"cannot be read: {error.strerror or error}") from None
+    text = decoded(path, content_of(path, MAX_BYTES))
     if not text.strip():
         raise FileProblems.one(path, "the file is empty")
     if path.suffix.lower() in (".txt", ".md"):

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from promptlab.nouns import FileProblems, Problem, UsageProblem, did_you_mean, no_file
-from promptlab.sources.foreign import read_bytes
+from promptlab.nouns import FileProblems, Problem, UsageProblem, did_you_mean
+from promptlab.sources.foreign import content_of, decoded
 
 MAX_BYTES = 5 * 2**20
 MAX_DEPTH = 20
@@ -93,7 +93,8 @@ class Document:
 
 def read(path: Path) -> Document:
     """Read one file; anything that is not plain strict YAML raises FileProblems. Nobody changes what is read: it may be shared."""
-    return parsed(path, _text(path))
+    text = decoded(path, content_of(path, MAX_BYTES, ".yaml", ".yml"))
+    return parsed(path, text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 @lru_cache(maxsize=32)
@@ -169,18 +170,6 @@ def checked(plain: object, noun: type[Noun], what: str) -> Noun:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(step) for step in first["loc"]) or "the whole"
         raise UsageProblem(f"this is no {what}: {where}: {first['msg'].lower()}") from None
-
-
-def _text(path: Path) -> str:
-    try:
-        return read_bytes(path, MAX_BYTES).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except FileNotFoundError:
-        raise FileProblems.one(path, no_file(path, ".yaml", ".yml")) from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise FileProblems.one(path, "not UTF-8 text; save the file as UTF-8", line) from None
-    except OSError as error:
-        raise FileProblems.one(path, f"cannot be read: {error.strerror or error}") from None
 
 
 def _syntax_problem(path: Path, text: str, error: yaml.YAMLError) -> Problem:

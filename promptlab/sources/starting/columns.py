@@ -10,25 +10,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from promptlab.nouns import shipped_table
 from promptlab.sources.own.rows import RowProblem, as_text, chat_of, graded
 
-INPUTS = (
-    "input", "question", "prompt", "query", "instruction", "message", "messages", "conversation", "conversations", "chat", "dialogue",
-    "text", "ticket", "review", "sentence", "content", "body", "email", "mail", "comment", "post", "tweet", "utterance", "problem",
-    "request", "document", "article", "passage", "description", "source", "statement", "premise", "headline", "title", "subject",
-    "frage", "eingabe", "nachricht", "satz", "beschreibung", "pregunta", "texto", "mensaje", "texte",
-)  # fmt: skip
-TARGETS = (
-    "target", "targets", "expected", "expected_output", "gold", "ground_truth", "label", "labels", "answer", "answers", "correct_answer",
-    "correct", "answer_key", "answerkey", "solution", "reference", "output", "response", "completion", "category", "categories", "class",
-    "intent", "sentiment", "topic", "topics", "tag", "tags", "team", "queue", "department", "rating", "stars", "score", "priority",
-    "urgency", "verdict", "summary", "translation", "genre", "emotion", "spam", "toxic", "antwort", "kategorie", "klasse", "etikett",
-    "respuesta", "etiqueta", "categoria", "reponse", "target_scores",
-)  # fmt: skip
-CONTEXTS = ("context", "passage", "document", "article", "premise", "hypothesis", "title", "subject", "background", "kontext", "evidence")
-OPTIONS = ("choices", "options", "alternatives", "candidates", "endings", "optionen")
-IDS = ("id", "uid", "uuid", "guid", "key", "index", "idx", "nr", "no", "number", "row", "qid", "column_1", "unnamed_0")
-CLUSTERS = ("user", "customer", "author", "session", "thread", "conversation", "document", "group", "cluster", "patient", "speaker")
+_NAMES = shipped_table("columns")["data"]
+INPUTS, TARGETS, CONTEXTS = _NAMES["inputs"], _NAMES["targets"], _NAMES["contexts"]
+OPTIONS, IDS, CLUSTERS = _NAMES["options"], _NAMES["ids"], _NAMES["clusters"]
 SEPARATORS = (";", "|", ",")
 GONE = frozenset({"", "nan", "null", "#n/a", "<na>"})
 MOST_LABELS = 200

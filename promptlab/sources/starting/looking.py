@@ -93,14 +93,14 @@ def look(path: Path, sheet: str | None = None) -> Looked:
     return _flat(found, path)
 
 
-def dataset(name: str, config: str | None, split: str | None, endpoint: str | None = None) -> Looked:
+def dataset(name: str, config: str | None, split: str | None) -> Looked:
     """A dataset of the Hugging Face hub: its named split, or the first that it has of those that hold items to ask."""
-    splits = dataset_splits(name, endpoint)
+    splits = dataset_splits(name)
     configs = list(dict.fromkeys(c for c, _ in splits))
     config = config or ("default" if "default" in configs or not configs else configs[0])
     of_it = [s for c, s in splits if c == config]
     split = split or next((s for s in ("test", "validation", "dev", "train") if s in of_it), of_it[0] if of_it else "test")
-    paths, _ = dataset_files(name, config, split, endpoint=endpoint)
+    paths, _ = dataset_files(name, config, split)
     found = Looked(f"hf:{name}", (), [], 0, where={"config": config, "split": split})
     for path in paths:
         _of_table(read_table(path), found)
@@ -115,7 +115,7 @@ def _of_cells(path: Path, size: int, found: Looked) -> None:
     suffix = path.suffix.lower()
     with _opened(path, size, found) as file:
         head = file.readline()
-        delimiter, skipped = csv_form(head, suffix, ",;\t|")
+        delimiter, skipped = csv_form(head, suffix)
         lines: Iterable[str] = file if skipped else [head]
         if not skipped:
             below = list(itertools.islice(file, HEAD))
