@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import library, plain, take
-from promptlab.explorer.filters import Filters
+from promptlab.explorer.filters import Filters, Place
 from promptlab.nouns import Plan
 from promptlab.planning.draft import (
     FILE,
@@ -39,10 +39,6 @@ PLACEBOS = 3
 VIEWS = {"size": "How many items", "file": "The experiment file and its price", "texts": "Texts and tasks"}
 COMPARED: dict[Compared, str] = {
     "sentences": "Added sentences", "prompts": "Whole prompts", "models": "Models", "shots": "Examples", "temperature": "Temperature",
-}  # fmt: skip
-OTHERS: dict[Compared, str] = {
-    "sentences": "Added sentences", "prompts": "Prompts besides the first", "shots": "Numbers of examples besides none",
-    "temperature": "Temperatures besides the first",
 }  # fmt: skip
 BY_HAND: dict[Compared, str] = {
     "prompts": "Write your prompts into the file, and your own tasks under task_files; then type promptlab plan planned.yaml.",
@@ -162,7 +158,7 @@ def _choices(store: Store | None, filters: Filters, known: Measured) -> Choices:
     more = filters.folded("More: effect, flips, price")
     many = ("comparisons",)
     per_task = filters.number("Items a task", "per_task", 2, MOST_ITEMS, max(n_items, 2), place=one)
-    stimuli = filters.number(OTHERS[compared], "n_stimuli", 1, most, n_others, drops=many, place=two) if compared in OTHERS else 1
+    stimuli = _others(filters, compared, most, n_others, two)
     tasks = filters.number("Tasks", "n_tasks", 1, len(names), n_tasks, drops=many, place=three)
     repeats = filters.number("Answers for each", "repeats", 1, 100, min(plan.replicates, 100), place=four)
     effect = filters.number("True effect, points", "effect", 0.1, 50.0, 3.0, place=more)
@@ -185,6 +181,22 @@ def _choices(store: Store | None, filters: Filters, known: Measured) -> Choices:
         accuracy=accuracy, n_tasks=tasks, n_stimuli=stimuli, comparisons=comparisons, model=model, per_stimulus=placebos,
         under_way=under_way, compared=compared, other=other,
     )  # fmt: skip
+
+
+def _others(filters: Filters, compared: Compared, most: int, usual: int, place: Place) -> int:
+    """How many are compared with the first; of models there is one, which is chosen by name."""
+    many = ("comparisons",)
+    match compared:
+        case "sentences":
+            return filters.number("Added sentences", "n_stimuli", 1, most, usual, drops=many, place=place)
+        case "prompts":
+            return filters.number("Prompts besides the first", "n_stimuli", 1, most, usual, drops=many, place=place)
+        case "shots":
+            return filters.number("Numbers of examples besides none", "n_stimuli", 1, most, usual, drops=many, place=place)
+        case "temperature":
+            return filters.number("Temperatures besides the first", "n_stimuli", 1, most, usual, drops=many, place=place)
+        case _:
+            return 1
 
 
 def _within(value: float | None, otherwise: float) -> float:

@@ -39,7 +39,6 @@ Status = Literal[
     "separation",
     "not_planned",
     "cannot_be_significant",
-    "control",
     "aa_failed",
     "judge_failed",
     "uneven_answers",

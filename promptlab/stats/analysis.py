@@ -258,14 +258,15 @@ class Analysis:
 
     def _aa_cell(self, h: Hypothesis, both: Compared) -> Comparison:
         test, p = infer([both.pairs]), both.pairs
+        changed = test.n_nonzero
         text = (
-            f"{test.n_nonzero} of {len(p.s)} items scored differently when the baseline was sent again "
+            f"{changed} of {len(p.s)} items scored differently when the baseline was sent again "
             f"({say.points(test.diff)} points, {say.p_text(test.p_value)})."
         )
         return replace(
             self._blank(h, contrast_of(h, self.plan), [both]), **test.fields() | {
                 "scope": "aa", "n_family": len(self.n_items), "mde": None, "notes": (), "adjustment": "none",
-                "status": "control", "verdict": "refused", "sentence": text,
+                "status": "ok" if changed else "no_discordant_pairs", "verdict": "refused", "sentence": text,
             },
         )  # fmt: skip
 
@@ -287,8 +288,7 @@ class Analysis:
         blank = self._blank(h, contrast_of(h, self.plan), both)
         return replace(
             blank, scope="aa", n_family=len(cells), diff=found.diff, ci_low=low, ci_high=high, ci_method=f"{found.ci_method}, 99.9 %",
-            method=found.method, adjustment="none", status="aa_failed" if failed else "control", verdict="refused",
-            sentence=text,
+            method=found.method, adjustment="none", status="aa_failed" if failed else "ok", verdict="refused", sentence=text,
         )  # fmt: skip
 
 
