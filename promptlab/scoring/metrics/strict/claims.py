@@ -200,6 +200,9 @@ def heads_each(text: str, options: tuple[str, ...]) -> bool:
 _HEAD = regex(r"(?:^|\n|[.!?;]\s)[\W_]*(\w[\w -]{0,30}):\s+(?![\d.]+\s?%?|yes\b|no\b|true\b|false\b)(?=\S+ \S+ )", re.I)
 
 
+_BECAUSE = ("because", "since", "as ", "weil", "car ", "parce", "porque")
+
+
 def says_of_several(text: str, options: tuple[str, ...]) -> bool:
     """Whether sentences that open with different options continue alike: "Heat is similar. Jaws is similar." """
     if len(text) > LONGEST:
@@ -210,7 +213,5 @@ def says_of_several(text: str, options: tuple[str, ...]) -> bool:
         for option in options:
             if bare.startswith(option.casefold()) and not bare[len(option) : len(option) + 1].isalnum():
                 rest = " ".join(bare[len(option) :].split()[:2]).rstrip(".!")
-                said.setdefault(rest, set()).add(option)
-                if " " in option:
-                    said.setdefault("", set()).add(option)
+                said.setdefault("" if rest.startswith(_BECAUSE) else rest, set()).add(option)
     return any(len(named) > 1 for named in said.values())
