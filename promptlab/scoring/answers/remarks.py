@@ -113,6 +113,11 @@ def is_remark(sentence: str) -> bool:
     return _REMARK.match(bare) is not None and _NUMBER_WORD.search(sentence) is None
 
 
+def may_end(text: str) -> bool:
+    """Whether a text may have several sentences or lines."""
+    return _MAY_END.search(text) is not None
+
+
 def sentences(text: str) -> list[str]:
     """The sentences of a text, lines apart."""
     return [part for raw in SENTENCE_ENDS.split(text) if (part := raw.strip())]

@@ -6,6 +6,22 @@ from promptlab.scoring.answers.frames.common import BUT, JUDGES, X
 
 FRAMES = (
     (
+        "some many most people others one you readers lot lots",
+        rf"\b(?:some|many|most|a lot of|lots of|people|others|one|you|readers)\b(?: of)?(?: (?!do\b|don)\w+){{0,3}}?"
+        r" (?:think|believe|assume|say|guess|expect|imagine|suppose|claim)s?(?: that)?(?: (?:it|this|that)(?: is|'s))?"
+        rf" {X},? (?:but|yet|although|though|which) (?:(?:in fact|actually|really),? )?(?:(?:it|this|that|they) ?)?(?:(?:is|are|'s|'re) )?"
+        r"(?:(?:(?:isn|aren|didn|doesn|don|wasn|weren)'t|(?:did |does |do )?not)(?: (?:so|true|right|correct|it|one|the case))?"
+        r"|(?:simply |just |plain )?(?:wrong|false|untrue|mistaken|incorrect)|an? (?:\w+ )?(?:myth|misconception|mistake|error))"
+        r"(?=\W*(?:$|[.!;\n]))",
+        r"it is not \1",
+    ),
+    (
+        "ruled excluded",
+        rf"\b(?:it(?:'s| is) )?(?:ruled out|excluded) that (?:it|this|the \w+) (?:is|could be|can be) {X}[;,.] (?:so |hence |thus )?"
+        r"(?:it(?:'s| is)|the answer is) ",
+        BUT,
+    ),
+    (
         "recommend suggest",
         r"\bi(?:'d| would)? (?:strongly |highly |definitely )?(?:recommend|suggest)(?: watching| seeing| trying)?\b:?"
         r"(?! (?:against|you|that|to|not|reading|checking)\b)",
@@ -65,6 +81,12 @@ FRAMES = (
     ),
     (
         "may might could",
+        rf"\b(?:it|this|the answer) (?:may|might|could) be {X}[.;] (?:or |but )?(?:it|this|the answer) (?:may|might|could) "
+        r"(?:also |equally |just as well )?be\b",
+        r"could be \1 or",
+    ),
+    (
+        "may might could",
         rf"\b(?:it|this) (may|might|could) be {X},? (?:it|this) \1 (?:also |equally |just as well )?be\b",
         r"could be \2 or",
     ),
@@ -117,6 +139,24 @@ FRAMES = (
     ),
     ("question", r"\b(?:is|are) out of the question\b", "is wrong", JUDGES),
     ("circumstances account case", r"\b(?:under no circumstances|on no account|in no case)\b", "not"),
+    (
+        "nobody",
+        r"\bnobody (?:would|could|can|will) (?:\w+ )?(?:call|say|claim|think|argue|describe)\b(?: that)?(?: (?:this"
+        r"|that)(?: one)?| it)?(?: (?:is|as))?",
+        "it is not",
+    ),
+    (
+        "whether",
+        r"\bwhether (?=[^.!?;:\n,]*?\b(?:or not|(?:im)?plausible|(?:in)?valid|(?:in)?correct|positive|negative|true|false|yes|no)\b)"
+        r"(?:(?! (?:i|my|is (?:yes|no))\b)[^.!?;:\n,]){1,140}",
+        "which one",
+    ),
+    (
+        "whether",
+        r"\bwhether (?=[^.!?;:\n,]*?\b(?:is|are|was|were|can|could|should|has|have|or not)\b)"
+        r"(?:(?! (?:i|my|is (?:yes|no))\b)[^.!?;:\n,]){1,140}",
+        "that",
+    ),
     ("rather", rf"(?:^|(?<=[\s\"'(]))rather {X} than\b", r"\1 rather than"),
 )
 """Each frame after the words of which a reply needs one."""

@@ -6,6 +6,22 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, NOUN, SE
 
 _STATEMENT = r"(?:phrase|énoncé|option|affirmation|proposition|réponse|remarque)\b"
 FRAMES = (
+    (
+        rf"\b(?:il )?ne s'agit pas (?:ici |là )?d(?:e |')(?:l'|une? )?{X},? mais (?:plutôt |bien )?d(?:e |')(?:l'|une? )?",
+        r"it is not \1, but ",
+    ),
+    (
+        rf"\b(?:beaucoup|certains|on|les gens|la plupart|bien des gens)(?: (?:des gens|de gens|d'entre eux))? (?:pensent|croient"
+        r"|pense|croit|disent"
+        rf"|dit|supposent)(?: souvent)? qu(?:e |')(?:c'est |il est |elle est )?{X},? mais (?:(?:ce )?n'est pas (?:le cas|vrai|ça)"
+        r"|c'est (?:faux|une erreur|inexact)|non)(?=\W*(?:$|[.!;\n]))",
+        r"it is not \1",
+    ),
+    (
+        r"\bje ne (?:dirais|pense|crois|trouve) pas (?:ici )?que (?:c'est|ce soit|cela (?:soit|est)|(?:l[ea] |l'|cet |cette "
+        r"|ce )\w+ (?:est|soit))\b",
+        "it is not",
+    ),
     (r"(?<=\S)[;,] (?:mais |et )?[\"']?[\w-]{1,25}[\"']? (?:ne rime pas|non|pas)(?=[.!]?$)", ""),
     (r"(?<=\S)[;,.] [\"']?[\w-]{1,25}[\"']? n'est pas (?:un|le|son|l') ?(?:contraire|antonyme|synonyme|opposé)\b[^.;\n]*", ""),
     (
@@ -155,8 +171,13 @@ FRAMES = (
     (r"\bou\b", "or"),
     (rf"\b(?:l[ae] )?premi(?:er|ère) {_STATEMENT}", FIRST),
     (rf"\b(?:l[ae] )?(?:second|seconde|deuxième|dernière) {_STATEMENT}|\bla (?:seconde|deuxième)(?=\s?[.,;]|$)", SECOND),
+    (
+        r"\b(?:savoir|déterminer|dire|décider|juger|vérifier|demander|demandé|indiqué|précisé) s(?:i |')[^.!?;:\n,]{1,140}",
+        "that",
+    ),
 )
 WORDS = (
+    "pensent croient pense croit disent dit supposent savoir déterminer dire décider juger vérifier demander demandé indiqué précisé "
     "sans malgré dépit même quoique quoiqu rien abord mais certains aucuns beaucoup envisagé considéré bien plaider si "
     "exclut deux pas ou non ne n premier seconde deuxième dernière "
     "nullement aucun soit peut pourrait plutôt lieu d abord première car je j mon cela ça il probablement clairement avis"

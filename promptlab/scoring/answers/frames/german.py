@@ -6,6 +6,22 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, SECOND, 
 
 _STATEMENT = r"(?:aussage|satz|option|antwort(?:möglichkeit)?|möglichkeit|äußerung)\b"
 FRAMES = (
+    (
+        rf"\bhandelt (?:es )?sich (?:hier(?:bei)? |dabei )?nicht um (?:eine?n? )?{X},? sondern (?:vielmehr )?um (?:eine?n? )?",
+        r"is not \1, but ",
+    ),
+    (
+        rf"\b(?:viele|manche|einige|die meisten|man)(?: \w+)? (?:denken|glauben|meinen|halten|hält|denkt|glaubt|meint)"
+        rf"(?: (?:das|es|dies|sie|ihn))?,?(?: (?:dass|für)(?: (?:das|es|dies|sie))?)? {X}(?: ist| sei)?, (?:aber|doch|jedoch|was) "
+        r"(?:(?:das|es|aber|jedoch) )?(?:ist|stimmt) (?:(?:das|es|aber|jedoch) )?(?:falsch|ein irrtum"
+        r"|nicht(?: (?:so|wahr|richtig|der fall))?)(?=\W*(?:$|[.!;\n]))",
+        r"it is not \1",
+    ),
+    (
+        rf"\b(?:es ist )?(?:auszuschließen|ausgeschlossen), dass (?:es|das|dies)(?: sich)?(?: um)? {X} (?:ist|sei|handelt)[;,.] "
+        r"(?:es|das|die antwort) (?:ist|bleibt|lautet) ",
+        BUT,
+    ),
     (r"(?<=\S)[;,] (?:aber |und )?[\"']?[\w-]{1,25}[\"']? (?:nicht|reimt sich nicht(?: darauf)?)(?=[.!]?$)", ""),
     (r"(?<=\S)[;,.] [\"']?[\w-]{1,25}[\"']? ist (?:aber |jedoch )?kein (?:Gegenteil|Antonym|Synonym|Gegenwort)\b[^.;\n]*", ""),
     (
@@ -166,8 +182,10 @@ FRAMES = (
     (r"\boder\b", "or"),
     (rf"\b(?:d(?:ie|er|as|em|en) )?erste[rns]? {_STATEMENT}", FIRST),
     (rf"\b(?:d(?:ie|er|as|em|en) )?(?:zweite|letztere)[rns]? {_STATEMENT}", SECOND),
+    (r"\bob (?=[^.!?;:\n,]*?\b(?:ist|sind|war|kann|sei|hat|gilt|oder nicht)\b)[^.!?;:\n,]{1,140}", "that"),
 )
 WORDS = (
+    "denken glauben meinen halten hält denkt glaubt meint auszuschließen ausgeschlossen "
     "ohne wobei genauerem genauerer näherer bedenke überlege trotz denn weil da auch selbst wirkt scheint klingt erscheint "
     "sieht manche einige viele habe obwohl obgleich "
     "schließt wenn scheidet würde wäre möglich nein nichts nicht oder sondern statt anstatt "

@@ -6,6 +6,17 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, NOUN, SE
 
 _STATEMENT = r"(?:frase|oración|opción|afirmación|respuesta|enunciado|declaración)\b"
 FRAMES = (
+    (
+        rf"\b(?:(?:queda|está|es|hay que|se debe|se) )?descarta(?:d[oa]|r)? que (?:sea|se trate de|es) {X}[;,.] "
+        r"(?:así que |por lo tanto |luego )?(?:es|queda|la respuesta es) ",
+        BUT,
+    ),
+    (
+        rf"\b(?:muchos|muchas personas|algunos|la gente|la mayoría|se)(?: \w+)? (?:piensan|creen|cree|piensa|dice|dicen|supone"
+        r"|suponen) que "
+        rf"(?:es )?{X},? pero (?:no (?:es así|lo es|es cierto|es verdad)|es falso|es un error)(?=\W*(?:$|[.!;\n]))",
+        r"it is not \1",
+    ),
     (r"(?<=\S)[;,] (?:pero |y )?[\"']?[\w-]{1,25}[\"']? (?:no rima|no)(?=[.!]?$)", ""),
     (r"(?<=\S)[;,.] [\"']?[\w-]{1,25}[\"']? no es (?:un|el|su) (?:contrario|antónimo|sinónimo|opuesto)\b[^.;\n]*", ""),
     (rf"{X} no (?:encaja|sirve|vale|corresponde)[;,.] (?:pero )?(?:yo diría|se dice|mejor|más bien)\b", BUT),
@@ -118,8 +129,14 @@ FRAMES = (
     (r"(?<=[\s\w\"')]) [ou] (?=\S)", " or "),
     (rf"\b(?:la|el) primera? {_STATEMENT}|\bla primera(?=\s?[.,;]|$)", FIRST),
     (rf"\b(?:la|el) segund[ao] {_STATEMENT}|\bla segunda(?=\s?[.,;]|$)", SECOND),
+    (
+        r"\b(?:saber|determinar|decir|decidir|juzgar|comprobar|indicar|indica|precisa|preguntan?|evaluar) si [^.!?;:\n,]{1,140}",
+        "that",
+    ),
 )
 WORDS = (
+    "piensan creen cree piensa dice dicen supone descarta descartar descartado descartada saber determinar decir decidir juzgar comprobar "
+    "indicar indica precisa pregunta preguntan evaluar "
     "tampoco ningún ninguna encaja cuadra sentido pesar pese suena parecer parecería da dan parece resulta suma dudo algunos "
     "muchos unos consideré pensé aunque "
     "descartamos excluimos solo sólo ambas ambos "

@@ -93,12 +93,25 @@ _DENIED_ONE = regex(
 """A reply that denies one of the two sentences, and says nothing else."""
 
 
+_QUOTING = regex("[12] ?[.:)]|which is the")
+_QUOTES = regex(
+    r"\A\W*(?:the )?(?:sentence|statement|option|number)? ?#?[12]\s?[:).]\s*(?P<said>[^\n.;]{8,150})"
+    r"|(?:\A|[.!?\n]\s*)(?P<called>[^.!?\n]{8,150}?), which is the (?:correct |right )?(?:answer|cause|one)\b",
+    re.I,
+)
+"""What a reply gives as the text of a sentence by its number, or calls the answer."""
+
+
 def cause(reply: Reply, item: Item) -> Scored:
     """One of the two sentences of the input, or its number."""
     pair, mentions = _sentences(item.input)
     if mentions is None:
         return phrases.text(reply, item)
-    chosen, rule = _cause(reply, pair, mentions)
+    for quoted in _QUOTES.finditer(reply.unremarked) if _QUOTING.search(reply.unremarked) is not None else ():
+        if paraphrase.of_neither(quoted["said"] or quoted["called"], pair):
+            return Scored(0.0, None, "another sentence")
+    told = paraphrase.as_cause(reply.unremarked, pair)
+    chosen, rule = _cause(reply, pair, mentions) if told is None else (told, "role")
     if chosen is None and not rule and paraphrase.may_name(reply.unremarked) and mentions.search(reply.unremarked) is None:
         text = paraphrase.named(reply.unremarked, pair)
         chosen, rule = _cause(located(text), pair, mentions) if text != reply.unremarked else (None, "")
@@ -124,7 +137,7 @@ def _sentences(asked: str) -> tuple[tuple[str, ...], re.Pattern[str] | None]:
         r"|\bthe {place}(?: one| sentence| statement| event)?\b|\b{place} (?:one|sentence|statement|event)\b"
     )
     each = (
-        rf"(?P<o{i}>(?:\b(?:sentence|statement) {i + 1}\W*)?[\"'(]*{_loosely(found[i + 1])}[\"')]*"
+        rf"(?P<o{i}>(?:\b(?:sentence|statement) {i + 1}\W*)?[\"'(]{{0,3}}{_loosely(found[i + 1])}[\"')]*"
         rf"|{numbered.format(n=i + 1, place=place, word=word, east=east, korean=korean)})"
         for i, (place, word, east, korean) in enumerate(
             (("(?:first|former)", "one", "[1一]", "첫"), ("(?:second|latter)", "two", "[2二]", "두"))

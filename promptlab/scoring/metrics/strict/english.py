@@ -29,8 +29,21 @@ _UNSURE = regex(
     re.I,
 )
 """A reply that only says that it does not know."""
+_LEFT_OPEN = regex(
+    r"(?P<before>[^.!?;\n]*?)\b(?:(?:unclear|ambiguous|uncertain|undetermined|not (?:clear|certain)|(?:impossible|hard"
+    r"|difficult) to (?:tell|say"
+    r"|know|determine|decide))(?: (?:here|from this))?|(?:cannot|can't|can not|couldn't|could not) (?:be (?:determined|told|decided|known"
+    r"|said|settled|inferred)|(?:tell|say|determine|decide|know)))"
+    r" (?:which|(?P<who>whom?|what))\b(?:(?! (?:but|so|however|yet)\b)[^.!?;:\n,]){0,80}(?:[.!]\s+(?P<cut>[\w ,]{1,15}))?\W*\Z",
+    re.I,
+)
+"""A reply whose last words leave open which one it is, whatever it says before."""
+_OPENS = words("unclear ambiguous uncertain undetermined clear certain impossible hard difficult cannot can could couldn")
+_GRANTS = words("although though while whilst even may might despite if would why")
+_SAYS_OPEN = frozenset({"neutral", "nonentailment", "ambiguous", "unclear", "unknown"})
+"""Options that say the same as such an end."""
 _DOUBTS = words("whether if which between")
-_TALKS = FRAMED | _DOUBTS
+_TALKS = FRAMED | _DOUBTS | _OPENS
 IN_ENGLISH = ("cause", "choice", "label", "larger", "letter", "level", "number", "rhyme", "word")
 """Kinds whose answers are options, names or numbers, so that the words around them may be put in English."""
 
@@ -87,6 +100,8 @@ def settles_nothing(text: str, options: tuple[str, ...] | None) -> str:
     """Why a reply settles on nothing: it only asks, where it is to choose among `options`, or does not know; '' where it may settle."""
     if options is not None and text.endswith("?") and _ASKS.fullmatch(text) is not None and not _asking(options):
         return "question"
+    if options and not _OPENS.isdisjoint(words(text)) and _left_open(text, options):
+        return "left open"
     if (
         options is not None
         and text.endswith("?")
@@ -100,3 +115,14 @@ def settles_nothing(text: str, options: tuple[str, ...] | None) -> str:
         return "unsure"
     may_doubt = text.count("?") > 1 or not text.isascii() or not _DOUBTS.isdisjoint(words(text))
     return "unsure" if may_doubt and _UNSURE.match(text) is not None else ""
+
+
+def _left_open(text: str, options: tuple[str, ...]) -> bool:
+    """Whether a reply that concludes nothing ends by saying that it is unclear which one of the options it is."""
+    open_ones = [name for option in options if (name := key(option).replace(" ", "")) in _SAYS_OPEN]
+    if any(name != "ambiguous" or name in words(text) for name in open_ones) or (found := _LEFT_OPEN.search(text[-400:])) is None:
+        return False
+    if found["who"] and not any(" " in option for option in options):
+        return False
+    cut = words(found["cut"] or "")
+    return _GRANTS.isdisjoint(words(found["before"])) and cut.isdisjoint(words(" ".join(options))) and located(text).concluded is None

@@ -140,6 +140,34 @@ def _same(one: str, other: str) -> bool:
     return one == other or (one[:stem] == other[:stem] and abs(len(one) - len(other)) < 4)
 
 
+_FALLACY = regex(
+    r"\bfallac(?:y|ies|ious)\b(?! (?:detection|check|to\b))|\b(?:fehl|trug)schl(?:uss|üsse)\b|\bsophismes?\b|\bparalogismes?\b"
+    r"|\bfalacias?\b"
+    r"|谬误|謬誤|誤謬|詭弁|诡辩|오류|궤변",
+    re.I,
+)
+
+
+def fallacious(text: str, options: tuple[str, ...]) -> str | None:
+    """The option "valid" or "invalid" where each sentence of a reply that speaks of a fallacy calls the argument one, or denies it."""
+    if _FALLACY.search(text) is None:
+        return None
+    named = {key(option): option for option in options}
+    if named.keys() != {"valid", "invalid"}:
+        return None
+    said = {
+        denying(sentence)
+        or _DENIES_ABROAD.search(sentence) is not None
+        or _FAILS.search(sentence) is not None
+        or " no " in sentence.lower()
+        for sentence in sentences(text)
+        if _FALLACY.search(sentence) is not None and _UNSURE.search(sentence) is None and _UNSURE_ABROAD.search(sentence) is None
+    }
+    if len(said) != 1 or any("fallacy to" in sentence for sentence in sentences(text)):
+        return None
+    return named["valid" if said.pop() else "invalid"]
+
+
 def placed(reply: Reply, n: int) -> int | None:
     """The number of the option, from 0 of `n`, that a reply names by its place alone: "the third option", "the latter"."""
     found = _NTH.fullmatch(reply.said) if names_place(reply.said) else None

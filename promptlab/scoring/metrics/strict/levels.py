@@ -28,6 +28,25 @@ _OF_FIVE = regex(
     r"|5 ?(?:点満点で?|点中|分满分|分制|점 ?만점(?:에|으로|에서)?|점 중)|满分(?:为|是)? ?5 ?分?|[0-5] ?(?:から|到|至|에서|부터) ?5\b",
     re.I,
 )
+_N = r"\d+(?:\.\d+)?"
+_COMPARED = regex(
+    rf"\b(?:difference|differenz|unterschied|différence|diferencia|distance|gap) (?:between|from|of|zwischen|von|entre"
+    rf"|de) {_N} (?:and|to|und|et|y|bis|a|à)"
+    rf" {_N}(?: \w+){{0,2}}? (?:is|ist|est|es|equals|of|beträgt|=) {_N}|{_N} (?:(?:is|ist|est|es) (?:\w+ )?(?:less|more|greater"
+    r"|higher|lower|larger"
+    rf"|smaller|bigger|better|kleiner|größer|höher|niedriger|plus \w+|moins \w+|mayor|menor|más \w+|menos \w+)"
+    rf" (?:than|als|que|qu')|[<>]) ?{_N}"
+    rf"|{_N} ?(?:-|minus|moins|menos) ?{_N} ?(?:=|is|equals|ist|est|es|makes|gives) ?{_N}|\bratio of {_N} to {_N}|{_N}[ -]to[ -]{_N}"
+    rf"(?: ratio(?: of {_N} to {_N})?)?|{_N} ?(?:和|与|と|와|과|跟) ?{_N} ?(?:之间)?[的の의]? ?(?:差[别值距]?|차이?)[는은は是为]? ?{_N}"
+    rf"|{_N} ?[は은는比이가] ?{_N} ?(?:より|보다)? ?[大小高低크작높낮]",
+    re.I,
+)
+"""Figures that a reply compares with each other: they rate nothing."""
+_COMPARING = words(
+    "difference differenz unterschied diferencia distance gap ratio minus moins menos less more greater higher lower larger smaller bigger "
+    "better kleiner niedriger mayor menor plus to"
+)
+_BESIDE = regex(r"[-<>]\s?\d")
 _TOO = regex(
     r"(?:\b(?:an?|une?|eine?|un) )?(?<![\d.])[0-5](?![\d.]*\d)(?: ?[点分점])?(?: \([^()\n]*\))?(?!\W*[0-5])[^.;,。、\d\n]{0,40}?"
     r"(?:\btoo (?:high|low|generous|harsh|strict|much|little|severe)\b|\bzu (?:viel|hoch|niedrig|wenig|streng|großzügig|gering)\b"
@@ -44,6 +63,10 @@ _OUT_OF = words("sur sobre von de auf di")
 
 def level(reply: Reply, item: Item) -> Scored:
     """A level of a scale, "3 - probably": by its number, or by its words alone."""
+    text = reply.text
+    compares = not text.isascii() or not _COMPARING.isdisjoint(words(text)) or _BESIDE.search(text) is not None
+    if compares and (rest := _COMPARED.sub(" ", reply.text)) != reply.text:
+        reply = located(rest)
     levels = {key(target.partition("-")[2]) for target in item.targets}
     if key(reply.text) in levels:
         return Scored(1.0, key(reply.text), "whole")

@@ -15,8 +15,8 @@ from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics import bigbench
-from promptlab.scoring.metrics.strict import replies
-from promptlab.scoring.metrics.strict.implied import agrees, left_over, names_place, placed
+from promptlab.scoring.metrics.strict import claims, replies
+from promptlab.scoring.metrics.strict.implied import agrees, fallacious, left_over, names_place, placed
 from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
 from promptlab.scoring.metrics.strict.roles import NEVER, Roles, by_role, compared
@@ -54,23 +54,12 @@ def label(reply: Reply, item: Item) -> Scored:
     item = item if item.choices else with_labels(item)
     if reply.text in item.choices:
         return bigbench.choice(reply.text, item)
-    if _heads_each(reply.text, item.choices):
+    if claims.heads_each(reply.text, item.choices):
         return Scored(0.0, None, "each option")
     if reply.concluded is None and (left := left_over(reply.head, item.choices)) is not None:
         reply = located(left)
     scored = _settled(_in_options(reply, item.choices), item)
     return scored if scored.extracted is not None else _implied(reply, item, item.choices)
-
-
-def _heads_each(text: str, options: tuple[str, ...]) -> bool:
-    """Whether a text has every option as the heading of something: "Positive: the cast. Negative: the plot." """
-    if text.count(":") < max(2, len(options)):
-        return False
-    heads = [key(head) for head in _HEAD.findall(text)]
-    return all(heads.count(key(option)) == 1 for option in options)
-
-
-_HEAD = regex(r"(?:^|\n|[.!?;]\s)[\W_]*(\w[\w -]{0,30}):\s+(?![\d.]+\s?%?|yes\b|no\b|true\b|false\b)(?=\S+ \S+ )", re.I)
 
 
 def _implied(reply: Reply, item: Item, options: tuple[str, ...]) -> Scored:
@@ -82,6 +71,8 @@ def _implied(reply: Reply, item: Item, options: tuple[str, ...]) -> Scored:
         names = [_names(options).get(key(pair[which])) for which in ("former", "latter")]
         if all(names) and names[0] != names[1]:
             return replace(bigbench.choice(names[pair["nth"].casefold() == "latter"] or "", item), rule="place")
+    if len(options) == 2 and (fallacy := fallacious(reply.unremarked, options)) is not None:
+        return replace(bigbench.choice(fallacy, item), rule="what it says")
     if len(options) == 2 and (keys := frozenset(map(key, options))) in _YES_NO and (said := agrees(reply, item.input)) is not None:
         word = keys & (_YES if said else _NO)
         return replace(bigbench.choice(next(iter(word)), item), rule="what it says")
@@ -193,6 +184,10 @@ def choice(reply: Reply, item: Item) -> Scored:
         reply = located(reply.head[granted.end() :])
     if reply.concluded is None and (left := left_over(reply.head, options)) is not None:
         reply = located(left)
+    if (own := claims.left(reply, options, item.input)) is not None:
+        if not own:
+            return Scored(0.0, None, "unsettled")
+        reply = located(own)
     reply = _in_options(reply, options)
     scored = _settled(reply, item)
     if scored.extracted is None and reply.text:
@@ -315,11 +310,13 @@ def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
             yield left[0], "what remains"
     if (so := list(_SO.finditer(text))) and text[so[-1].end() :].strip():
         yield text[so[-1].end() :], "statement"
+    text = replies.unnumbered(text) if len(replies.NUMBERED.findall(text)) > 1 else text
     end = _CLAUSE_ENDS.search(text)
     if (
         end is not None
         and len(set(key(text[end.start() :]).split()) - _words(options)) > text.isascii()
         and not re.search(r"\b(?:not|n't|never|either|whether|or|if)\b", text[: end.start()], re.I)
+        and not claims.says_of_several(text, options)
     ):
         yield text[: end.start()], "first clause"
 

@@ -104,3 +104,36 @@ def named(text: str, pair: tuple[str, ...]) -> str:
             end = link.end()
     told_of = maybe == {0, 1} or len(sure | maybe) == 2 or (bool(sure) and maybe <= sure)
     return " ".join(_SO.sub(" ", "".join(told)).split()) if told_of else text
+
+
+_CAUSE_AND_EFFECT = regex(
+    r"\bcause\b(?: (?:of|in|for) (?:sentence|statement) \d)? (?:is|was) (?P<cause>[^.;\n]{3,120}?)(?:,|;|\.)? (?:and "
+    r"|while )?(?:the )?effect\b"
+    r"(?: (?:of|in|for) (?:sentence|statement) \d)? (?:is|was) (?P<effect>[^.\n]{3,120})",
+    re.I,
+)
+
+
+def as_cause(text: str, pair: tuple[str, ...]) -> int | None:
+    """The sentence whose words a reply gives the cause, where it gives the effect words of the other one; None where it does not."""
+    if len(text) > LONGEST or "effect" not in text or (told := _CAUSE_AND_EFFECT.search(text)) is None:
+        return None
+    wanted = [_content(sentence) for sentence in pair]
+    cause, effect = ([len(_held(_content(told[role]), one)) for one in wanted] for role in ("cause", "effect"))
+    return next((n for n in (0, 1) if cause[n] > cause[1 - n] and effect[1 - n] > effect[n]), None)
+
+
+_IN_ENGLISH = words("the my his her she they their of and")
+_EXPLAINS = words(
+    "cause causes caused because since reason effect result results happen happens happened first before after event led leads this that "
+    "it why explains explain therefore so sentence statement answer correct other one"
+)
+
+
+def of_neither(text: str, pair: tuple[str, ...]) -> bool:
+    """Whether a text in English is a sentence that shares no word with either of the two, and explains nothing."""
+    told = words(text)
+    if not text[:1].isupper() or _IN_ENGLISH.isdisjoint(told) or not _EXPLAINS.isdisjoint(told):
+        return False
+    said = _content(text)
+    return len(said) > 1 and not any(_held(said, _content(sentence)) for sentence in pair)

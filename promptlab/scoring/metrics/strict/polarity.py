@@ -20,7 +20,7 @@ _NO_NOUN = regex(
     re.I,
 )
 _TRUTHS = regex(r"\s*[:=]\s*(?:(?P<yes>true|yes)|false|no)\b(?! (?!\w+[\"']?\s?[:=])\w)", re.I)
-_CLUES = words(
+CLUES = words(
     "implies follows impliziert folgt ergibt implikation implica implique widerspricht widersprechen contradice contradicen contredit "
     "contredisent stimmt wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue "
     "odd entail entails entailed "
@@ -230,7 +230,7 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
     """The text with options in place of their synonyms and, where one is denied, of what is left of them."""
     if (" a " in text or text[:2] == "A ") and _patterns(options).article:
         text = _ARTICLE_A.sub("", text)
-    worded = len(text) <= 4000 and (may_deny(text) or not _CLUES.isdisjoint(words(text)))
+    worded = len(text) <= 4000 and (may_deny(text) or not CLUES.isdisjoint(words(text)))
     if len(text) > 4000 or not (worded or _OTHER_CLUE.search(text)):
         return text
     known = _patterns(options)

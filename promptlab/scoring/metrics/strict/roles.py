@@ -46,7 +46,8 @@ _OF = regex(f"(?<=cause|ffect) of {_ONE}", re.I)
 _IS_ROLE = regex(
     r"\b(?:is|was|=|:) the (?:cause|effect|result)\b(?! of)|\b(?:the|la|die|el|l') ?(?:cause|effect"
     r"|result|causa|ursache|efecto|wirkung|effet)"
-    r" (?:is|was|est|es|ist)\b|\b(?:est|es|ist) (?:la|die|el) (?:cause|causa|ursache|efecto|wirkung|folge)\b(?! (?:de|von|für)\b)",
+    r" (?:is|was|est|es|ist)\b|\b(?:est|es|ist) (?:la|die|el) (?:cause|causa|ursache|efecto|wirkung|folge)\b(?! (?:de|von|für)\b)"
+    r"|\band the (?:cause|effect|result) of$",
     re.I,
 )
 _PAIR = regex(f"({_ONE})(?P<between>[^\ue000-\ue00f\n]{{1,80}}?)(?=({_ONE}))")
@@ -85,7 +86,7 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
     for pair in _PAIR.finditer(marked):
         left, right = ord(pair[1]) - _FIRST, ord(pair[3]) - _FIRST
         first, second = roles.first.search(pair["between"]), roles.second.search(pair["between"])
-        told = _IS_ROLE.search(pair["between"]) is not None
+        told = _IS_ROLE.search(pair["between"].rstrip()) is not None
         if left == right or bool(first) == bool(second) or told:
             continue
         good.add(left if bool(first) != (denying(pair["between"]) or _NO_MORE.search(pair["between"]) is not None) else right)

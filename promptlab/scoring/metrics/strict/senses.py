@@ -21,14 +21,16 @@ _SAME = regex(
 _DIFFERENT = regex(
     r"\b(?:different(?:ly)?|differs?|distinct|unrelated|two (?:meanings|senses)|unterschiedlich\w*"
     r"|verschieden\w*|différ\w*|unterscheide\w*|andere\w* (?:bedeutung|sinn)"
-    r"|autres? sens|diferente\w*|difieren?|distint[oa]s?)\b"
+    r"|autres? (?:chose|signification)|otr[oa] (?:cosa|significado|sentido)|autres? sens|diferente\w*|difieren?|distint[oa]s?)\b"
     r"|不同|不一[样樣致]|不相同|有别|违|違[うい]|異な[るりっ]|別の意味|同じで(?:は|も)?な|同じとは"
     r"|다르|다른|다릅|달[라리]|상이|같지 않|동일하지 않"
 )
 _ELSEWHERE = regex(
-    r"\b(?:the )?same (?:word|form|spelling|care)\b|\bword(?: itself)? is the same\b|\b(?:\w+ )?(?:contexts?|sentences|examples"
+    r"\b(?:the )?same (?:word|form|spelling|care|information|topic|subject|idea|structure|length|story|event|letters"
+    r"|pronunciation)\b|\bword(?: itself)? is the same\b|\b(?:\w+ )?(?:contexts?|sentences|examples"
     r"|situations)(?: are| is)?(?: \w+)?"
-    r" different\b|\bdifferent (?:\w+ )?(?:contexts?|sentences|examples|situations|opinions?|objects?)\b|\bif it\b.*"
+    r" different\b|\bdifferent (?:\w+ )?(?:structures?|information|topics?|subjects?|contexts?|sentences|examples|situations"
+    r"|opinions?|objects?)\b|\bif it\b.*"
     r"|\b(?:gleich\w*|dieselbe|verschieden\w*|anders) wäre\b.*\b(?:wenn|falls)\b.*|\b(?:serait|sería)\b.*\bsi\b.*"
     r"|\bno different (?:sense|meaning)\b|\b(?:an?|any|the) (?:different|distinct|same|second) \w+ would\b(?! be\b).*"
 )
@@ -61,7 +63,7 @@ _TELLS = words(
 def sense(reply: Reply, item: Item) -> Scored:
     """Same or not the same, in the words that models use for it."""
     corrected = [(reply.corrected, "correction")] if reply.corrected else []
-    places = [*corrected, *((last.text or "".join(last.raw[:1]), "conclusion") for last in reply.conclusions[-1:])]
+    places = [*corrected, *((last.text or "".join(last.raw[:1]).partition(". ")[0], "conclusion") for last in reply.conclusions[-1:])]
     for place, rule in (*places, (reply.unremarked, "without remarks"), (reply.text, "whole")):
         if not western(place):
             place = _EAST_SUPPOSES.sub("", place)  # noqa: PLW2901 (what it only supposes is not read)
