@@ -371,7 +371,7 @@ def test_a_repeated_baseline_is_an_aa_arm(tmp_path: Path) -> None:
     lines = rows()
     lines += [{**line, "arm": "none_aa"} for line in lines if line["arm"] == "none"]
     report = judged(bring([table(tmp_path, lines)], tmp_path / "runs"))
-    assert [c.status for c in report.of("aa") if c.task is None] == ["control"]
+    assert [c.status for c in report.of("aa") if c.task is None] == ["ok"]
     assert {c.treatment for c in report.of("cell")} == {"kind"}
 
 

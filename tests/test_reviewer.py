@@ -25,6 +25,7 @@ from promptlab.running.engine import Pending, engine_of
 from promptlab.running.gateway.providers import key_variable
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.sweep import run_sweep
+from promptlab.sources.foreign import sha256_of
 from servers import Server
 
 LOOPS = "loops:\n  - {name: heart, rounds: 2, mode: verifier_free, policies: [alternate]}\n"
@@ -71,7 +72,7 @@ def test_an_own_task_travels_with_its_files_and_other_data_is_named(tmp_path: Pa
     with pytest.raises(FileProblems, match="not what the manifest says"):
         bundle.read(moved)
     manifest = json.loads((moved / "manifest.json").read_text())
-    manifest["files"]["own/tickets.csv"].update(bytes=words.stat().st_size, sha256=bundle._sha256(words))
+    manifest["files"]["own/tickets.csv"].update(bytes=words.stat().st_size, sha256=sha256_of(words))
     (moved / "manifest.json").write_text(json.dumps(manifest))
     assert any(row.says == DIFFERS and "data" in row.found for row in audited.of_bundle(moved)[0])
 

@@ -23,16 +23,16 @@ _LINK = (
     r"|\s*\bwas\b|\s*\bbecomes\b|\s*\bturns out to be\b)"
 )
 _DE = (
-    r"\b(?:(?:end)?antwort|(?:end)?ergebnis|lösung|fazit|übersetzung|gesamtergebnis)\b[^\n:=.]{0,40}?(?:\s*[:=]"
+    r"\b(?:(?:end)?antwort|(?:end)?ergebnis|lösung|fazit|übersetzung|gesamtergebnis|endwert)\b[^\n:=.]{0,40}?(?:\s*[:=]"
     r"|\s(?:ist|lautet|wäre|heißt|bleibt)\b(?: also| daher| somit)?)"
 )
 _FR = (
-    r"\b(?:réponse|résultat|solution|conclusion|traduction|reponse|resultat)\b[^\n:=.]{0,40}?(?:\s*[:=]"
+    r"\b(?:réponse|résultat|solution|conclusion|traduction|reponse|resultat|valeur finale)\b[^\n:=.]{0,40}?(?:\s*[:=]"
     r"|\s(?:est|serait|sera|donne)\b(?: donc)?|\s?n'est\b)"
 )
 _ES = (
     r"\b(?:respuesta|resultado|solución|conclusión|traducción|solucion|traduccion|resposta|resultado|risposta"
-    r"|risultato)\b[^\n:=.]{0,40}?(?:\s*[:=]|\s(?:es|sería|seria|será|é|è)\b(?: entonces)?|\sno es\b)"
+    r"|risultato|valor final)\b[^\n:=.]{0,40}?(?:\s*[:=]|\s(?:es|sería|seria|será|é|è)\b(?: entonces)?|\sno es\b)"
 )
 _ZH = (
     r"(?:最终答案|正确答案|答案|结果|結果|结论|結論|答(?![えこ])|译文|翻译|反义词|同义词|复数|(?<=的)(?:单词|词语?|字母)(?=是))"
@@ -69,7 +69,7 @@ CONCLUDING = words(
     "answer ans answers response solution conclusion verdict final result output total sum difference product translation "
     "count value completion completed sorted antwort endantwort ergebnis endergebnis gesamtergebnis fazit traduction reponse "
     "resultat respuesta resultado solucion conclusion traduccion resposta risposta risultato correct right choice decision "
-    "richtige bonne choose pick"
+    "richtige bonne choose pick endwert valeur valor"
 )
 _ABROAD = CONCLUDING | {"lösung", "übersetzung", "répon", "résult", "soluci", "traducci"}
 _CONCLUDING_ABROAD = tuple(word for word in _ABROAD if not any(other in word for other in _ABROAD - {word}))
