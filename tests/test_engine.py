@@ -13,7 +13,7 @@ import pytest
 import designs
 from promptlab.design.cross import trials
 from promptlab.nouns.arm import Cue, Loop, Scoring, Stimulus, Trial
-from promptlab.nouns.call import Answer, Call, Completion, Model, Price, Scored
+from promptlab.nouns.call import Answer, Call, Completion, Model, Price, Reply, Scored
 from promptlab.nouns.errors import BudgetReached
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Item
@@ -46,7 +46,7 @@ class Answers:
         self.repeats = 0
         """How often a request times out and is sent again."""
 
-    async def complete(self, call: Call, again: Callable[[], Awaitable[None]]) -> Completion:
+    async def complete(self, call: Call, again: Callable[[], Awaitable[None]], failed: Callable[[Reply], None]) -> Completion:
         self.asked.append(call)
         self.n_sent += 1
         await asyncio.sleep(0)

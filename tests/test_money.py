@@ -7,18 +7,21 @@ import importlib.util
 import struct
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
 import pytest
 
+from billing import PRICE, Said, Scripted, chat
 from conftest import ROOT
-from promptlab.nouns import Call, Completion, Model, Price, most_output
+from promptlab.nouns import Call, Completion, Model, Price, Reply, most_output
 from promptlab.planning.resolve import resolve
 from promptlab.running.budget import Budget
 from promptlab.running.fleet.hub import Hub, Limit
-from promptlab.running.gateway import Gateway
+from promptlab.running.gateway import Gateway, RetryPolicy, WireChoice
 from promptlab.running.ledger import Ledger, Sums, taken_over
 from promptlab.running.paying import LONGEST_OUTPUT_TOKENS, Payer, most_input, most_tokens
 from promptlab.running.preflight import requests_of
@@ -76,7 +79,7 @@ class Heard:
         self.n_sent = self.under_way = 0
         self.seen: list[int] = []
 
-    async def complete(self, call: Call, before_resending: Callable[[], Awaitable[None]]) -> Completion:
+    async def complete(self, call: Call, before_resending: Callable[[], Awaitable[None]], failed: Callable[[Reply], None]) -> Completion:
         number = self.n_sent
         self.n_sent += 1
         self.under_way += 1
@@ -237,3 +240,44 @@ def test_a_plan_says_what_is_asked_and_what_is_sent(tmp_path: Path) -> None:
     assert request["requested"]["reasoning_effort"] == "low"
     assert request["sent"]["thinking"]["budget_tokens"] > 0
     assert "reasoning_effort is not sent" in request["changed"]
+
+
+FAILED: dict[str, Callable[[dict[str, Any]], None]] = {
+    "a finish reason nobody knows": lambda body: body["choices"][0].update(finish_reason="weird", message={"content": ""}),
+    "an error in the choice": lambda body: body["choices"][0].update(error={"code": 502, "message": "disconnected"}),
+    "a finish with an error": lambda body: body["choices"][0].update(finish_reason="error"),
+    "a fault of the request": lambda body: body["choices"][0].update(error={"code": 400, "message": "no"}),
+}
+
+
+@pytest.mark.parametrize("wire", ["direct", "litellm"])
+@pytest.mark.parametrize("how", FAILED)
+def test_a_failed_answer_that_reports_a_usage_counts_as_what_it_says(how: str, wire: WireChoice) -> None:
+    """It is no answer, and its provider may bill it: 7,000 tokens where 64 were allowed."""
+    usage = {"prompt_tokens": 20, "completion_tokens": 7000, "total_tokens": 7020}
+
+    def answer(_: dict[str, Any]) -> Said:
+        body = chat("hal", usage)
+        FAILED[how](body)
+        return Said(body, billed=(20, 7000))
+
+    model = Model("m", "openai/m", sampling={"max_tokens": 64}, timeout_s=5)
+    with Scripted(answer) as server:
+        at = replace(model, api_base=server.url)
+        call = Call("m", ({"role": "user", "content": "?"},), {"max_tokens": 64}, api_base=server.url)
+        prices: dict[str, Price | None] = {"m": Price(*PRICE)}
+
+        async def run(cap: float | None) -> Payer:
+            policy = RetryPolicy(attempts=3, first_wait_s=0.01, longest_wait_s=0.02)
+            async with aclosing(Gateway([at], prices, policy=policy, wire=wire)) as gateway:
+                payer = Payer({"m": at}, prices, {}, gateway, Budget(cap), Progress(9))
+                await asyncio.gather(*(payer.paid(call) for _ in range(6)), return_exceptions=True)
+                return payer
+
+        payer = asyncio.run(run(None))
+        assert payer.progress.unsure_usd == pytest.approx(server.billed_usd, rel=0.01)
+        assert payer.longest["m"] == 7000
+        server.billed_usd = 0.0
+        each = (20 * PRICE[0] + 7000 * PRICE[1]) / 1e6
+        payer = asyncio.run(run(2.5 * each))
+        assert server.billed_usd <= 2.5 * each + 1e-9

@@ -231,3 +231,13 @@ def test_arms_have_the_names_of_the_table(compares: str, tmp_path: Path, server:
     known = {row["arm"] for row in report["summary"]}
     assert {name.removesuffix(", again") for name in named} == known
     assert len(named) > len(known), "the incumbent's repeat"
+
+
+def test_refusals_in_words_of_one_arm_are_on_every_first_screen(tmp_path: Path, server: tuple[str, type[Always]]) -> None:
+    """They count as wrong, since a model may refuse one prompt alone, and the reader learns at once what the verdict rests on."""
+    url, handler = server
+    handler.spoil = staticmethod(lambda answer: {"content": "I'm sorry, but I cannot help with that."})
+    one, printed = judged(tmp_path, url)
+    assert one["verdict"] == "hurts"
+    assert any("rests mainly (100 %) on texts in which the scorer found no answer" in sentence for sentence in one["headline"])
+    assert " ".join(printed.split()).count("rests mainly (100 %) on texts in which the scorer found no answer") >= 2, "terminal and Markdown"

@@ -31,6 +31,7 @@ from promptlab.reporting.suites import suite_gaps
 from promptlab.reporting.table import Plain
 from promptlab.stats import Screening, Shares, Standing, Supplement, ended, remedy, shares_of, standings, supplement
 from promptlab.stats.looks import Looks, Saved, analyse, place_of, saved
+from promptlab.stats.sentences import RESTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,7 +279,7 @@ def headline(report: Report) -> list[str]:
     if not report.complete:
         found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")
     found += [*earlier_words(report.plan, report.trials, report.n_old, report.n_trials), *waiting(report)]
-    found += [*report.unchecked, *unwhole(report), *ground(report.comparisons, report.plan)]
+    found += [*report.unchecked, *unwhole(report), *resting(report), *ground(report.comparisons, report.plan)]
     so = "so a difference between arms may be one between versions, and no effect of a sentence."
     found += [f"{served}, {so}" for served in report.manifest.several_versions]
     for model in report.models:
@@ -350,6 +351,13 @@ def unwhole(report: Report) -> list[str]:
         cure = "" if report.plan.imported else f" {remedy(many[0].shares)}"
         found.append(f"Answers of {model} that are not whole: {named}{more}.{cure}")
     return found
+
+
+def resting(report: Report) -> list[str]:
+    """On what verdicts over the tasks rest, where that is mainly answers that are not whole, or in which the scorer found none."""
+    over = [c for c in report.comparisons if c.scope != "aa" and (c.task is None or len(report.plan.tasks) == 1)]
+    parts = [(c.treatment, c.sentence.partition(RESTS)) for c in over]
+    return list(dict.fromkeys(f"{name}:{rests}{what}" for name, (_, rests, what) in parts if rests))
 
 
 def looks_words(report: Report) -> str:

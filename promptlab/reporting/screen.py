@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from promptlab.nouns import VERDICTS, inert
-from promptlab.reporting.build import Report, looks_words, unwhole, waiting
+from promptlab.reporting.build import Report, looks_words, resting, unwhole, waiting
 from promptlab.reporting.decide import NO_NEUTRAL, NOT_ASKED, cautions
 from promptlab.reporting.judged import basis
 from promptlab.reporting.summary import OPEN, Summary, SummaryRow, summaries
@@ -79,6 +79,7 @@ def _beside(report: Report, advice: str) -> list[str]:
         *found,
         *waiting(report),
         *unwhole(report),
+        *resting(report),
         *(f"Caution: {text}" for text in against),
     ]
 

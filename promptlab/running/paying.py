@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from promptlab.nouns import Call, Completion, Model, Price, most_output
+from promptlab.nouns import Call, Completion, Model, Price, Reply, most_output
 from promptlab.nouns.identity import Once
 from promptlab.running.budget import Budget
 from promptlab.running.gateway import Gateway
+from promptlab.running.gateway.usage import booked
 from promptlab.running.ledger import Ledger, Sums
 from promptlab.running.progress import Progress
 from promptlab.running.trial_rows import total
@@ -38,6 +39,8 @@ class _Held:
     is_reserved: bool = True
     unsure_usd: float = 0.0
     """What earlier attempts of the call may have cost."""
+    said_usd: float = 0.0
+    """What the failed answer to the last attempt says that it cost."""
 
 
 @dataclass(slots=True)
@@ -94,10 +97,10 @@ class Payer:
         self._opened(held)
         used: tuple[float | None, int | None] = 0.0, 0
         try:
-            completion = await self.gateway.complete(call, partial(self._reserve_anew, held))
+            completion = await self.gateway.complete(call, partial(self._reserve_anew, held), partial(self._failed, held))
             used = completion.cost_usd, total((completion.input_tokens, completion.output_tokens))
             if completion.cost_usd is None and held.is_reserved:
-                used = self._most(call, length_of(completion), least=held.usd), used[1]
+                used = max(held.said_usd, self._most(call, length_of(completion), least=held.usd)), used[1]
                 held.unsure_usd += used[0] or 0.0
         except asyncio.CancelledError:
             used = None, None  # it may have been sent
@@ -139,13 +142,22 @@ class Payer:
 
     async def _reserve_anew(self, held: _Held) -> None:
         """Count what an attempt may have cost, and reserve as much for the next."""
-        self.budget.settle(held.usd, held.tokens, None, None)
-        held.is_reserved, held.unsure_usd = False, held.unsure_usd + held.usd
+        usd = max(held.usd, held.said_usd)
+        self.budget.settle(held.usd, held.tokens, usd, None)
+        held.is_reserved, held.unsure_usd, held.said_usd = False, held.unsure_usd + usd, 0.0
         self._make_room(held.call.model, 0)
         if not self._take(held):
             await self._wait(held)
         held.is_reserved = True
         self._opened(held)
+
+    def _failed(self, held: _Held, said: Reply) -> None:
+        """Learn from a failed answer what it took: its provider may bill it like any other."""
+        call = held.call
+        held.said_usd = booked(said, call, self.prices.get(call.model)).cost_usd or 0.0
+        if (length := said.output_tokens or 0) > self._most_output(call):
+            self._room[call.model] = 1
+        self.learn(call.model, length)
 
     def _is_capped(self, call: Call) -> bool:
         capped = self.budget.limit_usd is not None or self.budget.limit_tokens is not None

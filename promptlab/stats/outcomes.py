@@ -204,9 +204,12 @@ def uneven(treated: Mapping[str, float], control: Mapping[str, float]) -> bool:
 
 
 def _agreement(c: Comparison, outcomes: Outcomes) -> Comparison:
-    """An A/A check; where most of its answers are odd it speaks of no agreement. Only prompts that have a repeat count."""
+    """An A/A check; where most of its answers are odd, or refuse in words, it speaks of no agreement.
+
+    Only prompts that have a repeat count.
+    """
     asked = {place[3] for place in outcomes.shares.index if place[:3] == (c.model, c.setting.id, AA_ARM)}
     arms = [ArmRef(model=c.model, setting=c.setting.id, arm=arm, prompt=own) for own in asked for arm in (NONE_ARM, AA_ARM)]
     share = outcomes.share(arms, c.task)
-    odd = sum(share.get(end, 0.0) for end in ODD)
+    odd = max(sum(share.get(end, 0.0) for end in ODD), outcomes.idle(arms, c.task))
     return replace(c, sentence=say.agreement_of_nothing(odd, share)) if odd > MAINLY and c.status != "aa_failed" else c

@@ -310,20 +310,25 @@ def nothing_answered(treatment: Mapping[str, float], control: Mapping[str, float
     )
 
 
+RESTS = " It rests mainly ("
+"""How the sentence begins that says what a verdict rests on."""
+
+
 def rests_on(share: float, treatment: Mapping[str, float], control: Mapping[str, float]) -> str:
     """That a verdict rests mainly on answers that are not whole."""
-    return f" It rests mainly ({_percent(share)}) on answers that are not whole: treatment {ended(treatment)}; control {ended(control)}."
+    return f"{RESTS}{_percent(share)}) on answers that are not whole: treatment {ended(treatment)}; control {ended(control)}."
 
 
 def rests_on_unread(share: float, treatment: float, control: float) -> str:
     """That a verdict rests mainly on answers that the scorer did not understand."""
     return (
-        f" It rests mainly ({_percent(share)}) on texts in which the scorer found no answer: {_percent(treatment)} of the treatment's, "
+        f"{RESTS}{_percent(share)}) on texts in which the scorer found no answer: {_percent(treatment)} of the treatment's, "
         f"{_percent(control)} of the control's. Read some: if they do answer, the difference is one of form."
     )
 
 
 def agreement_of_nothing(odd: float, shares: Mapping[str, float]) -> str:
     """An A/A check whose answers say nothing."""
-    what = f"{_percent(odd)} of the baseline's answers are not whole ({ended(shares)})"
+    how = f"are not whole ({ended(shares)})" if any(shares.get(end) for end in UNWHOLE) else "refuse in words"
+    what = f"{_percent(odd)} of the baseline's answers {how}"
     return f"{what}: that its repeat scores alike says nothing. {remedy(shares)}"

@@ -11,7 +11,10 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import UTC
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from promptlab.nouns import Reply
 
 Boundary = Literal[
     "auth", "quota", "rate", "server", "timeout", "connection", "policy", "request", "size", "protocol",
@@ -82,6 +85,8 @@ class WireError(Exception):
         self.message = message
         self.status = status
         self.retry_after_s = retry_after_s
+        self.said: Reply | None = None
+        """What the request took, where the failed answer reports a usage: it is billed all the same."""
 
     @property
     def answered(self) -> bool:
@@ -90,7 +95,9 @@ class WireError(Exception):
 
     @property
     def may_be_billed(self) -> bool:
-        """Whether the model may have answered all the same: no answer in time, a cut connection, a failure behind the server."""
+        """Whether the model may have answered all the same: no answer in time, a cut connection, a failure behind the server, a usage."""
+        if self.said is not None and self.said.output_tokens:
+            return True
         if self.boundary == "server":  # with Retry-After, or as overloaded, a server has turned the request away
             return self.status not in (409, 529) and not (self.status == 503 and self.retry_after_s is not None)
         return self.boundary in ("timeout", "size", "connection", "protocol")

@@ -133,17 +133,20 @@ class Gateway:
         found = differences(sampling, self.effective(model, sampling))
         return f"{model.name}: {'; '.join(found)}" if found else None
 
-    async def complete(self, call: Call, before_resending: Callable[[], Awaitable[None]] | None = None) -> Completion:
+    async def complete(
+        self, call: Call, before_resending: Callable[[], Awaitable[None]] | None = None, failed: Callable[[Reply], None] | None = None
+    ) -> Completion:
         """One answer. Every failure that the provider may recover from is retried; what is left becomes outcome `error`.
 
-        `before_resending` is awaited before a request is sent again that may have been billed, though it brought no answer.
+        `before_resending` is awaited before a request is sent again that may have been billed, though it brought no answer. `failed`
+        is called before that with what a failed answer says that it took.
         ProviderStopped is raised when no later call to this model can succeed (wrong key, exhausted quota).
         """
         if not self._n_inside:
             self._heard_at = time.monotonic()
         self._n_inside += 1
         try:
-            return await self._complete(call, before_resending)
+            return await self._complete(call, before_resending, failed)
         finally:
             self._n_inside -= 1
 
@@ -172,7 +175,9 @@ class Gateway:
             if wire is not None:
                 await wire.aclose()
 
-    async def _complete(self, call: Call, before_resending: Callable[[], Awaitable[None]] | None) -> Completion:
+    async def _complete(
+        self, call: Call, before_resending: Callable[[], Awaitable[None]] | None, failed: Callable[[Reply], None] | None
+    ) -> Completion:
         model = self._models[call.model]
         wire, effective = self._route(model, call.sampling)
         lane, probation = self._lanes[model.name], self._probations[model.name]
@@ -202,6 +207,8 @@ class Gateway:
                         self.on_sent()
                     if error.answered:
                         self._heard_at = time.monotonic()
+                    if error.said is not None and failed is not None:
+                        failed(error.said)
                     wait = self._next(model, lane, error, attempt, sent_at)
                     if wait is None:
                         n_attempts = 0 if attempt == n_unsent else attempt

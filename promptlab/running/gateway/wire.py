@@ -85,9 +85,10 @@ class Wire:
         """The reply in a chat completion; WireError for the error in one. `facts` is what its usage is read from, if not the same."""
         if fault := read_fault(fault_in(answer)):
             said, message, status = fault
-            if status is None:
-                raise WireError("server", safe(message, self._secrets))
-            raise self._error(status, said, message, {})
+            error = WireError("server", safe(message, self._secrets)) if status is None else self._error(status, said, message, {})
+            usage = read_usage(_field(facts or answer, "usage"), headers.get(COST_HEADER))
+            error.said = counted(Completion("", "error", **usage))
+            raise error
         own_id = answer.get("id") if isinstance(answer, dict) else None
         return read_answer(facts or answer, said_in(answer), model_version, self._secrets, headers, own_id)
 
@@ -141,7 +142,9 @@ def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
     reason = said.finish_reason = _clean(said.finish_reason, secrets, LONGEST_FINGERPRINT)
     said.outcome = finish_outcome(reason, text, refusal)
     if said.outcome == "error":
-        raise WireError("server", f"the answer is not finished: finish reason {reason!r}, {len(text):,} characters")
+        error = WireError("server", f"the answer is not finished: finish reason {reason!r}, {len(text):,} characters")
+        error.said = counted(said)
+        raise error
     if said.outcome == "refused":
         text = text or _clean(str(refusal or ""), secrets) or ""
     said.text = text
