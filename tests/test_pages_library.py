@@ -20,12 +20,15 @@ from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run, RunWriter
 from promptlab.reporting.library import library as listed
 from promptlab.reporting.table import Table
+from promptlab.running.progress import Execution
+from promptlab.running.sweep import run_sweep
 from promptlab.sources import official, tasks
 from promptlab.sources.spec.libraries import all_stimuli
 from promptlab.sources.tasks import load_task, task_names
 from promptlab.sources.tokens import n_tokens
 from promptlab.strategies import plain_arm
 from test_explorer import HOSTILE, elements, opened, table_with, texts, write_run
+from tickets import tickets, written
 
 assert opened  # a fixture, found here by its name
 
@@ -214,6 +217,53 @@ def test_tasks_sentences_and_layouts_of_ones_own(opened: Any, tmp_path: Path) ->
     assert not app.exception
     assert "▶Do it for the cat.◀" in texts(app)
     assert app.number_input(key="number_shots").value == 2
+
+
+def test_whole_prompts_of_a_run_are_shown_as_they_were_sent(opened: Any, tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").write_text("items: t.csv\ncolumns: {input: question, target: answer}\nmetric: number\n")
+    rows = "".join(f"what is {n} and 1?,{n + 1},hint {n}\n" for n in range(30))
+    (tmp_path / "t.csv").write_text("question,answer,note\n" + rows)
+    (tmp_path / "e.yaml").write_text(
+        "name: e\nquestion: q\ntasks: [t]\ntask_files: [t.yaml]\nmodels: [sim/factors]\nitems: 12\nshots: [2]\n"
+        "prompts:\n  today: 'Look at {note}. {question}'\n"
+        "  expert:\n    - {role: system, content: 'You know {note}.'}\n    - {role: user, content: '{question}'}\n"
+        "incumbent: today\nstimuli: [emotionprompt/EP02]\ncontrols: {placebos: [], no_placebo_reason: a test}\n"
+    )
+    run = run_sweep(resolve(tmp_path / "e.yaml"), tmp_path / "runs", None, Execution(1), lambda progress: None)
+    store = load.open_store(run.folder)
+    trials = Run(run.folder).trials()
+    for prompt in ("today", "expert"):
+        for sentence in ("none", "emotionprompt/EP02"):
+            found = library.tables(store, Filters({"sentence": sentence, "prompt": prompt, "three": "2"}))
+            shown = table(found, "Prompts")
+            assert shown["item"].nunique() == 3
+            for item, rows_of in shown.groupby("item"):
+                of = (trials["item"] == item) & (trials["arm"] == sentence) & (trials["base_prompt"] == prompt)
+                sent = json.loads(store.calls(trials[of].iloc[0]["trial"])["messages"].iloc[0])
+                texts_of = [text.replace("▶", "").replace("◀", "") for text in rows_of["message"]]
+                assert list(zip(rows_of["role"], texts_of, strict=True)) == [(message["role"], message["content"]) for message in sent]
+    assert table(found, "Tasks")["asked by"].tolist() == ["today, expert"]
+    assert table(found, "Whole prompts")["prompt"].tolist() == ["today", "expert", "expert"]
+    app = opened("--runs", tmp_path / "runs", page="library", prompt="expert")
+    assert not app.exception
+    assert app.selectbox(key="pick_prompt").options == ["today", "expert"]
+    assert "You know hint" in texts(app)
+
+
+def test_labels_of_a_whole_prompt_are_said_to_be_in_another_order(tmp_path: Path) -> None:
+    written(tmp_path, tickets())
+    folder = with_own(
+        tmp_path,
+        "name: x\nquestion: q\ntasks: [tickets]\ntask_files: [tickets.yaml]\nmodels: [sim/null]\nitems: 5\n"
+        "prompts: {a: 'One of {labels}: {text}', b: '{text}'}\nincumbent: a\n",
+    )
+    notes = {
+        name: next(shown.note for shown in library.tables(load.open_store(folder), Filters({"prompt": name})) if shown.title == "Prompts")
+        for name in ("a", "b")
+    }
+    assert "nothing added to own/tickets, prompt a" in notes["a"], "a run without sentences begins without one"
+    assert "as they were sent" in notes["a"]
+    assert "as they were sent" not in notes["b"]
 
 
 def test_wordings_are_drawn_for_each_item(tmp_path: Path) -> None:

@@ -569,3 +569,17 @@ def test_weighed_options_are_not_exported_as_a_prompt(tmp_path: Path) -> None:
     done = runs.run("export", str(next((tmp_path / "runs").iterdir())), "--format", "dspy")
     assert done.returncode != 0
     assert "no DSPy program does" in done.stderr
+
+
+def test_whole_prompts_are_not_exported_as_a_program(tmp_path: Path) -> None:
+    text = "tasks: [sum]\nmodels: [sim/null]\nitems: 20\nprompts: {a: '{instruction} {input}', b: '{input} {instruction}'}\nincumbent: a\n"
+    path = experiment(tmp_path, text)
+    assert runs.run("sweep", str(path), "--runs", str(tmp_path / "runs"), "--no-report").returncode == 0
+    [folder] = (tmp_path / "runs").iterdir()
+    done = runs.run("export", str(folder), "--format", "dspy", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "compares whole prompts" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert f"promptlab report {folder.name} --page library" in done.stderr
+    assert not (folder / "dspy").exists()
+    assert runs.run("report", folder.name, "--page", "library", cwd=tmp_path).returncode == 0

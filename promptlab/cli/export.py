@@ -70,6 +70,7 @@ def export(
     odd = next((name for name in tasks if not re.fullmatch(FILE_NAME, name)), None)
     if odd is not None:  # a plan that somebody else wrote must not say where files go
         raise UsageProblem(f"the task {odd!r} cannot name a file; letters, digits, '.', '_' and '-' can")
+    texts = {name: saved_arm(plan, name, chosen.arm, chosen.setting, prompt, source) for name in tasks}
     folder = out or run / "dspy"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,8 +78,7 @@ def export(
         raise UsageProblem(f"{folder}: cannot be made: {error.strerror}; choose another place with --out") from None
     say(f"arm:           {chosen.arm} [{chosen.strategy}]{simulated}")
     say(f"why:           {chosen.why}")
-    for name in tasks:
-        text = saved_arm(plan, name, chosen.arm, chosen.setting, prompt, source)
+    for name, text in texts.items():
         write_whole(folder / f"{name}.json", text.encode("utf-8", "replace"))
         say(f"written:       {folder / f'{name}.json'}")
 

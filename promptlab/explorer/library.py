@@ -73,9 +73,12 @@ def _prompt(store: Store | None, filters: Filters, every: Sequence[Sentence], ta
     view = _chosen(store, filters, every, tasks)
     _notes(store, view)
     take.shown(library.about_table(view), "task")
-    take.folded("How its base prompts ask", library.prompt_texts(view), "base-prompts")
+    take.folded("How its prompts ask", library.prompt_texts(view), "prompts")
     number = filters.page_number("three", view.n_pages)
     items = view.items(store, number)
+    if not view.prompt:
+        st.caption("This task has no prompts here.")
+        return
     if not items:
         st.caption("This task has no items here.")
         return
@@ -97,6 +100,8 @@ def _notes(store: Store | None, view: View) -> None:
         st.caption("The options are in the order of the file; an experiment shuffles them by its seed.")
     if view.known.in_run and store and store.plan.programs:
         st.caption("A DSPy program of this run makes messages of its own; the page Answers shows them as they were sent.")
+    if note := library.labels_note(view):
+        st.caption(note)
     if store and store.plan.imported:
         st.caption("This run was imported: promptlab did not make its prompts, and these are only what it would send.")
 
@@ -104,14 +109,16 @@ def _notes(store: Store | None, view: View) -> None:
 def _chosen(store: Store | None, filters: Filters, every: Sequence[Sentence], tasks: Sequence[Known]) -> View:
     """The sentence, the task and the layout whose prompts are shown."""
     usable = {s.name: s for s in every if s.stimulus is not None}
-    first = next((s.name for s in usable.values() if s.role == "stimulus"), NONE_ARM)
+    own = store is not None and bool(store.plan.prompts)  # who compares whole prompts adds a sentence of the run, or none
+    first = next((s.name for s in usable.values() if s.role == "stimulus" and (s.in_run or not own)), NONE_ARM)
     sentences = {NONE_ARM: "none: nothing is added"} | {name: f"{name}: {s.text}" for name, s in usable.items()}
     of_task, layouts = {task.id: task for task in tasks}, library.layouts_of(store)
     one, two, three, four = filters.columns(4)
     name = filters.pick("Sentence", "sentence", sentences, first, sentences, place=one)
     drops = ("three", "prompt", "shots")
     known = of_task[filters.pick("Task", "exercise", of_task, next(iter(of_task)), drops=drops, place=two)]
-    prompt = filters.pick("Base prompt", "prompt", known.base_prompts, next(iter(known.base_prompts)), place=three)
+    label, prompts = "Prompt" if known.prompts else "Base prompt", known.asked_by
+    prompt = filters.pick(label, "prompt", prompts, prompts[0], place=three) if prompts else ""
     layout = filters.pick("Layout", "layout", layouts, next(iter(layouts)), place=four)
     task = library.whole_task(store, known)
     shots = 0

@@ -71,7 +71,8 @@ def recipe_from(plain: object) -> Recipe:
 
 
 def recipe_of(plan: Plan, task: str, arm: str, setting: Setting, base_prompt: str, source: str) -> Recipe:
-    """One arm of a run, from its frozen plan."""
+    """One arm of a run, from its frozen plan; UsageProblem where the plan does not hold it, or its prompts are whole ones."""
+    _of_base_prompts(plan)
     row, asked = next((row for row in plan.arms_of(setting) if row.name == arm), None), plan.task_of.get(task)
     if row is None or asked is None:
         raise UsageProblem(f"the run has no arm {arm!r} on the task {task!r} in this setting")
@@ -93,6 +94,14 @@ def recipe_of(plan: Plan, task: str, arm: str, setting: Setting, base_prompt: st
             "source": source,
         }
     )
+
+
+def _of_base_prompts(plan: Plan) -> None:
+    if plan.prompts:
+        raise UsageProblem(
+            "the run compares whole prompts, and a DSPy program holds one instruction, no chat and no columns, so no program can be made "
+            f"of it; `promptlab report {plan.run} --page library` shows the messages to copy, and --format long writes the trials"
+        )
 
 
 Verifier = Callable[[str, Item], float]
@@ -215,6 +224,7 @@ def load_program(path: Path, verifier: Verifier | None = None) -> PromptProgram:
 
 def saved_arm(plan: Plan, task: str, arm: str, setting: Setting, base_prompt: str, source: str) -> str:
     """One arm on one task as JSON: a program of promptlab, or the tested program itself with the stimulus in its instructions."""
+    _of_base_prompts(plan)
     tested = next((p for p in plan.programs if p["name"] == setting.strategy), None)
     if tested is None:
         state = PromptProgram(recipe_of(plan, task, arm, setting, base_prompt, source)).dump_state()

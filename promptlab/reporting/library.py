@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +12,7 @@ from promptlab.design.cross import matched_placebos
 from promptlab.design.render import PRESETS, render_input, stimulus_text
 from promptlab.design.render import render as rendered
 from promptlab.nouns import BENCHMARKS, Arm, Demo, Frame, Item, Placement, PlannedArm, PlannedTask, Stimulus, Suite, Task, counted, filled
+from promptlab.nouns.item import Prompt
 from promptlab.reporting.prepared import Store, records
 from promptlab.reporting.rescore import item_of
 from promptlab.reporting.table import Table, table
@@ -61,6 +63,13 @@ class Known:
     defects: tuple[str, ...]
     licence: str
     source: str
+    prompts: Mapping[str, Prompt] = field(default_factory=dict)
+    """The whole prompts of the run, which then stand in place of the base prompts."""
+
+    @property
+    def asked_by(self) -> Sequence[str]:
+        """The names of the prompts that can be shown; empty where a run holds none."""
+        return list(self.prompts or self.base_prompts)
 
 
 def sentences(store: Store | None) -> list[Sentence]:
@@ -139,9 +148,16 @@ def suites_in(store: Store | None) -> dict[str, str]:
 def tasks_in(store: Store | None, suite: str) -> list[Known]:
     """The tasks of a suite, or of the run."""
     if suite == "run" and store:
-        return [_known(task, task.n_items, True) for task in store.plan.tasks]
+        whole = _whole_prompts(store)
+        return [replace(_known(task, task.n_items, True), prompts=whole) for task in store.plan.tasks]
     ran = {f"{task.suite}/{task.name}" for task in store.plan.tasks} if store else set()
-    return [replace(task, in_run=task.id in ran) for task in library("official" if suite == "official" else "twin")]
+    of_run = _whole_prompts(store) if store else {}
+    listed = library("official" if suite == "official" else "twin")
+    return [replace(task, in_run=task.id in ran, prompts=of_run if task.id in ran else {}) for task in listed]
+
+
+def _whole_prompts(store: Store) -> dict[str, Prompt]:
+    return {prompt.name: filled(Prompt, prompt, names=prompt.variables) for prompt in store.plan.prompts}
 
 
 def library(suite: Suite) -> tuple[Known, ...]:
@@ -166,7 +182,7 @@ def task_table(tasks: Sequence[Known]) -> Table:
     """The tasks with their scorers, chance and sources."""
     rows = [
         [
-            task.id, "yes" if task.in_run else "", task.n_items, task.benchmark, task.metric, _chance(task), ", ".join(task.base_prompts),
+            task.id, "yes" if task.in_run else "", task.n_items, task.benchmark, task.metric, _chance(task), ", ".join(task.asked_by),
             str(len(task.defects)) if task.defects else "", task.licence, task.source,
         ]
         for task in tasks
@@ -178,7 +194,7 @@ def task_table(tasks: Sequence[Known]) -> Table:
 
 @dataclass(frozen=True)
 class View:
-    """What is looked at: a sentence in a base prompt of a task, in a layout, with so many worked examples."""
+    """What is looked at: a sentence in a prompt of a task (empty where it has none), in a layout, with so many worked examples."""
 
     sentence: Sentence | None
     known: Known
@@ -194,17 +210,20 @@ class View:
     def items(self, store: Store | None, number: int) -> list[Item]:
         """The items of one page, counted from 1: the run's own, in its order, where the task is of the run."""
         start = (number - 1) * ITEMS
+        if not self.prompt:
+            return []
         if self.task.items or store is None:
             return list(self.task.items[start : start + ITEMS])
         rows = store.query(
-            "SELECT item, input, targets, choices, cluster FROM items WHERE suite = ? AND task = ? LIMIT ? OFFSET ?",
+            "SELECT * FROM items WHERE suite = ? AND task = ? LIMIT ? OFFSET ?",
             [self.known.suite, self.known.name, ITEMS, start],
         )
-        return [item_of(row) for row in records(rows)]
+        return [replace(item_of(row), columns=json.loads(row.get("columns") or "{}")) for row in records(rows)]
 
     @property
     def arm(self) -> Arm:
-        return plain_arm(self.prompt, self.layout, self.sentence.stimulus if self.sentence else None, self.shots)
+        arm = plain_arm(self.prompt, self.layout, self.sentence.stimulus if self.sentence else None, self.shots)
+        return replace(arm, prompt=self.known.prompts.get(self.prompt))
 
 
 def layouts_of(store: Store | None) -> dict[str, Placement]:
@@ -217,7 +236,7 @@ def whole_task(store: Store | None, known: Known) -> Task:
     """The task that prompts are made of: as the run froze it, its items left to a query; else from promptlab's files."""
     if store and known.in_run:
         for task in (task for task in store.plan.tasks if f"{task.suite}/{task.name}" == known.id):
-            demos = tuple(Demo(demo["input"], demo["output"], tuple(demo["choices"])) for demo in task.demos)
+            demos = tuple(Demo(demo["input"], demo["output"], tuple(demo["choices"]), demo.get("columns") or {}) for demo in task.demos)
             frame = Frame(**task.frame)
             return filled(Task, known, benchmark="own", items=(), demos=demos, frame=frame, options=task.options)
     return task_here(known.name, known.suite) or Task(known.name, known.suite, "own", known.metric, known.base_prompts, ())
@@ -227,6 +246,14 @@ def marked(view: View, item: Item, text: str) -> str:
     """A message with the added text between ▶ and ◀."""
     stimulus = view.sentence.stimulus if view.sentence else None
     return mark(text, stimulus_text(stimulus, view.task, item))[0]
+
+
+def labels_note(view: View) -> str:
+    """What is not as it was sent where a whole prompt lists labels: a run keeps them for each item, not in the order of the task's file."""
+    whole = view.known.prompts.get(view.prompt)
+    if whole is None or "labels" not in whole.names or view.task.options != "hidden":
+        return ""
+    return "The labels are in an order of the item's own here; the page Answers shows them as they were sent."
 
 
 def about_table(view: View) -> Table:
@@ -246,7 +273,10 @@ def about_table(view: View) -> Table:
 
 
 def prompt_texts(view: View) -> Table:
-    """The base prompts of one task."""
+    """The base prompts of one task, or the messages of the run's whole prompts."""
+    if view.known.prompts:
+        rows = [(prompt.name, message["role"], message["content"]) for prompt in view.known.prompts.values() for message in prompt.messages]
+        return table("Whole prompts", "", ("prompt", "role", "text"), rows)
     return table("Base prompts", "", ("base prompt", "text"), view.known.base_prompts.items())
 
 
@@ -261,5 +291,7 @@ def prompt_table(view: View, items: Sequence[Item]) -> Table:
         for message in rendered(view.task, item, view.arm)
     ]  # fmt: skip
     name = view.sentence.name if view.sentence else "nothing"
-    note = f"{name} added to {view.known.id}, base prompt {view.prompt}, layout {view.layout.name}. The added text is between ▶ and ◀."
+    kind = "prompt" if view.known.prompts else "base prompt"
+    note = f"{name} added to {view.known.id}, {kind} {view.prompt}, layout {view.layout.name}. The added text is between ▶ and ◀."
+    note = " ".join(filter(None, [note, labels_note(view)]))
     return table("Prompts", note, ("item", "role", "message", "input", "right answers"), rows)
