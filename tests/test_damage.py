@@ -22,12 +22,14 @@ import servers
 from conftest import ROOT
 from damage import MUTATIONS
 from promptlab.nouns import CIRCUMSTANCE_COLUMNS, EVIDENCE_COLUMNS, PromptlabError
+from promptlab.planning.audit import DIFFERS, MATCHES
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study
 from promptlab.record.ratings import Rating, add, ratings_of
 from promptlab.record.repair import repair
 from promptlab.record.store import Run, RunWriter
 from promptlab.record.store.files import line_of, whole_lines
+from promptlab.reporting import audited
 from promptlab.reporting.build import build
 from promptlab.running.batch import submission
 from promptlab.running.progress import Execution
@@ -97,6 +99,38 @@ def test_whatever_is_damaged_is_told_and_mended(whole: tuple[Study, Path], tmp_p
         pd.testing.assert_frame_equal(mended, before)
     build(Run(run))
     assert not repair(run).aside
+
+
+@pytest.mark.parametrize("how", ["garbage", "cut", "missing"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "manifest.json", "plan.json", "items.parquet", "experiment.yaml", "chain.jsonl", "trials/part-00000.parquet",
+        "calls/part-00000.parquet",
+    ],
+)  # fmt: skip
+def test_a_run_that_lost_a_file_passes_its_audit_after_repair_and_sweep(
+    whole: tuple[Study, Path], tmp_path: Path, name: str, how: str
+) -> None:
+    study, untouched = whole
+    complete = untouched_and_complete(study, untouched)
+    run = tmp_path / complete.name
+    shutil.copytree(complete, run)
+    before, data = Run(run).manifest, (run / name).read_bytes()
+    (run / name).unlink() if how == "missing" else (run / name).write_bytes(b"garbage" if how == "garbage" else data[: len(data) // 2])
+    repair(run)
+    swept(study, tmp_path)
+    assert [row for row in audited.of_run(Run(run)) if row.says != MATCHES] == []
+    after = Run(run).manifest
+    for what in ("state", "served", "effective", "models", "prices", "hashes", "simulated_models"):
+        assert getattr(after, what) == getattr(before, what), what
+    assert (after.counts.done, after.counts.errors, after.counts.unpriced) == (before.counts.done, before.counts.errors, 0)
+    calls = Run(run).calls()
+    assert after.counts.sent >= (~calls["cached"]).sum()
+    assert after.sessions >= 2
+    assert after.created_at <= calls["answered_at"].min()
+    assert after.spent.tokens >= calls[["input_tokens", "output_tokens"]].sum().sum()
+    assert not repair(run).needed
 
 
 _complete: dict[Path, Path] = {}
@@ -264,6 +298,25 @@ def test_damaged_batches_are_told_and_set_aside(
         run_sweep(study, tmp_path, None, how, lambda _: None)
     for mine, whole_frame in zip(frames(run), undisturbed, strict=True):
         pd.testing.assert_frame_equal(mine, whole_frame)
+
+
+def test_a_lost_manifest_knows_its_batches_again(
+    sent: tuple[Study, Path, tuple[pd.DataFrame, ...], servers.Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, waiting, _, _ = sent
+    monkeypatch.setattr(submission, "SETTLE_S", 0.05)
+    run = tmp_path / waiting.name
+    shutil.copytree(waiting, run)
+    run_sweep(study, tmp_path, None, Execution(batch=True, batch_wait_s=20), lambda _: None)
+    before = Run(run).manifest
+    assert before.state == "complete"
+    (run / "manifest.json").unlink()
+    swept(study, tmp_path)
+    after = Run(run).manifest
+    assert [row for row in audited.of_run(Run(run)) if row.says == DIFFERS] == []
+    for what in ("batches", "served", "effective", "paid_usd"):
+        assert getattr(after, what) == getattr(before, what), what
+    assert after.counts == before.counts
 
 
 FOOTERS = """

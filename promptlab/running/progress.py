@@ -136,11 +136,13 @@ class KeptManifest:
         self._hashes = {**study.hashes, "plan": plan_digest}
         self._versions, self._commit = _versions(), commit()
         self._written_at = 0.0
-        before = Manifest(created_at=now())
-        with suppress(RunProblem):  # nothing of earlier sessions
+        before = Manifest(created_at=recorded.first_at or now(), sessions=int(bool(recorded.trials)))  # where none is left, or there
+        with suppress(RunProblem):
             before = Run(writer.folder).manifest
         self._before = before
         self._served = {name: set(versions) for name, versions in before.served.items()}
+        for name, versions in recorded.served.items():
+            self._served.setdefault(name, set()).update(versions)
         self.effective: Mapping[str, Any] = before.effective
         self.concurrency = before.concurrency
         self.earlier: Mapping[str, Any] = before.earlier
@@ -150,8 +152,10 @@ class KeptManifest:
         in_batches = sum(part.n_requests for part in batches_in(writer.folder)[1] if part.batch)
         self.kept_before = Sums(  # a kill leaves the manifest behind, and simulated runs and batches have no ledger
             max(before.counts.sent, kept.n_sent, recorded.n_sent, in_batches), max(recorded.paid_usd, kept.paid_usd),
-            max(before.unsure_usd, kept.unsure_usd), max(before.spent.usd, kept.spent_usd), max(before.spent.tokens, kept.spent_tokens),
+            max(before.unsure_usd, kept.unsure_usd), max(before.spent.usd, kept.spent_usd, recorded.paid_usd),
+            max(before.spent.tokens, kept.spent_tokens, recorded.paid_tokens),
         )  # fmt: skip
+        self._n_unpriced = max(before.counts.unpriced, recorded.n_unpriced)
         self.spent_before = self.kept_before.spent_usd, int(self.kept_before.spent_tokens)
         self.spent: Callable[[], tuple[float, int]] = lambda: self.spent_before
         self.paid_before_usd = self.kept_before.paid_usd
@@ -197,7 +201,7 @@ class KeptManifest:
                     cached=progress.n_cached,
                     skipped=progress.n_skipped,
                     sent=int(self.kept_before.n_sent) + progress.n_sent,
-                    unpriced=before.counts.unpriced + progress.n_unpriced,
+                    unpriced=self._n_unpriced + progress.n_unpriced,
                 ),
                 paid_usd=self.paid_before_usd + progress.paid_usd,
                 unsure_usd=self.kept_before.unsure_usd + progress.unsure_usd,

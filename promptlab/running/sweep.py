@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptlab.design.cross import trials, trials_an_item
 from promptlab.nouns import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, UNREADABLE, PromptlabError, RunProblem, UsageProblem
@@ -28,8 +28,8 @@ from promptlab.record.registry import bundled, known_of, note_plan
 from promptlab.record.repair import move_aside
 from promptlab.record.store import Run, RunWriter, frozen_plan
 from promptlab.record.store.files import DAMAGED, line_of
-from promptlab.record.store.reading import items_in, older_in
-from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_models, refuse_open
+from promptlab.record.store.reading import batches_in, items_in, older_in
+from promptlab.running.batch import Waves, answers_of, at_batch_prices, batch_summary, check_models, refuse_open
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import Engine, engine_of
@@ -186,6 +186,9 @@ class _Session:
         self._noted = False
         kept = taken_over(writer.folder)
         self._manifest = KeptManifest(study, writer, self._progress, plan_digest, self._recorded, kept)
+        if (parts := batches_in(writer.folder)[1]) and not self._manifest.batches():  # an earlier manifest is lost
+            batches = batch_summary(parts, 0, study.models)
+            self._manifest.batches = lambda: batches
         if self._how.cache == "replay" and bundled(study.path.parent, "hashes").get("plan") == plan_digest:
             ratings.copied(study.path.parent, writer.folder)
             self._manifest.ratings = self._manifest.ratings or bundled(study.path.parent, "ratings")
@@ -201,6 +204,8 @@ class _Session:
             interrupted = False
             if len(self._recorded.trials) < self._study.design.n_trials:
                 interrupted = await (self._together(serve_gpus) if self._how.workers > 1 or self._how.ray else self._alone())
+            elif not manifest.effective:  # an earlier manifest is lost
+                manifest.effective = await self._effective()
             state = _state(progress, interrupted)
             before_usd = manifest.kept_before.unsure_usd
             if (before_usd or progress.budget_reached) and (unsure_usd := before_usd + progress.unsure_usd) >= CENT_OF_A_CENT:
@@ -217,6 +222,16 @@ class _Session:
             finally:
                 manifest.write(state)
             self._observe(progress)
+
+    async def _effective(self) -> Mapping[str, Any]:
+        """What each provider would be sent besides the messages; nothing where that cannot be told here."""
+        engine = engine_of(self._study, None, Budget(None, None), self._progress, self._how)
+        try:
+            return engine.effective()
+        except PromptlabError:
+            return {}
+        finally:
+            await engine.gateway.aclose()
 
     def _segments(self) -> Iterator[tuple[int, int, frozenset[ArmKey]]]:
         """First and last order to send before the next interim analysis, and the arms that none needs; the analysis is done in between."""

@@ -339,11 +339,17 @@ class Recorded(NamedTuple):
     """By model: the tokens out of its longest answer, averaged over the calls of a trial."""
     n_sent: int
     """Calls whose answers were sent for: as many requests were sent, or more."""
+    n_unpriced: int
+    """Of those, the ones with an answer whose price is unknown."""
+    first_at: str | None
+    """When the first of those answers came, as ISO 8601; None where nothing says so."""
+    served: Mapping[str, frozenset[str]]
+    """By model: the versions that answered."""
 
 
 def recorded_in(folder: Path) -> Recorded:
     """What the parts of a run folder hold; its journal is not read."""
-    columns = ["trial", "outcome", "model", "paid_usd", "n_calls", "input_tokens", "output_tokens", "cached"]
+    columns = ["trial", "outcome", "model", "model_version", "paid_usd", "n_calls", "input_tokens", "output_tokens", "cached"]
     rows = [row for path in parts_in(folder, "trials") for row in part_rows(path, {name: TRIAL_COLUMNS[name] for name in columns})]
     last = {row["trial"]: row["outcome"] for row in rows}
     done = frozenset(trial for trial, outcome in last.items() if outcome != "error")
@@ -353,17 +359,31 @@ def recorded_in(folder: Path) -> Recorded:
         length = (row["output_tokens"] or 0) // max(1, row["n_calls"] or 1)
         if length > longest.get(row["model"], 0):
             longest[row["model"]] = length
-    n_sent = sum(map(_n_sent, parts_in(folder, "calls")))
-    return Recorded(done, sum(row["paid_usd"] or 0.0 for row in rows), tokens, longest, n_sent)
+    served: dict[str, set[str]] = {}
+    for model, version in {(row["model"], row["model_version"]) for row in rows if row["model_version"]}:
+        served.setdefault(model, set()).add(version)
+    sent = [_sent(path) for path in parts_in(folder, "calls")]
+    return Recorded(
+        done, sum(row["paid_usd"] or 0.0 for row in rows), tokens, longest,
+        n_sent=sum(n for n, _, _ in sent),
+        n_unpriced=sum(n for _, n, _ in sent),
+        first_at=min((first for _, _, first in sent if first), default=None),
+        served={model: frozenset(versions) for model, versions in served.items()},
+    )  # fmt: skip
 
 
-def _n_sent(path: Path) -> int:
-    """A part's calls that were sent, and whose answers came from no cache; 0 for a part that others say is damaged."""
+def _sent(path: Path) -> tuple[int, int, str | None]:
+    """A part's calls that were sent, and whose answers came from no cache: how many, how many without a price, when the first was answered.
+
+    Nothing of a part that others say is damaged.
+    """
     try:
-        calls = read_part(path, {"cached": "bool", "attempts": "int"})
+        calls = read_part(path, {name: CALL_COLUMNS[name] for name in ("cached", "attempts", "outcome", "cost_usd", "answered_at")})
     except RunProblem:
-        return 0
-    return int(pc.sum(pc.and_(pc.invert(calls["cached"]), pc.greater(calls["attempts"], 0))).as_py() or 0)
+        return 0, 0, None
+    sent = calls.filter(pc.and_(pc.invert(calls["cached"]), pc.greater(calls["attempts"], 0)))
+    unpriced = pc.and_(pc.is_null(sent["cost_usd"]), pc.not_equal(sent["outcome"], "error"))
+    return len(sent), int(pc.sum(unpriced).as_py() or 0), pc.min(sent["answered_at"]).as_py()
 
 
 class Evidence(NamedTuple):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-from promptlab.nouns import Call, Model, Reply, UsageProblem, redact_known
+from promptlab.nouns import BatchPart, Call, Model, Reply, UsageProblem, redact_known
 from promptlab.planning.study import Study
 from promptlab.running.gateway.by_litellm import LiteLLMWire
 from promptlab.running.gateway.direct import DirectWire
@@ -101,6 +101,19 @@ def price_share(model: Model) -> float:
         return 0.5 if model.provider in HALF_PRICE else 1.0
     host = urlsplit(model.api_base).hostname or ""
     return 0.5 if any(host.endswith(known) if known.startswith(".") else host == known for known in HALF_PRICE_HOSTS) else 1.0
+
+
+def batch_summary(parts: Sequence[BatchPart], n_waiting: int, models: Iterable[Model]) -> dict[str, Any]:
+    """What the manifest says of the batches of a run, of which `n_waiting` trials wait for an answer."""
+    n_open = sum(not part.closed for part in parts)
+    return {
+        "open": n_open,
+        "waiting_trials": n_waiting,
+        "collected": len(parts) - n_open,
+        "waves": max((part.wave for part in parts), default=0),
+        "requests": sum(part.n_requests for part in parts),
+        "price_share": {model.name: price_share(model) for model in models},
+    }
 
 
 def at_batch_prices(study: Study) -> Study:

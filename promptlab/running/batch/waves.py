@@ -18,7 +18,7 @@ from promptlab.nouns import CALL_COLUMNS, BatchPart, Call, CallRow, Completion, 
 from promptlab.planning.study import Study
 from promptlab.record.store.files import part_rows
 from promptlab.record.store.reading import BATCH_FOLDER
-from promptlab.running.batch.service import MAX_BYTES, MAX_REQUESTS, price_share
+from promptlab.running.batch.service import MAX_BYTES, MAX_REQUESTS, batch_summary
 from promptlab.running.batch.submission import Ended, Ledger, Submitter
 from promptlab.running.cache import Cache, Request, request_of
 from promptlab.running.engine import Engine, Pending
@@ -97,15 +97,7 @@ class Waves:
 
     def summary(self) -> dict[str, Any]:
         """What the manifest says of the batches."""
-        parts, models = self._ledger.parts, self._study.models
-        return {
-            "open": len(self._ledger.open),
-            "waiting_trials": self._progress.n_waiting,
-            "collected": len(parts) - len(self._ledger.open),
-            "waves": max((part.wave for part in parts), default=0),
-            "requests": sum(part.n_requests for part in parts),
-            "price_share": {model.name: price_share(model) for model in models},
-        }
+        return batch_summary(self._ledger.parts, self._progress.n_waiting, self._study.models)
 
     async def aclose(self) -> None:
         """Close every connection."""
