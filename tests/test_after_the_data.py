@@ -191,3 +191,29 @@ def test_an_earlier_plan_is_what_the_registry_says(first: Report, tmp_path: Path
     forged["earlier"][first.run].update(at="2999-01-01T00:00:00+00:00")
     (run / "manifest.json").write_text(json.dumps(forged))
     assert failures(Run(run)) == [f"the manifest says that the plan of {first.run} is earlier, and got its first answer after this run"]
+
+
+def test_a_task_by_another_name_is_known_by_its_items(tmp_path: Path) -> None:
+    """New prompts against an older incumbent keep their verdicts, the same comparison is held, and known answers still choose nothing."""
+    (tmp_path / "items.csv").write_text("asked,right\n" + "".join(f"{n} and {n},{'abc'[n % 3]}\n" for n in range(24)), encoding="utf-8")
+    (tmp_path / "few.csv").write_text("asked,right\n" + "".join(f"{n} and {n},{'abc'[n % 3]}\n" for n in range(12)), encoding="utf-8")
+
+    def asked(name: str, *prompts: str, items: str = "items.csv") -> Report:
+        (tmp_path / f"{name}_task.yaml").write_text(
+            f"items: {items}\ncolumns: {{input: asked, target: right}}\nlabels: [a, b, c]\nmetric: label\n", encoding="utf-8"
+        )
+        listed = "".join(f"  {prompt}: 'Add, {prompt}: {{input}}'\n" for prompt in prompts)
+        asks = f"name: {name}\nquestion: Which is better?\ntask_files: [{name}_task.yaml]\ntasks: [{name}_task]\nmodels: [sim/planted]\n"
+        text = f"{asks}prompts:\n{listed}incumbent: today\n"
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+        done = run_sweep(resolve(tmp_path / f"{name}.yaml"), tmp_path / "runs", tmp_path / "cache", Execution(), lambda _: None)
+        return build(Run(done.folder))
+
+    assert not exploratory(asked("one", "today", "second", "third"))
+    assert not exploratory(asked("two", "today", "fourth")), "only the incumbent is older"
+    assert not exploratory(asked("three", "today", "second", "third")), "the same comparisons"
+    assert not exploratory(asked("four", "today", "second", "fifth")), "one is held, the other new"
+    assert exploratory(asked("five", "today", "second")) == {"second"}, "chosen among two whose answers were known"
+    left_out = asked("six", "today", "sixth", items="few.csv")
+    assert exploratory(left_out) == {"sixth"}
+    assert any("whose answers were known, are left out" in c.sentence for c in left_out.comparisons)

@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -16,10 +17,11 @@ import pytest
 
 from billing import PRICE, Said, Scripted, chat
 from conftest import ROOT
-from promptlab.nouns import Call, Completion, Model, Price, Reply
+from promptlab.nouns import Call, Completion, Model, Price, Reply, paid_words
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
+from promptlab.reporting.build import build
 from promptlab.running.budget import Budget
 from promptlab.running.engine import engine_of
 from promptlab.running.gateway import Gateway, RetryPolicy, WireChoice, WireError
@@ -27,9 +29,10 @@ from promptlab.running.gateway.usage import booked, counted, read_usage
 from promptlab.running.ledger import Ledger, Sums
 from promptlab.running.paying import most_input
 from promptlab.running.progress import Execution, Progress
+from promptlab.running.so_far import so_far
 from promptlab.running.sweep import Sweep, run_sweep
 from promptlab.sources.prices import PriceTable
-from runs import experiment
+from runs import experiment, run
 
 QUICK = RetryPolicy(first_wait_s=0.01, longest_wait_s=0.02)
 RATES = Price(10.0, 30.0, "test", cached_input_usd_per_mtok=1.0, written_input_usd_per_mtok=12.5)
@@ -491,3 +494,31 @@ def test_what_a_kill_may_have_cost_is_told_with_why_and_what_to_do(tmp_path: Pat
     assert (again.state, again.progress.n_sent, server.billed_usd) == ("budget", 0, 0)
     assert again.progress.notes[-1].startswith("$1.9800 counts as spent for calls that ended without an answer")
     assert "raise --max-cost by the difference" in again.progress.notes[-1]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from promptlab.planning.resolve import resolve
+from promptlab.running.progress import Execution
+from promptlab.running.sweep import run_sweep
+def observe(p):
+    if p.n_done >= 5: os.kill(os.getpid(), signal.SIGKILL)
+run_sweep(resolve(Path(sys.argv[1])), Path("runs"), Path("cache"), Execution(concurrency=1), observe)
+"""
+
+
+def test_a_killed_run_says_how_far_it_got_and_what_it_can_have_cost(tmp_path: Path) -> None:
+    run("-c", KILLED, str(experiment(tmp_path, tasks="sum", models="  - sim/planted")), cwd=tmp_path)
+    [folder] = (tmp_path / "runs").iterdir()
+    assert (Run(folder).manifest.counts.done, len(Run(folder).trials())) == (0, 5)
+    ledger = Ledger(folder)
+    ledger.keep(Sums(n_sent=7, paid_usd=0.25, unsure_usd=0.25, held_usd=0.5))
+    ledger.close()
+    [listed] = json.loads(run("ls", "runs", "--json", cwd=tmp_path).stdout)
+    assert (listed["state"], listed["done"], listed["paid_usd"]) == ("interrupted", 5, 0.25)
+    assert re.search(rf" 5/{listed['planned']} ", run(cwd=tmp_path).stdout)
+    told = so_far(Run(folder))
+    assert (told.counts.sent, told.paid_usd, told.unsure_usd) == (7, 0.25, 0.75), "what was held may have been billed"
+    assert paid_words(told.paid_usd, told.unsure_usd, 0, 0, 1) == "$0.2500 paid (at most $1.0000)"
+    assert build(Run(folder)).manifest == told

@@ -47,9 +47,11 @@ def ago(when: str, now: datetime | None = None) -> str:
     return next((f"{seconds // unit:.0f} {name} ago" for unit, name in AGES if seconds >= unit), "just now")
 
 
-def run_line(run: Run, state: str | None = None) -> RunLine:
-    """The line of a run that can be read."""
-    m, state = run.manifest, state or run.state
+def run_line(run: Run, state: str | None = None, told: Manifest | None = None) -> RunLine:
+    """The line of a run that can be read; `told` is how far it is, where that is known."""
+    from promptlab.running.so_far import so_far
+
+    m, state = told or so_far(run), state or run.state
     waits = m.batches.get("waiting_trials", 0)
     word = f"{state}, {waits:,} wait in batches" if waits else state
     n = m.counts
@@ -66,7 +68,7 @@ def _cost(m: Manifest) -> str:
         return "SIMULATED" if m.simulated else "-"
     if m.counts.unpriced:
         return f"> ${m.paid_usd:.4f}" if m.paid_usd else "unknown"
-    return f"${m.paid_usd:.4f}"
+    return f"<= ${m.paid_usd + m.unsure_usd:.4f}" if m.unsure_usd else f"${m.paid_usd:.4f}"
 
 
 def show_runs(lines: Sequence[RunLine]) -> None:

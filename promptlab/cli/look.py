@@ -33,6 +33,7 @@ def ls_runs(runs: RunsAnywhere = "runs", as_json: AsJson = False) -> None:
     """The runs in a folder or at an address, newest first."""
     from promptlab.record.mirror import Place, is_address
     from promptlab.record.store import Run, runs_in
+    from promptlab.running.so_far import so_far
 
     rows: list[dict[str, Any]] = []
     lines: list[RunLine] = []
@@ -44,9 +45,9 @@ def ls_runs(runs: RunsAnywhere = "runs", as_json: AsJson = False) -> None:
             rows.append({"run": folder.name, "state": f"unreadable: {error}"})
             lines.append(RunLine("? unreadable", folder.name, "-", "-", "-", "-"))
             continue
-        m, state = run.manifest, run.state
+        m, state = so_far(run), run.state
         state = "running" if place and state == "interrupted" and place.writer(run.id) else state
-        lines.append(run_line(run, state))
+        lines.append(run_line(run, state, m))
         rows.append({
             "run": folder.name, "state": state,
             "simulated": m.simulated, **{name: getattr(m.counts, name) for name in ("done", "planned", "errors")},
@@ -155,13 +156,15 @@ def show_run(
 ) -> None:
     """What a run is, how far it got, and what it cost; --details: everything in its manifest."""
     from promptlab.record.store import Run
+    from promptlab.running.so_far import so_far
 
     found = Run(run)
-    whole = {**found.manifest.plain(), "state": found.state}
+    m = so_far(found)
+    whole = {**m.plain(), "state": found.state}
     if as_json or details:
         _show(whole, as_json)
         return
-    m, line, plan = found.manifest, run_line(found), found.plan
+    line, plan = run_line(found, told=m), found.plan
     missing = f", {m.counts.planned - m.counts.done:,} missing" if m.counts.done < m.counts.planned else ""
     stopped = "; ".join(f"{model}: {why}" for model, why in m.stopped.items())
     fields = {

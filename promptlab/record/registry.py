@@ -47,6 +47,7 @@ class _Planned:
     alpha: tuple[float, ...]
     metrics: Mapping[str, str] = field(default_factory=dict)
     rules: Mapping[str, Any] = field(default_factory=dict)
+    in_any_order: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ def note_plan(run: str, plan: Plan, plan_digest: str, items: Iterable[Mapping[st
 
 def entry_of(plan: Plan, items: Iterable[Mapping[str, Any]]) -> Entry:
     """What a later plan must know of this one: its questions, comparisons with the size of their families, and items in their order."""
-    drawn = grouped((str(row["task"]), digest([row[name] for name in OF_ITEM])[:8]) for row in items)
+    both = grouped((str(row["task"]), _digests(row)) for row in items)
+    drawn = {name: [one for one, _ in found] for name, found in both.items()}
     sizes = Counter(h.family for h in plan.hypotheses)
     return {
         "name": plan.name,
@@ -154,8 +156,17 @@ def entry_of(plan: Plan, items: Iterable[Mapping[str, Any]]) -> Entry:
         "metrics": {task.name: digest([task.metric, task.scoring])[:CHARS] for task in plan.tasks},
         "rules": rules_of(plan),
         "tasks": {task.name: [f"{task.suite}/{task.name}", len(drawn.get(task.name, ())), drawn.get(task.name, [])] for task in plan.tasks},
+        "in_any_order": {name: [one for _, one in found] for name, found in both.items() if any(one != other for one, other in found)},
         "comparisons": {key_of(h, plan): sizes[h.family] for h in plan.hypotheses},
     }
+
+
+def _digests(row: Mapping[str, Any]) -> tuple[str, str]:
+    """An item by its digest, as it is and with its options in alphabetical order: the name of its task decides theirs."""
+    as_it_is = digest([row[name] for name in OF_ITEM])[:8]
+    if not row["choices"]:
+        return as_it_is, as_it_is
+    return as_it_is, digest([*(row[name] for name in OF_ITEM if name != "choices"), sorted(row["choices"])])[:8]
 
 
 def rules_of(plan: Plan) -> dict[str, Any]:
@@ -168,9 +179,39 @@ def rules_of(plan: Plan) -> dict[str, Any]:
     }
 
 
-def key_of(h: Hypothesis, plan: Plan) -> str:
-    """A comparison by what is compared, whatever its names: tasks, models, settings, texts and weights."""
-    tasks = [h.task] if h.task else [task.name for task in plan.tasks]
+def as_named_in(own: Entry, earlier: Entry) -> Entry:
+    """An earlier entry with its tasks under the names that the same items have in a later one; `named` holds its own names by those.
+
+    A task keeps its name where the later plan has one of that name. Each other one takes the name of one task that asks its items.
+    """
+    free = {
+        name: dict(zip(_items(own, name), task[2], strict=False)) for name, task in own["tasks"].items() if name not in earlier["tasks"]
+    }
+    tasks, named = dict[str, Any](), dict[str, str]()
+    for name, (question, n, items) in earlier["tasks"].items():
+        there = _items(earlier, name)
+        shared = {mine: len(set(there) & set(found)) for mine, found in free.items()}
+        if name in own["tasks"] or not any(shared.values()):
+            tasks[name] = [question, n, items]
+            continue
+        mine = max(shared, key=lambda mine: shared[mine])
+        named[mine] = name
+        here = free.pop(mine)
+        tasks[mine] = [question, n, [here.get(item, item) for item in there]]
+    of_name = {theirs: mine for mine, theirs in named.items()}
+    metrics = {of_name.get(name, name): metric for name, metric in earlier.get("metrics", {}).items()}
+    return {**earlier, "tasks": tasks, "metrics": metrics, "named": named}
+
+
+def _items(entry: Entry, task: str) -> Sequence[str]:
+    """Digests of a task's items whatever the order of their options; of an entry that has none, those that it has."""
+    found: Sequence[str] = entry.get("in_any_order", {}).get(task) or entry["tasks"][task][2]
+    return found
+
+
+def key_of(h: Hypothesis, plan: Plan, named: Mapping[str, str] | None = None) -> str:
+    """A comparison by what is compared, whatever its names: tasks (as they are `named` elsewhere), models, settings, texts and weights."""
+    tasks = [(named or {}).get(name, name) for name in ([h.task] if h.task else [task.name for task in plan.tasks])]
     sides = sorted(digest([*_asked(ref, plan), round(weight, 9)]) for ref, weight in contrast_of(h, plan).weights)
     return digest([sorted(tasks), sides])[:CHARS]
 

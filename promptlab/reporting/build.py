@@ -29,6 +29,7 @@ from promptlab.reporting.questions import Dependence, Key, dependences, question
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
 from promptlab.reporting.table import Plain
+from promptlab.running.so_far import so_far
 from promptlab.stats import Screening, Shares, Standing, Supplement, ended, remedy, shares_of, standings, supplement
 from promptlab.stats.looks import Looks, Saved, analyse, place_of, saved
 from promptlab.stats.sentences import RESTS
@@ -171,7 +172,7 @@ def build(run: Run, scorer: Scorer | None = None, *, just_made: bool = False) ->
         steps = progress(as_run, calls, plan) if calls is not None else None
         return Report(
             run=run.id,
-            manifest=run.manifest,
+            manifest=so_far(run),
             plan=plan,
             state=run.state,
             trials=trials,

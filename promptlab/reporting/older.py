@@ -54,6 +54,7 @@ def aged(run: Run, plan: Plan, trials: pd.DataFrame, comparisons: Sequence[Compa
     if other := earlier_run(plan, run.folder):
         entries = {**registry.entries_in(other.manifest.earlier), **entries, other.id: registry.entry_of(other.plan, other.each_item())}
         plan = _as_named_there(plan, other)
+    entries = {run: registry.as_named_in(own, entry) for run in old["older"].unique() if (entry := entries.get(run))}
     sentences += _older_words(own_rows(trials, plan), own, entries)
     place = ["model", "setting", "arm", "base_prompt", "task"]
     sides = {tuple(map(str, key)): frozenset(map(str, group["older"].unique())) for key, group in old.groupby(place, observed=True)}
@@ -107,7 +108,7 @@ def _judged(c: Comparison, h: Hypothesis | None, plan: Plan, *, own: Entry, entr
         return c  # an arm of the earlier run, as planned: against new answers, or against itself
     if planned:  # which never screens, and whose items are drawn by the same seed
         own = {**own, "rules": {name: rule for name, rule in own["rules"].items() if name != SCREENS}}
-    why = next(filter(None, (_contained(entries.get(r), own, registry.key_of(h, plan), c, tasks) for r in sorted(treated | control))), "")
+    why = next(filter(None, (_contained(entries.get(r), own, h, plan, c) for r in sorted(treated | control))), "")
     if not treated:
         why = next(filter(None, (_left_out(entries.get(run), own) for run in sorted(control))), "") if why else ""
     if not why:
@@ -133,13 +134,14 @@ def _runs_of(side: Sequence[ArmRef], tasks: Sequence[str], sides: Sides) -> froz
     )
 
 
-def _contained(earlier: Entry | None, own: Entry, key: str, c: Comparison, tasks: Sequence[str]) -> str:
+def _contained(earlier: Entry | None, own: Entry, h: Hypothesis, plan: Plan, c: Comparison) -> str:
     """Why an earlier plan does not hold the very same comparison; empty where it does."""
     if earlier is None:
         return "nothing is known here of that plan"
-    if key not in earlier["comparisons"]:
+    key, key_there = registry.key_of(h, plan), registry.key_of(h, plan, earlier["named"])
+    if key_there not in earlier["comparisons"]:
         return "that plan did not hold this comparison"
-    for task in tasks:
+    for task in [c.task] if c.task else [task.name for task in plan.tasks]:
         mine, theirs = own["tasks"][task], earlier["tasks"].get(task, ["", 0, []])
         here, there = set(mine[2]), set(theirs[2])
         if here != there:
@@ -150,8 +152,8 @@ def _contained(earlier: Entry | None, own: Entry, key: str, c: Comparison, tasks
                 )
             return "that plan asked other items, or had other right answers"
     n_family = own["comparisons"].get(key, c.n_family) if own["rules"].get(SCREENS) else c.n_family
-    if earlier["comparisons"][key] > n_family:
-        return f"that plan judged it among {earlier['comparisons'][key]:,}, and this one among {n_family:,}"
+    if earlier["comparisons"][key_there] > n_family:
+        return f"that plan judged it among {earlier['comparisons'][key_there]:,}, and this one among {n_family:,}"
     rules = earlier.get("rules", own["rules"])
     for name, rule in own["rules"].items():
         if rule != rules.get(name):

@@ -33,6 +33,7 @@ from promptlab.record.store.files import is_alive
 from promptlab.reporting.build import Judged, Report, build
 from promptlab.reporting.checked import failures
 from promptlab.reporting.summary import Summary, summaries
+from promptlab.running.so_far import so_far
 from promptlab.sources.foreign import LARGEST_PART, check_regular, make_private, read_bytes
 from promptlab.stats import Screening
 
@@ -101,7 +102,7 @@ class Store:
             plan = Screening(plan, kept.judged.screening).confirming
         plan = extended(plan)
         report = Report(
-            run=run.id, manifest=run.manifest, plan=plan, state=run.state, trials=pd.DataFrame(),
+            run=run.id, manifest=so_far(run), plan=plan, state=run.state, trials=pd.DataFrame(),
             baselines=pd.DataFrame(kept.baselines), **vars(kept.judged),
         )  # fmt: skip
         return cls(folder, report, kept.read_at, kept.stamp, _connected(folder))

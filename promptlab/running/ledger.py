@@ -13,7 +13,7 @@ import os
 import stat
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from operator import add
 from pathlib import Path
 from typing import NamedTuple
@@ -77,13 +77,22 @@ def taken_over(folder: Path) -> Sums:
     found = _found(folder)
     if not found:
         return NOTHING
-    whole = Sums(*map(sum, zip(*found.values(), strict=True))).settled()
+    whole = _whole(found).settled()
     Ledger(folder, 0, whole).close()
     for path in found:
         if path != _path(folder, 0):
             with contextlib.suppress(OSError):
                 path.unlink()
     return whole
+
+
+def kept_in(folder: Path) -> Sums:
+    """What all processes of a run kept so far; nothing is changed."""
+    return _whole(_found(folder))
+
+
+def _whole(found: Mapping[Path, Sums]) -> Sums:
+    return Sums(*map(sum, zip(*found.values(), strict=True))) if found else NOTHING
 
 
 def _found(folder: Path) -> dict[Path, Sums]:

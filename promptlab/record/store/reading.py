@@ -213,6 +213,12 @@ class Run:
         tables.append(_encoded(pa.Table.from_pylist(list(rows), schema=wanted), few))
         return pa.concat_tables(tables).unify_dictionaries()
 
+    def paid_by_trial(self) -> dict[int, float]:
+        """USD paid for each recorded trial, by its order; 0 where that is not known. Of one trial the last row counts."""
+        columns = {name: TRIAL_COLUMNS[name] for name in ("order", "paid_usd")}
+        rows = [row for path in self._parts("trials") for row in part_rows(path, columns)]
+        return {row["order"]: row.get("paid_usd") or 0.0 for row in [*rows, *(line["trial"] for line in self._journal())]}
+
     def _parts(self, kind: str) -> list[Path]:
         return parts_in(self.folder, kind)
 
