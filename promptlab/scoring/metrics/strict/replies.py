@@ -8,14 +8,18 @@ from functools import lru_cache, wraps
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
+from promptlab.scoring.answers.acknowledged import unprovoked
 from promptlab.scoring.answers.conclusions import NEGATED
 from promptlab.scoring.answers.denials import denies
 from promptlab.scoring.answers.places import Place, Reply, located
+from promptlab.scoring.answers.remarks import sentences
 from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, kept, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict.again import behind, own_item, repeated
 from promptlab.scoring.metrics.strict.english import IN_ENGLISH, put_in_english, settles_nothing, speaks_plainly
 from promptlab.scoring.metrics.strict.lacking import keys, longer, longest, unsaid
+from promptlab.scoring.metrics.strict.polarity import in_options
+from promptlab.scoring.metrics.strict.vocabulary import with_labels
 
 Kind = Callable[[Reply, Item], Scored]
 """A kind of answer: scores what a reply says."""
@@ -122,6 +126,9 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             return Scored(0.0, None, "echo")
         if ":" in reply.text and ("\n" in reply.text or reply.text.count(":") > 1):
             reply = own_item(reply, item.input)
+        without = "" if (bare := unprovoked(reply.text)) is reply.text else bare
+        if without and chooses and _says_one(without, item):
+            reply = located(without)
         if framed and not speaks_plainly(reply.text):
             reply = put_in_english(reply, item, numbers)
             if rule := settles_nothing(reply.text, item.choices if chooses else None):
@@ -130,6 +137,7 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
         if not scored.score:
             longer = len(reply.text) > len(asked.folded)
             rest = (longer and behind(reply.text, asked.folded, asked.opening)) or (" " in reply.text and repeated(reply.text))
+            rest = rest or ("" if chooses else without)
             scored = kind(located(rest), item) if rest else scored
         told = said not in asked.keys or _MARKS.search(reply.text) is not None
         if scored.score and told and not chooses and scored.rule not in ("members", "reason") and reply.denied:
@@ -160,6 +168,35 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
         return scored
 
     return score
+
+
+_FRAME = regex(
+    r"\W*(?:(?:so|therefore|thus|hence|also|donc|entonces),? )?"
+    r"(?:(?:(?:the|my) (?:\w+ )?(?:answer|label|meaning|statement|sentence|verdict|choice)"
+    r"|it|this|that|speaker 2(?:'s (?:answer|reply|response))?|she|he|sie|es|c'|cela|ça|die antwort|la réponse|la respuesta|das)"
+    r"[ :]*)?(?:(?:is|means|'s|implies|ist|bedeutet|heißt|est|signifie|es|significa|意思是|是)[ :]*)?",
+    re.I,
+)
+"""What may come before an answer that is said outright: "It means", "The statement is"."""
+_ENDS_ANSWER = regex(r"\W*\Z|[\"')]*\s*(?:[.!;:(\n。]|-\s|,?\s?(?:not|nicht|pas)\b|,?\s?(?:because|since|as|weil|car|porque)\b)")
+
+
+def _says_one(text: str, item: Item) -> bool:
+    """Whether a text begins by saying one of an item's options outright."""
+    item = item if item.choices else with_labels(item)
+    options = item.choices
+    if not options or len(text) > 2000:
+        return False
+    first = next(iter(sentences(text)), text)
+    said = in_options(first.strip(" \"'*()"), options).lstrip()
+    frame = _FRAME.match(said)
+    for start in {0, frame.end() if frame is not None else 0}:
+        rest = said[start:].lstrip(" \"'*(")
+        for option in options:
+            name = option.strip("()")
+            if rest[: len(name)].casefold() == name.casefold() and _ENDS_ANSWER.match(rest, len(name)) is not None:
+                return True
+    return False
 
 
 class _Asked:
