@@ -240,4 +240,4 @@ def test_refusals_in_words_of_one_arm_are_on_every_first_screen(tmp_path: Path, 
     one, printed = judged(tmp_path, url)
     assert one["verdict"] == "hurts"
     assert any("rests mainly (100 %) on texts in which the scorer found no answer" in sentence for sentence in one["headline"])
-    assert " ".join(printed.split()).count("rests mainly (100 %) on texts in which the scorer found no answer") >= 2, "terminal and Markdown"
+    assert " ".join(printed.split()).count("rests mainly (100 %) on texts in which the scorer found no answer") >= 2
