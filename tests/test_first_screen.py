@@ -27,7 +27,7 @@ import runs
 from promptlab.nouns import VERDICTS
 from promptlab.record.store import Run
 from promptlab.reporting import Report, build, summaries, to_json, to_text
-from promptlab.reporting.screen import fitted
+from promptlab.reporting.screen import fitted, table_lines
 from promptlab.reporting.summary import _advice, _best, rows_of
 from promptlab.reporting.summary_words import head_words, summary_table
 from promptlab.stats import mean_score, points
@@ -253,6 +253,15 @@ def test_one_arm_is_to_be_shipped_and_it_is_the_planted_one(quickstart: Path) ->
     assert summary.advice.startswith("Ship emotionprompt/EP02.")
     assert summary.best.startswith("emotionprompt/EP02 has the largest gain: +")
     assert "Corrected for choosing among 4: +" in summary.best
+
+
+def test_the_short_decision_speaks_of_the_arm_of_its_row(quickstart: Path) -> None:
+    [summary] = summaries(built(quickstart))
+    row = next(row for row in summary.rows if not row.incumbent)
+    rows = [replace(row, decision="keep the incumbent", verdict=verdict) for verdict in ("hurts", "same", "negligible")]
+    head, *lines = [line for line, _ in table_lines(rows, 400, 0.01)]
+    assert head.endswith("decision")
+    assert [line[head.index("decision") :].strip() for line in lines] == ["drop", "don't ship", "don't ship"]
 
 
 def test_every_format_begins_with_the_same_rows(quickstart: Path) -> None:

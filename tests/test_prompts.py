@@ -380,6 +380,11 @@ def test_two_prompts_are_compared_item_by_item_with_all_messages(tmp_path: Path,
     assert done.returncode == 0, done.stderr
     for words in ("9 items changed", "system: You are a senior support agent.", "Which queue gets this?", "+7.5"):
         assert words in done.stdout, words
+    assert f"first:         {folder.name} m current\n" in done.stdout, "named as reports name it"
+    assert f"second:        {folder.name} m expert\n" in done.stdout
+    scores = runs.run("scores", str(folder))
+    rows_of = [[cell.strip() for cell in line.split("│")[1:3]] for line in scores.stdout.splitlines() if line.startswith("│")]
+    assert sorted(rows_of) == [["m", "current"], ["m", "expert"]]
     found = api.compare(folder, "current", "expert")
     assert (found.n_changed, {(c.score_a, c.score_b) for c in found.changed}) == (9, {(0.0, 1.0)})
     with pytest.raises(UsageProblem, match="did you mean 'expert'"):

@@ -122,7 +122,8 @@ def scores(
     rows = scorer_table(found.trials(), found.items(), found.plan).to_dict("records")
     if as_json:
         exit_json(rows)
-    columns = ["model", "setting", "task", "n", *SCORERS, "normalised", "compliant", "echoed", "declined"]
+    place = ["setting"] if not found.plan.prompts else ["prompt", "setting"] if len(found.plan.settings) > 1 else ["prompt"]
+    columns = ["model", *place, "task", "n", *SCORERS, "normalised", "compliant", "echoed", "declined"]
     shown = [[f"{v:.3f}" if isinstance(v := row.get(c), float) else v for c in columns] for row in rows]
     simulated = " (SIMULATED)" if found.manifest.simulated else ""
     print_table(f"{found.id}{simulated}: mean score without any stimulus", columns, shown)

@@ -64,7 +64,7 @@ class Known:
     licence: str
     source: str
     prompts: Mapping[str, Prompt] = field(default_factory=dict)
-    """The whole prompts of the run, which then stand in place of the base prompts."""
+    """The whole prompts of the run, which then replace the base prompts."""
 
     @property
     def asked_by(self) -> Sequence[str]:

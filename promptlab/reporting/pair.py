@@ -5,19 +5,21 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, NONE_ARM, Setting, Status, UsageProblem, did_you_mean, filled, full_name
+from promptlab.nouns import AA_ARM, NONE_ARM, Plan, Setting, Status, UsageProblem, did_you_mean, filled, full_name
 from promptlab.nouns.words import counted
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.checked import checked
+from promptlab.reporting.names import arm_name
 from promptlab.reporting.rescore import rescored
 from promptlab.stats import Inference, ItemTable, Pairs, adjust, infer, interval, item_tables, p_text, points, prompt_names
+from promptlab.stats.contrasts import of_arms
 
 EXPLORATORY = (
     "Exploratory: this comparison was not planned before the data were seen, so it gets no verdict. Holm counts the tasks shown, not the "
@@ -40,11 +42,17 @@ class Side:
     simulated: bool
     prompt: str | None = None
     """The base prompt; None for all of them, each paired with itself."""
+    called: str = field(default="", compare=False)
+    """What reports call it; empty before it is compared."""
 
     @property
     def label(self) -> str:
-        prompt = f" with prompt {self.prompt}" if self.prompt else ""
-        return f"{self.run} {self.model} {self.arm}{prompt} [{', '.join(str(part) for part in self.setting.canonical().values())}]"
+        return f"{self.run} {self.model} {self.called or self.arm}"
+
+    def named(self, plan: Plan) -> Side:
+        """The side with the name that reports of its run give it, and its base prompt where that is no part of the name."""
+        name = arm_name(plan, self.setting, self.arm, self.prompt)
+        return replace(self, called=f"{name} with prompt {self.prompt}" if self.prompt and not of_arms(plan) else name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +179,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
             f"{a.run} and {b.run} were sent different sampling parameters ({sent[0]} and {sent[1]}), "
             f"so their difference is not that of the arms; --force compares them all the same, and says so"
         )
-    plan_a, plan_b = run_a.plan, run_b.plan
+    (plan_a, a), (plan_b, b) = ((run.plan, side.named(run.plan)) for run, side in ((run_a, a), (run_b, b)))
     notes = differences(run_a, a.model, a.setting, run_b, b.model, b.setting)
     trials_a = _judging(run_a)
     trials_b = trials_a if run_a.folder == run_b.folder else _judging(run_b)

@@ -35,7 +35,13 @@ PICTURE = 3
 """The rank of the drawing, which a terminal shows from so many columns on; and how wide it is."""
 DRAWN_FROM, DRAWN = 100, 23
 
-SHORT = {"keep the incumbent": "keep", "collect more": "collect", "incumbent": ""}
+SHORT = {"keep the incumbent": "don't ship", "collect more": "collect", "incumbent": ""}
+
+
+def short_decision(row: SummaryRow) -> str:
+    """What to do about the arm of the row, in a word that speaks of that arm: one that hurts is dropped."""
+    return "drop" if row.verdict == "hurts" and row.decision == "keep the incumbent" else SHORT.get(row.decision, row.decision)
+
 
 COLUMNS = (
     Column("verdict", verdict_words, 0, right=False),
@@ -50,7 +56,7 @@ COLUMNS = (
     Column("tokens", lambda row: shown_number(row.tokens, "{:,.0f}"), 6),
     Column("sec.", lambda row: shown_number(row.seconds, "{:.2f}"), 9),
     Column("cut/empty/ref./fail %", lost_words, 7),
-    Column("decision", lambda row: SHORT.get(row.decision, row.decision), 4, right=False),
+    Column("decision", short_decision, 4, right=False),
 )  # fmt: skip
 
 
