@@ -4,6 +4,7 @@ and repair with a sweep gives back what was there.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -17,10 +18,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 import servers
 from conftest import ROOT
 from damage import MUTATIONS
+from promptlab.cli.main import app
 from promptlab.nouns import CIRCUMSTANCE_COLUMNS, EVIDENCE_COLUMNS, PromptlabError
 from promptlab.planning.audit import DIFFERS, MATCHES
 from promptlab.planning.resolve import resolve
@@ -131,6 +134,34 @@ def test_a_run_that_lost_a_file_passes_its_audit_after_repair_and_sweep(
     assert after.created_at <= calls["answered_at"].min()
     assert after.spent.tokens >= calls[["input_tokens", "output_tokens"]].sum().sum()
     assert not repair(run).needed
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "what"),
+    [
+        ("trials/part-00000.parquet", "flip", "trials and calls"),
+        ("calls/part-00000.parquet", "flip", "trials and calls"),
+        ("calls/part-00000.parquet", "missing", "trials and calls"),
+        ("chain.jsonl", "cut", "trials and calls"),
+        ("items.parquet", "cut", "data"),
+        ("items.parquet", "missing", "data"),
+        ("experiment.yaml", "cut", "experiment"),
+    ],
+)
+def test_verify_ends_with_1_on_damage(whole: tuple[Study, Path], tmp_path: Path, name: str, how: str, what: str) -> None:
+    run = tmp_path / whole[1].name
+    shutil.copytree(untouched_and_complete(*whole), run)
+    said = CliRunner().invoke(app, ["runs", "verify", str(run), "--json"])
+    assert (said.exit_code, json.loads(said.output)["result"]) == (0, "Everything that was hashed then is the same now.")
+    data = bytearray((run / name).read_bytes())
+    data[len(data) // 3] ^= 1
+    (run / name).unlink() if how == "missing" else (run / name).write_bytes(data if how == "flip" else data[: len(data) // 2])
+    said = CliRunner().invoke(app, ["runs", "verify", str(run), "--json"])
+    found = json.loads(said.output)
+    assert (said.exit_code, found["result"]) == (1, f"Not what was frozen any more: {what}.")
+    source = next(check["source"] for check in found["checks"] if check["what"] == what)
+    assert source.count("(") == source.count(")"), "no half sentence"
+    assert "promptlab" not in source
 
 
 _complete: dict[Path, Path] = {}

@@ -294,11 +294,12 @@ def verify(
     run: Annotated[str, Argument(help="A run folder, or its address.", autocompletion=completing.runs)],
     as_json: AsJson = False,
 ) -> None:
-    """Recompute every hash that was frozen before the first call; exit code 1 if one differs."""
-    from promptlab.planning.audit import DIFFERS, audit, result
+    """Recompute every hash that was frozen before the first call, and the record's chain; exit code 1 if one differs, or cannot be read."""
+    from promptlab.planning.audit import DIFFERS, audit, of_record, result
     from promptlab.record.store import Run
 
-    checks = audit(Run(run_folder(run)))
+    there = Run(run_folder(run))
+    checks = [*audit(there), *of_record(there)]
     if as_json:
         print_json({"run": run, "result": result(checks), "checks": [{**check._asdict(), "says": check.says} for check in checks]})
     else:
