@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -162,6 +163,31 @@ def test_verify_ends_with_1_on_damage(whole: tuple[Study, Path], tmp_path: Path,
     source = next(check["source"] for check in found["checks"] if check["what"] == what)
     assert source.count("(") == source.count(")"), "no half sentence"
     assert "promptlab" not in source
+
+
+@pytest.mark.parametrize("how", ["cut", "garbage", "missing"])
+def test_repair_says_that_it_rebuilt_the_chain_and_so_does_audit(whole: tuple[Study, Path], tmp_path: Path, how: str) -> None:
+    run = tmp_path / whole[1].name
+    shutil.copytree(untouched_and_complete(*whole), run)
+    chain = run / "chain.jsonl"
+    chain.unlink() if how == "missing" else chain.write_bytes(b"garbage\n" if how == "garbage" else chain.read_bytes()[:400])
+    told = CliRunner().invoke(app, ["runs", "repair", str(run)]).output
+    assert re.search(r"^chain: +rebuilt: \S", told, re.MULTILINE), told
+    row = audited.of_run(Run(run))[0]
+    assert (row.says, "`promptlab runs repair` rebuilt the chain: " in row.found) == (MATCHES, True)
+    assert "nothing to repair" in CliRunner().invoke(app, ["runs", "repair", str(run)]).output
+
+
+def test_repair_says_what_is_missing_and_moves_nothing(whole: tuple[Study, Path], tmp_path: Path) -> None:
+    run = tmp_path / whole[1].name
+    shutil.copytree(untouched_and_complete(*whole), run)
+    (run / "items.parquet").unlink()
+    told = CliRunner().invoke(app, ["runs", "repair", str(run)]).output
+    assert "missing:       items.parquet; the same sweep command writes it again\n" in told
+    assert "moved aside" not in told
+    (run / "items.parquet").write_bytes(b"garbage")
+    told = CliRunner().invoke(app, ["runs", "repair", str(run)]).output
+    assert "damaged/items.parquet: a part cannot be read (it does not end as a Parquet file does)\n" in told
 
 
 _complete: dict[Path, Path] = {}

@@ -271,7 +271,7 @@ def repair(
     done = repair_run(run, dry_run)
     if as_json:
         exit_json({**done._asdict(), "needed": done.needed, "dry_run": dry_run})
-    if not done.needed:
+    if not done.needed and not done.missing:
         say(f"{run}: nothing to repair ({counted(done.n_trials, 'trial')}, {counted(done.n_errors, 'error')})")
         return
     would = "would be " if dry_run else ""
@@ -281,6 +281,10 @@ def repair(
         say(f"journal:       {counted(done.n_torn, 'torn line')} {would}dropped; no such line was ever a recorded trial")
     for name, reason in done.aside:
         say(f"moved aside:   {name} {would}moved to damaged/{name}: {reason}")
+    for problem in done.chain:
+        say(f"chain:         {would}rebuilt: {problem}; nothing shows any more what was recorded before")
+    for name in done.missing:
+        say(f"missing:       {name}; the same sweep command writes it again")
     if done.aside:
         say(f"lost:          {counted(done.n_lost, 'trial')}; the same sweep command sends them again, or takes them from the cache")
     if done.paid_before_usd is not None and done.paid_before_usd - done.paid_usd > 1e-9:
