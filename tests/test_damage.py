@@ -4,8 +4,10 @@ and repair with a sweep gives back what was there.
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -17,10 +19,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 import servers
 from conftest import ROOT
 from damage import MUTATIONS
+from promptlab.cli.main import app
 from promptlab.nouns import CIRCUMSTANCE_COLUMNS, EVIDENCE_COLUMNS, PromptlabError
 from promptlab.planning.audit import DIFFERS, MATCHES
 from promptlab.planning.resolve import resolve
@@ -131,6 +135,59 @@ def test_a_run_that_lost_a_file_passes_its_audit_after_repair_and_sweep(
     assert after.created_at <= calls["answered_at"].min()
     assert after.spent.tokens >= calls[["input_tokens", "output_tokens"]].sum().sum()
     assert not repair(run).needed
+
+
+@pytest.mark.parametrize(
+    ("name", "how", "what"),
+    [
+        ("trials/part-00000.parquet", "flip", "trials and calls"),
+        ("calls/part-00000.parquet", "flip", "trials and calls"),
+        ("calls/part-00000.parquet", "missing", "trials and calls"),
+        ("chain.jsonl", "cut", "trials and calls"),
+        ("items.parquet", "cut", "data"),
+        ("items.parquet", "missing", "data"),
+        ("experiment.yaml", "cut", "experiment"),
+    ],
+)
+def test_verify_ends_with_1_on_damage(whole: tuple[Study, Path], tmp_path: Path, name: str, how: str, what: str) -> None:
+    run = tmp_path / whole[1].name
+    shutil.copytree(untouched_and_complete(*whole), run)
+    said = CliRunner().invoke(app, ["runs", "verify", str(run), "--json"])
+    assert (said.exit_code, json.loads(said.output)["result"]) == (0, "Everything that was hashed then is the same now.")
+    data = bytearray((run / name).read_bytes())
+    data[len(data) // 3] ^= 1
+    (run / name).unlink() if how == "missing" else (run / name).write_bytes(data if how == "flip" else data[: len(data) // 2])
+    said = CliRunner().invoke(app, ["runs", "verify", str(run), "--json"])
+    found = json.loads(said.output)
+    assert (said.exit_code, found["result"]) == (1, f"Not what was frozen any more: {what}.")
+    source = next(check["source"] for check in found["checks"] if check["what"] == what)
+    assert source.count("(") == source.count(")"), "no half sentence"
+    assert "promptlab" not in source
+
+
+@pytest.mark.parametrize("how", ["cut", "garbage", "missing"])
+def test_repair_says_that_it_rebuilt_the_chain_and_so_does_audit(whole: tuple[Study, Path], tmp_path: Path, how: str) -> None:
+    run = tmp_path / whole[1].name
+    shutil.copytree(untouched_and_complete(*whole), run)
+    chain = run / "chain.jsonl"
+    chain.unlink() if how == "missing" else chain.write_bytes(b"garbage\n" if how == "garbage" else chain.read_bytes()[:400])
+    told = CliRunner().invoke(app, ["runs", "repair", str(run)]).output
+    assert re.search(r"^chain: +rebuilt: \S", told, re.MULTILINE), told
+    row = audited.of_run(Run(run))[0]
+    assert (row.says, "`promptlab runs repair` rebuilt the chain: " in row.found) == (MATCHES, True)
+    assert "nothing to repair" in CliRunner().invoke(app, ["runs", "repair", str(run)]).output
+
+
+def test_repair_says_what_is_missing_and_moves_nothing(whole: tuple[Study, Path], tmp_path: Path) -> None:
+    run = tmp_path / whole[1].name
+    shutil.copytree(untouched_and_complete(*whole), run)
+    (run / "items.parquet").unlink()
+    told = CliRunner().invoke(app, ["runs", "repair", str(run)]).output
+    assert "missing:       items.parquet; the same sweep command writes it again\n" in told
+    assert "moved aside" not in told
+    (run / "items.parquet").write_bytes(b"garbage")
+    told = CliRunner().invoke(app, ["runs", "repair", str(run)]).output
+    assert "damaged/items.parquet: a part cannot be read (it does not end as a Parquet file does)\n" in told
 
 
 _complete: dict[Path, Path] = {}

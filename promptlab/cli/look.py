@@ -274,7 +274,7 @@ def repair(
     done = repair_run(run, dry_run)
     if as_json:
         exit_json({**done._asdict(), "needed": done.needed, "dry_run": dry_run})
-    if not done.needed:
+    if not done.needed and not done.missing:
         say(f"{run}: nothing to repair ({counted(done.n_trials, 'trial')}, {counted(done.n_errors, 'error')})")
         return
     would = "would be " if dry_run else ""
@@ -284,6 +284,10 @@ def repair(
         say(f"journal:       {counted(done.n_torn, 'torn line')} {would}dropped; no such line was ever a recorded trial")
     for name, reason in done.aside:
         say(f"moved aside:   {name} {would}moved to damaged/{name}: {reason}")
+    for problem in done.chain:
+        say(f"chain:         {would}rebuilt: {problem}; nothing shows any more what was recorded before")
+    for name in done.missing:
+        say(f"missing:       {name}; the same sweep command writes it again")
     if done.aside:
         say(f"lost:          {counted(done.n_lost, 'trial')}; the same sweep command sends them again, or takes them from the cache")
     if done.paid_before_usd is not None and done.paid_before_usd - done.paid_usd > 1e-9:
@@ -297,11 +301,12 @@ def verify(
     run: Annotated[str, Argument(help="A run folder, or its address.", autocompletion=completing.runs)],
     as_json: AsJson = False,
 ) -> None:
-    """Recompute every hash that was frozen before the first call; exit code 1 if one differs."""
-    from promptlab.planning.audit import DIFFERS, audit, result
+    """Recompute every hash that was frozen before the first call, and the record's chain; exit code 1 if one differs, or cannot be read."""
+    from promptlab.planning.audit import DIFFERS, audit, of_record, result
     from promptlab.record.store import Run
 
-    checks = audit(Run(run_folder(run)))
+    there = Run(run_folder(run))
+    checks = [*audit(there), *of_record(there)]
     if as_json:
         print_json({"run": run, "result": result(checks), "checks": [{**check._asdict(), "says": check.says} for check in checks]})
     else:

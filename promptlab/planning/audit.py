@@ -7,9 +7,11 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from promptlab.nouns import UNREADABLE, Cue, Demo, Frame, Item, Loop, Model, Plan, Stimulus, Task, digest, first_line
+from promptlab.nouns import UNREADABLE, Cue, Demo, Frame, Item, Loop, Model, Plan, Stimulus, Task, digest
 from promptlab.planning.hashes import HASH_FORMAT, hash_of_data, hash_of_experiment, hash_of_simulators, hash_of_stimuli, name_of_run
 from promptlab.record.store import Run, frozen_plan
+from promptlab.record.store.chain import CHAIN, verified
+from promptlab.record.store.files import reason_of
 from promptlab.sources.prices import price_digest
 from promptlab.sources.spec.experiment import load_experiment
 from promptlab.sources.spec.libraries import sim_models
@@ -17,6 +19,8 @@ from promptlab.sources.tasks import entries
 
 MATCHES, DIFFERS, UNKNOWN = "■ matches", "▼ differs", "● unknown"
 HASH_CHARS = 12
+DAMAGED = "damaged"
+"""What stands for the hash of a file that cannot be read."""
 
 
 class Check(NamedTuple):
@@ -67,11 +71,29 @@ def audit(run: Run, frozen: tuple[Plan, str] | None = None) -> list[Check]:
         try:
             found.append(Check(what, hashes.get(what), compute(run, plan), source))
         except UNREADABLE as error:
-            found.append(Check(what, hashes.get(what), None, f"{source} ({first_line(error)})"))
+            name = "items.parquet" if what == "data" else source
+            now = DAMAGED if what == "data" or (what == "experiment" and (run.folder / source).exists()) else None
+            found.append(Check(what, hashes.get(what), now, f"{name}: {reason_of(error)}"))
     found.append(Check("hashes in plan.json", digest({k: v for k, v in hashes.items() if k != "plan"}), digest(of_plan), "both files"))
     name = name_of_run(plan.name, of_plan)
     found.append(Check("name of the run", plan.run, name, "the name of the experiment and the hashes"))
     return found
+
+
+def of_record(run: Run) -> list[Check]:
+    """Trials and calls of a run against the hash chain over them; without one, as an earlier version or another tool leaves a run,
+    a check where they cannot be read.
+    """
+    chain = verified(run.folder, run.manifest.chain)
+    if chain.n_lines is None:
+        try:
+            run.trials()
+            run.calls()
+        except UNREADABLE as error:
+            return [Check("trials and calls", "readable", DAMAGED, reason_of(error))]
+        return []
+    head = str(run.manifest.chain.get("head", ""))
+    return [Check("trials and calls", head, DAMAGED if chain.problems else head, "; ".join(chain.problems) or f"{CHAIN}, and the parts")]
 
 
 def result(checks: Sequence[Check]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from promptlab.record.store.files import (
     now,
     part_rows,
     parts_in,
+    reason_of,
     set_aside,
     strangers,
     way_aside,
@@ -67,10 +68,14 @@ class Repair(NamedTuple):
     """What the manifest says; None where it says nothing, or where nothing was paid because the models are simulated."""
     manifest: bool
     """Whether the manifest's counts were corrected."""
+    chain: tuple[str, ...] = ()
+    """What was wrong with the hash chain, which was rebuilt."""
+    missing: tuple[str, ...] = ()
+    """Files that are not there, which the same sweep writes again."""
 
     @property
     def needed(self) -> bool:
-        return bool(self.leftovers or self.n_torn or self.aside or self.manifest)
+        return bool(self.leftovers or self.n_torn or self.aside or self.manifest or self.chain)
 
 
 def repair(folder: Path, dry_run: bool = False) -> Repair:
@@ -117,14 +122,18 @@ def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
         last[row["trial"]] = row["outcome"]
         found.items.add((row["suite"], row["task"], row["item"]))
         found.paid_usd += row.get("paid_usd") or 0.0
-    if plan is not None and (why := _damage(lambda: _check_items(folder, found.items))):
+    missing = tuple(name for name in ("manifest.json", "plan.json", "items.parquet") if not os.path.lexists(folder / name))
+    no_items = plan is not None and "items.parquet" in missing
+    if plan is not None and not no_items and (why := _damage(lambda: _check_items(folder, found.items))):
         aside.setdefault(folder / "items.parquet", why)
     told = Manifest() if manifest is None else manifest
     n_errors = sum(outcome == "error" for outcome in last.values())
     n_lost = len(found.lost - set(last)) if found.all_known else max(len(found.lost - set(last)), told.counts.done - len(last))
-    state = {"running": "interrupted", "complete": "incomplete" if aside else "complete"}.get(told.state, told.state)
+    state = {"running": "interrupted", "complete": "incomplete" if aside or no_items else "complete"}.get(told.state, told.state)
     right = replace(told, state=state, counts=replace(told.counts, done=len(last), errors=n_errors), paid_usd=found.paid_usd)
-    broken = bool(told.chain) and _is_broken(folder, told.chain)
+    wrong, gone = _wrong(folder, told.chain), tuple(name for name, _ in unlike(folder))
+    broken = bool(told.chain) and bool(wrong)
+    rebuilt = tuple(said for said in wrong if not said.startswith(gone))  # the chain stays where a part goes aside
     changed = manifest is not None and (bool(aside) or state != told.state or right.counts != told.counts or broken)
     if not dry_run:
         clear(left)
@@ -134,8 +143,8 @@ def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
         if len(good) < len(lines):
             set_aside(folder, list(damaged))
             write_whole(journal, b"".join(line + b"\n" for line, _ in good))
-        if broken or (folder / CHAIN).exists():
-            right = replace(right, chain=_linked(folder, [line + b"\n" for line, _ in good]))
+        if broken or rebuilt or (folder / CHAIN).exists():
+            right = replace(right, chain=_linked(folder, [line + b"\n" for line, _ in good], rebuilt))
         if changed:
             write_manifest(folder, replace(right, updated_at=now()))
     return Repair(
@@ -148,22 +157,26 @@ def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
         paid_usd=found.paid_usd,
         paid_before_usd=None if manifest is None or manifest.simulated else manifest.paid_usd,
         manifest=changed,
+        chain=rebuilt,
+        missing=missing,
     )
 
 
-def _is_broken(folder: Path, told: Mapping[str, Any]) -> bool:
-    """Whether the run's chain does not lead to what the manifest says of it."""
+def _wrong(folder: Path, told: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is wrong with the run's chain, or does not lead to what the manifest says of it."""
     try:
-        return bool(verified(folder, told).problems)
+        return verified(folder, told).problems
     except UNREADABLE:
-        return True
+        return (f"{CHAIN} cannot be read",)
 
 
-def _linked(folder: Path, journal: list[bytes]) -> Mapping[str, Any]:
-    """The head of the run's chain, after it records which parts are gone."""
+def _linked(folder: Path, journal: list[bytes], rebuilt: Sequence[str]) -> Mapping[str, Any]:
+    """The head of the run's chain, after it records which parts are gone, and why it was rebuilt."""
     chain = Chain(folder)
     if gone := [name for name, _ in unlike(folder)]:
         chain.gone(gone)
+    if rebuilt:
+        chain.rebuilt(rebuilt)
     chain.add(journal)
     return chain.plain()
 
@@ -228,7 +241,7 @@ def _manifest(folder: Path) -> tuple[Manifest | None, str]:
     try:
         return manifest_in(folder), ""
     except RunProblem as error:
-        return None, first_line(error).partition(": ")[2]
+        return None, reason_of(error)
 
 
 def _is_of_another(manifest: Manifest, folder: Path) -> bool:
@@ -246,7 +259,7 @@ def _plan(folder: Path, manifest: Manifest | None) -> tuple[Plan | None, str]:
     try:
         plan, found = frozen_plan(folder, bounded=False)
     except RunProblem as error:
-        return None, first_line(error).partition(": ")[2]
+        return None, reason_of(error)
     frozen = manifest.hashes.get("plan", found) if manifest else found
     return (plan, "") if found == frozen else (None, "it is not the plan that the manifest names")
 
@@ -280,7 +293,7 @@ def _damage(read: Callable[..., object], *arguments: object) -> str:
     try:
         read(*arguments)
     except UNREADABLE as error:
-        return first_line(error).rpartition(": ")[2]
+        return reason_of(error)
     return ""
 
 

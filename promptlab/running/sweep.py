@@ -224,7 +224,7 @@ class _Session:
             self._observe(progress)
 
     async def _effective(self) -> Mapping[str, Any]:
-        """What each provider would be sent besides the messages; nothing where that cannot be told here."""
+        """What each provider would be sent besides the messages; nothing where nothing can be sent from here."""
         engine = engine_of(self._study, None, Budget(None, None), self._progress, self._how)
         try:
             return engine.effective()

@@ -64,6 +64,10 @@ class Chain:
         """Link what repair moved aside or did not find."""
         self._append({"gone": list(parts)}, self.state)
 
+    def rebuilt(self, why: Sequence[str]) -> None:
+        """Link that repair rebuilt the chain, and what was wrong with it."""
+        self._append({"rebuilt": list(why)}, self.state)
+
     def plain(self) -> dict[str, Any]:
         """As the manifest holds it."""
         return {"lines": self.state.n, "head": self.state.head, "links": self.n_links, "link": self.link}
@@ -148,6 +152,7 @@ def verified(folder: Path, told: Mapping[str, Any]) -> Verified:
     strange = sorted(present - set(of_part))
     if len(strange) > 1 or (strange and strange[0] < max(present)):  # a kill between a part and its link leaves the newest
         problems += [f"{name} is no part that the chain knows" for name in strange]
+    notes += [f"`promptlab runs repair` rebuilt the chain: {'; '.join(map(str, link['rebuilt']))}." for link in links if "rebuilt" in link]
     if "adopted" in {key for link in links for key in link}:
         notes.append("Parts without lines of a chain were taken over: an earlier version or another machine wrote them.")
     starts = [State(0, GENESIS), *map(_state_of, links)]

@@ -161,6 +161,12 @@ def remedy_of(folder: Path) -> str:
     return f"restore it from a copy, or move it aside with `promptlab runs repair {shlex.quote(str(folder))}`"
 
 
+def reason_of(error: BaseException) -> str:
+    """What is wrong with a damaged file, at most 200 characters of it: an error's message without its path and without `remedy_of`."""
+    text = re.split(r"[;:] restore it from a copy", (str(error).splitlines() or [""])[0])[0]
+    return (text.partition(": ")[2] or text)[:200]
+
+
 def unwritable(path: Path, error: BaseException) -> RunProblem:
     """A file of a run that cannot be written, why, and what to do about it."""
     remedy = denied(path, error)
