@@ -43,7 +43,7 @@ def said(findings: list[Finding], part: str) -> Finding:
 
 
 CASES: dict[str, tuple[str, str, bool, str, str]] = {
-    "provider": ("opnai/gpt-4o", "", True, "the provider 'opnai' is not known to LiteLLM", "did you mean 'openai'"),
+    "provider": ("opnai/gpt-4o", "", True, "the provider 'opnai' is not known to LiteLLM", "did you mean 'openai/gpt-4o'"),
     "name": ("openai/gpt-4o-minni", "", False, "has no model 'gpt-4o-minni' of openai", "did you mean 'openai/gpt-4o-mini'"),
     "key": ("groq/x", "", False, "the variable GROQ_API_KEY, which holds its key, is not set", "export GROQ_API_KEY"),
     "own key": ("{model: openai/x, name: m, api_key_env: MY_KEY_OF_TESTS}", "", False, "MY_KEY_OF_TESTS", "export MY_KEY_OF_TESTS"),
@@ -272,3 +272,12 @@ def test_a_parameter_that_one_arm_alone_is_refused_stops_nothing() -> None:
         outcomes = [one.outcome for one in asyncio.run(ask(server)) if not isinstance(one, ProviderStopped)]
         assert outcomes == ["ok", "error", "ok"]
         assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("budget", ["", "budget_usd: 2\n"])
+@pytest.mark.parametrize("named", ["openai/gpt-4o-mimi", "opnai/gpt-4o-mini"])
+def test_a_mistyped_model_is_told_the_near_name_first(tmp_path: Path, named: str, budget: str) -> None:
+    done = run("check", str(experiment(tmp_path, models=f"  - {named}", more=budget)))
+    said = done.stdout + done.stderr
+    assert "did you mean 'openai/gpt-4o-mini'" in said
+    assert "price" not in said.partition("did you mean")[0]

@@ -218,11 +218,15 @@ def test_a_kill_forgets_no_call_of_a_simulated_run(tmp_path: Path, lost: int) ->
 
 
 @pytest.mark.parametrize(
-    ("n_sent", "n_trials", "why"), [(4, 4, ""), (5, 4, "is sent again"), (3, 4, "the cache, a batch, or an equal call")]
-)
-def test_why_calls_and_trials_are_not_as_many(n_sent: int, n_trials: int, why: str) -> None:
-    assert beside_trials(n_sent, n_trials).endswith(why)
-    assert bool(beside_trials(n_sent, n_trials)) == bool(why)
+    ("n_sent", "n_trials", "n_failed", "why"),
+    [
+        (4, 4, 0, ""), (5, 4, 1, "is sent again"), (3, 4, 0, "the cache, a batch, or an equal call"),
+        (0, 2, 2, "need not have sent any"), (0, 3, 2, "the cache, a batch, or an equal call"),
+    ],
+)  # fmt: skip
+def test_why_calls_and_trials_are_not_as_many(n_sent: int, n_trials: int, n_failed: int, why: str) -> None:
+    assert beside_trials(n_sent, n_trials, n_failed).endswith(why)
+    assert bool(beside_trials(n_sent, n_trials, n_failed)) == bool(why)
 
 
 def test_fresh_on_a_recorded_run_says_what_to_type(tmp_path: Path) -> None:

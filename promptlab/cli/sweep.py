@@ -264,7 +264,7 @@ def _why_so_many(done: Sweep) -> str:
     n_trials = p.n_done - p.n_cached  # whose answers no cache had
     n_in_all = manifest_in(done.folder).counts.sent
     in_all = f"{n_in_all:,} in all sessions" if n_in_all != p.n_sent else ""
-    found = "; ".join(filter(None, (in_all, beside_trials(p.n_sent, n_trials) if p.n_sent or n_trials > 0 else "")))
+    found = "; ".join(filter(None, (in_all, beside_trials(p.n_sent, n_trials, p.n_errors) if p.n_sent or n_trials > 0 else "")))
     return f" ({found})" if found else ""
 
 

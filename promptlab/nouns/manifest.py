@@ -119,11 +119,13 @@ class Manifest(Typed):
         return {"format": FORMAT, **{name: value for name, value in fields_of(self).items() if value or name not in self.WHERE_SET}}
 
 
-def beside_trials(n_sent: int, n_trials: int) -> str:
-    """Why more, or fewer, calls were sent than trials got answers that no cache had; empty where they are as many."""
+def beside_trials(n_sent: int, n_trials: int, n_failed: int = 0) -> str:
+    """Why more, or fewer, calls were sent than trials, `n_failed` of them without an answer, that no cache had; empty where they are as many."""
     if n_sent > n_trials:
         return "a trial can take several calls, and a call that fails or is cut off is sent again"
-    return "the other answers came from the cache, a batch, or an equal call" if n_sent < n_trials else ""
+    if n_sent < n_trials - n_failed:
+        return "the other answers came from the cache, a batch, or an equal call"
+    return "a trial that fails need not have sent any" if n_sent < n_trials else ""
 
 
 def paid_words(paid_usd: float, unsure_usd: float, n_unpriced: int, n_simulated_models: int, n_models: int) -> str:

@@ -402,6 +402,13 @@ def resolve(
         return replace(study, path=Path(document.path.name), files=files)
 
 
+def _without_price(model: Model, table: PriceTable) -> str:
+    """Why a budget cannot hold for a model, after the names that may be meant."""
+    unknown = f"the price of {model.name!r} is unknown, so budget_usd cannot hold; {ADD_PRICE}, or leave budget_usd out"
+    hint = table.meant(model)
+    return f"LiteLLM's table has no model {model.litellm_name!r}; {hint} Else {unknown}" if hint else unknown
+
+
 def _resolved(experiment: Experiment, document: Document, base: Path, consent: Consent) -> Study:
     resolver = _Resolver(experiment, document, base, consent)
     known = resolver.stimuli()
@@ -428,7 +435,7 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
         for index, model in enumerate((*models, *judges)):
             if prices[model.name] is None:
                 is_judge = index >= len(models)
-                unknown = f"the price of {model.name!r} is unknown, so budget_usd cannot hold; {ADD_PRICE}, or leave budget_usd out"
+                unknown = _without_price(model, table)
                 resolver.problem(*((unknown, "task_files") if is_judge else (unknown, "models", index)))
     tasks, n_screened = resolver.parts(tasks)
     if resolver.problems:

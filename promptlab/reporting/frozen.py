@@ -113,7 +113,7 @@ def _calls(manifest: Manifest) -> str:
     """What was sent for the trials that are recorded, and why these are not as many."""
     if manifest.imported:
         return "made by the other tool; promptlab sent none"
-    counts, why = manifest.counts, beside_trials(manifest.counts.sent, manifest.counts.done)
+    counts, why = manifest.counts, beside_trials(manifest.counts.sent, manifest.counts.done, manifest.counts.errors)
     return (
         f"{counts.sent:,} sent in {counted(manifest.sessions, 'session')} for {counted(counts.done, 'trial')}{f' ({why})' if why else ''}; "
         f"in the last, {counted(counts.cached, 'answer')} came from the cache and {counted(counts.errors, 'trial')} failed"

@@ -123,7 +123,7 @@ class _Looker:
                 return
         mode = entry.get("mode")
         if mode is not None and mode not in TEXT_MODES:
-            yield True, f"it is a model of the kind {mode!r} and writes no answers", self._near(model) or "name a chat model"
+            yield True, f"it is a model of the kind {mode!r} and writes no answers", self._table.meant(model) or "name a chat model"
             return
         yield from ((False, why, "") for refused, why in refused_keys(self._study) if refused is model)
         yield from _key(model)
@@ -149,20 +149,15 @@ class _Looker:
 
             known = provider_names()
             if provider not in known:
-                hint = did_you_mean(provider, known)
+                hint = self._table.meant(model) or did_you_mean(provider, known)
                 return True, f"the provider {provider!r} is not known to LiteLLM", hint or "`promptlab ls models WORD` searches its table"
         if entry or model.api_base or provider in NAMED_BY_USERS:
             return None
         return (
             False,
             f"LiteLLM's table has no model {name!r} of {provider}",
-            self._near(model) or f"look with `promptlab ls models {provider}`",
+            self._table.meant(model) or f"look with `promptlab ls models {provider}`",
         )
-
-    def _near(self, model: Model) -> str:
-        """Names alike that answer prompts, of the same provider."""
-        hint = did_you_mean(model.litellm_name, [name for name in self._named if name.startswith(f"{model.provider}/")])
-        return hint if hint.startswith("did") else ""
 
     def _parameters(self, model: Model, entry: Mapping[str, Any], sampling: Mapping[str, Any]) -> Iterator[tuple[bool, str, str]]:
         """What a model does not take, and what leaves no room for its answer."""

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns import Model, Price, Tier, digest
+from promptlab.nouns import Model, Price, Tier, did_you_mean, digest
 from promptlab.sources.spec.libraries import SimModel
 from promptlab.sources.tokens import litellm_folder
 
@@ -61,6 +61,21 @@ class PriceTable:
         """The models that answer prompts with text, by the name that an experiment gives them."""
         chats = {name: entry for name, entry in self.entries.items() if isinstance(entry, dict) and entry.get("mode") in TEXT_MODES}
         return {name if "/" in name else f"{provider_of(entry)}/{name}": entry for name, entry in chats.items()}
+
+    def meant(self, model: Model) -> str:
+        """Names alike that answer prompts, as a hint: of the same provider, else of one whose name is alike; empty where there is none.
+
+        A model at an address of the experiment's has a name of its own.
+        """
+        named = self.named()
+        if model.litellm_name in named or (model.api_base and not model.base_env):
+            return ""
+        of_provider = [name for name in named if name.startswith(f"{model.provider}/")]
+        if not of_provider:
+            rest = model.litellm_name.partition("/")[2]
+            providers = {name.partition("/")[0] for name in named if name.partition("/")[2] == rest}
+            of_provider = [f"{name}/{rest}" for name in providers]
+        return hint if (hint := did_you_mean(model.litellm_name, of_provider)).startswith("did") else ""
 
     def price(self, model: Model) -> Price | None:
         """What one model costs; None when nobody says, which is not the same as free.
