@@ -24,6 +24,9 @@ _CAUSES = Roles(
     ),
     regex(
         r"\b(?:caus(?:es|ed|ing)(?! by)|(?:led|leads|leading) to|made|makes|so|therefore|thus|hence|precede[sd]?|resulted in|results in"
+        r"|(?:happen(?:s|ed)|occur(?:s|red)|came|comes|took place|takes place|was|is) before|geschah vor|(?:a eu lieu"
+        r"|s'est produite?) avant"
+        r"|ocurrió antes (?:de|que)"
         r"|brought about|brings? about|triggers?|triggered|trigger|(?:the )?reason for|verursach\w+"
         r"|führt\w* zu|bewirkt\w*|(?:der )?grund für"
         r"|caus(?:e|a)(?:nt)?(?! d|\s?:)|provo(?:qu|c)\w+|entraîn\w+|(?:la )?raison de|(?:el )?motivo de"
@@ -63,6 +66,47 @@ _TOLD = regex(
 )
 """Causes that a sentence tells where no word between the two does: "because of A, B happened", "AがBを引き起こした"."""
 _may_tell = may_hold(_TOLD)
+_RESULT = (
+    r"(?:effect|result|consequence|outcome|aftermath|folge|wirkung|ergebnis|auswirkung|conséquence|effet|résultat|efecto|consecuencia"
+    r"|resultado|结果|結果|后果|결과)"
+)
+_ANSWERED = regex(
+    rf"\A\W*(?:(?:so|it(?: is|'s)?|es ist|c'est|es|the (?:answer|cause) is|答案是|原因是) ?)?(?:the |l[ae] |el |die "
+    rf"|der )?(?P<c>{_E})(?:です|입니다|だ|이다)?"
+    rf"(?:\W+(?:and |und |et |y )?(?:not|nicht|pas|non|no|而?不是|rather than)\W+(?:the |la )?(?P<other>{_E}|[12])\W*\Z"
+    rf"|[\W]*(?:(?:because|since|as|for|denn|weil|da|car|parce que?|puisque|porque|ya que|pues|因为|由于|なぜなら|왜냐하면)\b)?[\W]*(?:"
+    rf"(?:the |la |der )?(?P<effect>{_E}) ?(?:en )?(?:(?:is|was|describes?|states?|shows?|gives?|ist|beschreibt|en est|est"
+    rf"|décrit|es|describe|是|は|が|은|는|이) ?)"
+    rf"(?:(?:only|just|clearly|the|an?|its|die|das|der|l[ae]|el|un|una|l') ?){{0,3}}{_RESULT}(?!\W*(?:by|ではな|じゃな|가 아|이 아))"
+    rf"(?! (?:of|von|de) {_E})"
+    rf"|(?:la |the |der )?(?P<verb>{_E}) (?:nur )?(?:die|das|eine?) {_RESULT} (?:beschreibt|ist|zeigt|nennt)\b"
+    rf"|(?:la |the |der )?(?P<later>{_E}) (?:(?:can|could|did) ?not (?:possibly )?(?:have )?cause|(?:is|was) (?:only )?(?:what"
+    rf"|something that) (?:happened|came|followed)"
+    rf"|(?:happened|came|occurred|followed|comes|happens|follows) (?:later|after(?:wards)?\b(?! {_E}|\w))|geschah (?:erst )?danach"
+    rf"|(?:a lieu|vient|s'est produite?) (?:après|ensuite)|ocurrió después)"
+    rf"|(?:it|this|that|sie|es|er|elle|cela|esta|esto|(?P<again>{_E})) (?:must have |has to have )?"
+    rf"(?:happen(?:ed|s)?|occur(?:red|s)?|came|comes|come|took place|takes place|is|was|geschah|passierte|a lieu|se produit"
+    rf"|ocurrió|sucedió) "
+    rf"(?:first\b|earlier\b|(?:right |long |just )?(?:before|prior to|vor|avant|antes de) (?:la |the )?(?P<before>{_E}))))",
+    re.I,
+)
+"""A sentence that is named as the answer, with a reason that speaks of the other one: "Sentence 1, because sentence 2 is the result"."""
+
+
+def _answered(marked: str) -> int | None:
+    """The sentence that a reply names first, where what follows says that the other one is not it or comes after it."""
+    found = _ANSWERED.match(marked)
+    if found is None:
+        return None
+    one = found["c"]
+    others = [found[name] for name in ("effect", "verb", "later", "before") if found[name]]
+    if found["other"]:
+        others.append(found["other"] if found["other"] >= "\ue000" else "\ue000\ue001"[int(found["other"]) - 1])
+    if one in others or found["again"] not in (None, one):
+        return None
+    return ord(one) - 0xE000
+
+
 _EITHER = regex("[\ue000\ue001] ?(?:or|and|/|&|oder|ou|o|y) ?(?:sentence )?(?:[12]\\b|[\ue000\ue001])")
 _RELATED = regex(
     r"\W*([\ue000\ue001])[\s,;]{1,3}(?:(?P<because>because|since|due to|as a result of)"
@@ -164,6 +208,8 @@ def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tu
         if (without := _NOT_THE_OTHER.sub("", marked)) != marked and re.search("[\ue000\ue001]", without):
             reply = located(without.replace("\ue000", "sentence 1").replace("\ue001", "sentence 2"))
             text = reply.head
+    if not reply.corrected and (answered := _answered(_marked(text, mentions))) is not None:
+        return answered, "role"
     if _may_tell(text) and (told := _TOLD.search(_marked(text, mentions))) is not None and not denying(told[0]):
         return ord(next(one for one in told.groups() if one)) - 0xE000, "role"
     if (chosen := by_role(text, mentions, _CAUSES)) is not None:
