@@ -358,6 +358,30 @@ def test_power_with_repeats_is_what_the_plan_says(repeats: int, n_controls: int)
     assert share <= told + 0.03 + 3 * mcse(told)
 
 
+ONE_TASK = [
+    (30, 0.033, 0.03, 0.433, 1, 1, 0.05), (100, 0.033, 0.03, 0.433, 1, 1, 0.05), (100, 0.033, 0.03, 0.433, 1, 3, 0.05),
+    (280, 0.033, 0.03, 0.433, 1, 3, 0.05), (118, 0.033, 0.05, 0.433, 1, 2, 0.05), (60, 0.1, 0.1, 0.7, 3, 3, 0.05),
+    (200, 0.2, 0.05, 0.6, 5, 1, 0.01),
+]  # fmt: skip
+"""Items, flips when sent again, effect, baseline, answers an item, arms of the control, level."""
+
+
+@pytest.mark.parametrize("design", ONE_TASK)
+def test_power_of_one_task_is_what_the_plan_says(design: tuple[int, float, float, float, int, int, float]) -> None:
+    n, flips, effect, baseline, repeats, n_controls, alpha = design
+    within = flips / (2 * baseline * (1 - baseline))
+    spread = within / (1 - within)
+    rng, found = np.random.default_rng(n), []
+    for _ in range(400):
+        p = rng.beta(baseline * spread, (1 - baseline) * spread, n)
+        s = rng.binomial(repeats, p + effect * (1 - p) / (1 - baseline)) / repeats
+        b = rng.binomial(repeats * n_controls, p) / (repeats * n_controls)
+        f = stats.infer([pair(s, b)], rate=alpha)
+        found.append(f.p_value is not None and f.p_value <= alpha)
+    told = Size((n,), flips, alpha, repeats=repeats, chance=flips, controls=n_controls, accuracy=baseline).power(effect)
+    assert abs(np.mean(found) - told) <= 0.03 + 2 * mcse(told)
+
+
 # --- interactions, screening, the gate -----------------------------------------------------------------------------------
 
 

@@ -22,10 +22,11 @@ from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.words import SCORERS, Status
 from promptlab.planning.resolve import resolve
+from promptlab.planning.size import Size
 from promptlab.record.store import Run
 from promptlab.reporting import fragments, sensitivity
 from promptlab.reporting.build import Report, build, headline
-from promptlab.reporting.decide import about, lines, needed, reason
+from promptlab.reporting.decide import _size, about, lines, needed, reason
 from promptlab.reporting.formats import to_csv, to_json, to_markdown
 from promptlab.reporting.frozen import steps
 from promptlab.reporting.html import to_html
@@ -33,7 +34,7 @@ from promptlab.reporting.sensitivity import bounds
 from promptlab.reporting.summary import summaries
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
-from promptlab.stats import analyse, smallest_effect_macro, smallest_margin
+from promptlab.stats import analyse, smallest_margin
 from runs import experiment, run, served
 from servers import Server
 
@@ -440,6 +441,20 @@ def test_nothing_is_to_be_shipped_on_an_oracle_or_before_the_end(planted: Path) 
     assert line.do == "Decide nothing"
 
 
+def test_one_task_needs_the_items_with_which_its_own_test_sees_the_margin(planted: Path) -> None:
+    """A spread below the margin is no spread of a run with such an effect: at least the margin changes, beside the repeat's flips."""
+    report = of(planted)
+    c = next(c for c in report.of("stimulus") if c.control == "none")
+    for square in (0.01, 0.033, 0.05):
+        made = _size(report, c, [30], square)
+        assert made.flips(0.05) >= 0.05
+        assert made.variance(0.0) >= square - 1e-12
+        n = made.items_needed(0.05)
+        assert n is not None
+        assert made.with_items(n).power(0.05) >= 0.8
+        assert n >= 5 / 0.05, "five answers at least must change, all one way"
+
+
 def test_the_items_needed_are_those_of_the_power_functions(planted: Path) -> None:
     report = of(planted)
     for c in report.of("stimulus"):
@@ -452,14 +467,20 @@ def test_the_items_needed_are_those_of_the_power_functions(planted: Path) -> Non
             d = wide[c.treatment] - wide[list(c.control_arms)].mean(axis=1)
             squares.append(d.var(ddof=1) + d.mean() ** 2)
         assert len(each) == 2
-        spread = sum(squares) / len(squares)
+        spread, again = sum(squares) / len(squares), []
+        for cell in each:
+            wide = frame[frame["task"] == cell.task].pivot_table(index="item", columns="role", values="score")
+            again.append(float((wide["aa"] != wide["baseline"]).mean()))
+        noise, n_controls = sum(again) / len(again), len(c.control_arms)
+        alpha = report.plan.alpha / c.n_family
+        alone = Size((1, 1), noise, alpha, chance=noise, controls=n_controls, accuracy=c.mean_control or 0.0)
+        rest = max(spread - alone.variance(0), 0.0) if noise else spread
+        size = dataclasses.replace(alone, discordance=noise + rest)
 
-        def enough(more: int, spread: float = spread, c: Comparison = c, each: list[Comparison] = each) -> bool:
-            n = [cell.n_pairs + more for cell in each]
-            alpha = report.plan.alpha / c.n_family
-            return (
-                smallest_effect_macro(n, spread, 0.0, alpha) <= c.margin and smallest_margin(n, spread, 0.0, 0.05 / c.n_family) <= c.margin
-            )
+        def enough(more: int, size: Size = size, c: Comparison = c, each: list[Comparison] = each) -> bool:
+            n = tuple(cell.n_pairs + more for cell in each)
+            shown = smallest_margin(n, size.variance(0.0), 0.0, size.alpha) <= c.margin
+            return shown and dataclasses.replace(size, n_items=n).power(c.margin) >= 0.8
 
         assert found is not None
         assert found.more is not None

@@ -139,7 +139,7 @@ def _choices(store: Store | None, filters: Filters, known: Measured) -> Choices:
     names, sentences, models = tasks_for(plan), stimuli_for(store.stimuli if store else ()), priced_models()
     own = [m for m in dict.fromkeys(m.litellm_name for m in plan.models) if m in models]
     flips = _within(known.again if known.flips is None else known.flips, FLIPS)
-    again = min(flips, round(CHANCE * flips, 1) if known.again is None else round(known.again, 1))
+    again = round(CHANCE * flips, 1) if known.again is None else round(known.again, 1)  # noise that was measured stays
     n_items = min((task.n_items for task in plan.tasks), default=100)
     n_tasks = min(max(len(plan.tasks), 1) if store else 6, len(names))
     n_placebos = sum(arm.role == "placebo" for arm in plan.arms)
@@ -164,7 +164,9 @@ def _choices(store: Store | None, filters: Filters, known: Measured) -> Choices:
     effect = filters.number("True effect, points", "effect", 0.1, 50.0, 3.0, place=more)
     placebos = filters.number("Neutral sentences for each", "per_stimulus", 0, 20, placebos, place=more) if of_sentences else 0
     flips = filters.number("Items that flip, %", "flips", 0.1, 100.0, flips, place=more)
-    again = filters.number("Flip when sent again, %", "again", 0.0, 100.0, min(again, flips), place=more)
+    again = filters.number(
+        "Flip when sent again, %", "again", 0.0, 100.0, again if known.again is not None else min(again, flips), place=more
+    )
     accuracy = filters.number("Baseline scores, %", "accuracy", 0.0, 100.0, _within(known.accuracy, ACCURACY), place=more)
     family = stimuli if over == "mean" else stimuli * tasks
     comparisons = filters.number("Comparisons in the family", "comparisons", 1, 10_000, family, place=more)

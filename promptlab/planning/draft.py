@@ -71,8 +71,8 @@ class Choices:
 
     @property
     def psi(self) -> float:
-        """The share of items that flips in one asking: no less than the effect itself takes."""
-        return max(self.flips, self.effect) / 100
+        """The share of items that flips in one asking, without more effect than was measured: no less than when sent again."""
+        return max(self.flips, self.again) / 100
 
     @property
     def level(self) -> float:
@@ -83,35 +83,43 @@ class Choices:
     @property
     def size(self) -> Size:
         """The design as the power calculator takes it."""
-        effect = self.effect / 100
-        room = max(1 - self.accuracy / 100, effect, 0.01)
-        by_chance = (self.psi - effect) / (1 - effect / room) if effect < room else 0.0  # the rest of the flips is what the effect makes
         return Size(
-            (self.per_task,) * self.n_tasks, self.psi, self.level, self.over, self.repeats, min(self.again / 100, by_chance),
+            (self.per_task,) * self.n_tasks, self.psi, self.level, self.over, self.repeats, self.again / 100,
             controls=(self.per_stimulus or 2) if self.of_sentences else 1, accuracy=self.accuracy / 100,
         )  # fmt: skip
 
     def remarks(self) -> list[str]:
         """What cannot be, and what is done about it."""
         found = []
-        if self.effect > self.flips:
-            found.append(f"an effect of {self.effect:g} points flips at least {self.effect:g} % of the items; so many are taken here.")
+        flips = 100 * self.size.flips(self.effect / 100)
+        if flips > 100 * self.psi + 0.05:
+            found.append(
+                f"an effect of {self.effect:g} points flips items besides those that flip when sent again; {flips:.1f} % in all are taken "
+                "here."
+            )
         if self.effect > 100 - self.accuracy:
             found.append(
                 f"where the baseline scores {self.accuracy:g} %, no {'sentence' if self.of_sentences else 'change'} can add "
                 f"{self.effect:g} points; it can still lose them."
             )
         if self.again > self.flips:
-            found.append(f"no more than all of the {self.flips:g} % that flip can be chance; so many are taken here.")
+            found.append(f"at least the {self.again:g} % that flip when sent again flip when a prompt changes; so many are taken here.")
         if not self.per_stimulus and self.of_sentences:
             found.append("without neutral sentences no effect can be attributed to what a sentence says.")
         return found
 
+    @property
+    def _alike(self) -> float:
+        """How often two runs of one prompt disagree where no item has flips of its own, so that the effect makes the flips of `size`."""
+        effect, flips = self.effect / 100, self.size.flips(self.effect / 100)
+        room = max(1 - self.accuracy / 100, 0.01)
+        return (flips - effect) / (1 - effect / room) if effect < room else self.again / 100
+
     def commands(self) -> str:
         """The commands for the experiment, once it is saved; without calibration where its own limits do not allow these numbers."""
         lines = [f"promptlab plan {FILE}", f"promptlab sweep {FILE}"]
-        baseline, psi = self.accuracy / 100, self.psi
-        if 0.02 <= baseline <= 0.98 and 0.001 <= psi <= 0.5 and psi < 2 * baseline * (1 - baseline):
+        baseline, psi = self.accuracy / 100, round(self._alike, 4)
+        if 0.02 <= baseline <= 0.98 and self.effect < 100 - self.accuracy and 0.001 <= psi <= 0.5 and psi < 2 * baseline * (1 - baseline):
             lines.insert(1, f"promptlab calibrate {FILE} --effect {self.effect:g} --baseline {baseline:g} --discordance {psi:g}")
         return "\n".join(lines)
 

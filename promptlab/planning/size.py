@@ -7,7 +7,17 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
-from promptlab.stats import FUTILITY, LEAST_CLUSTERS, expected_share, power_mcnemar, power_t, smallest_margin
+from promptlab.stats import (
+    FUTILITY,
+    LEAST_CLUSTERS,
+    ChangeLaw,
+    expected_share,
+    item_changes,
+    power_mcnemar,
+    power_signflip,
+    power_t,
+    smallest_margin,
+)
 
 SEEN = 0.8
 """The power with which an effect counts as seen."""
@@ -95,19 +105,33 @@ class Size:
         return replace(self, n_items=(n,) * len(self.n_items))
 
     @property
+    def of_one_task(self) -> bool:
+        """Whether one task is judged, by sign flips of its items: a cell, or the mean over a single task."""
+        return len(self.tasks) == 1 and not self.units and not self.looks
+
+    @property
     def counted(self) -> bool:
-        """Whether the test counts items won and lost (McNemar's mid-p): single answers in one cell."""
-        single = self.controls == 1 and (self.repeats == 1 or not self.chance)
-        return self.over == "cell" and single and not self.units and not self.looks
+        """Whether the test counts items won and lost (McNemar's mid-p): single answers in one task."""
+        return self.of_one_task and self.controls == 1 and (self.repeats == 1 or not self.chance)
+
+    def changes(self, effect: float) -> ChangeLaw:
+        """How an item's means differ, where this is the effect: what its chance of a right answer makes, and what is the item's own."""
+        moved, flips, _, noise = self._model(effect)
+        room = self._room(effect)
+        law = item_changes(self.repeats, self.controls, 1 - room, 2 * noise, moved / room)
+        own = max(flips - 2 * noise - moved * (1 - 2 * noise / room), 0.0)
+        return ChangeLaw(min(law.share + own, 1.0), law.mean, law.square + own, law.cube, law.fourth + own)
 
 
 @lru_cache(maxsize=8192)
 def _power(size: Size, effect: float, tau: float) -> float:
-    if size.counted:
-        psi = size.flips(effect)
-        return power_mcnemar(size.tasks[0], (psi + abs(effect)) / 2, max(psi - abs(effect), 0.0) / 2, size.alpha).midp
     tasks = size.tasks
     k = len(tasks)
+    if size.counted and not tau:
+        psi = min(size.flips(effect), 1.0)
+        return power_mcnemar(tasks[0], (psi + abs(effect)) / 2, max(psi - abs(effect), 0.0) / 2, size.alpha).midp
+    if size.of_one_task and not tau:
+        return power_signflip(tasks[0], size.changes(effect), size.alpha)
     variance = sum(max(size.variance(effect), 1e-9) / n for n in tasks) / k**2 + tau**2 / k
     drift = abs(effect) / variance**0.5
     if size.looks:

@@ -13,13 +13,13 @@ from typing import Literal
 
 from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting, Setting, Verdict
 from promptlab.nouns.words import counted
-from promptlab.planning.size import fewest
+from promptlab.planning.size import SEEN, Size, fewest
 from promptlab.reporting.build import Report, failed_words
 from promptlab.reporting.judged import unvalidated
 from promptlab.reporting.judged_tables import longer
 from promptlab.reporting.names import PLAIN
 from promptlab.reporting.questions import dependences
-from promptlab.stats import error_of, interval, points, smallest_effect_macro, smallest_margin
+from promptlab.stats import error_of, interval, points, smallest_margin
 
 DECISIVE = ("placebo", "neutral_paraphrase", "neutral_feedback", "none")
 """The contrasts that decide, the first planned one for each setting: against neutral text where there is any."""
@@ -92,27 +92,45 @@ def needed(report: Report, c: Comparison) -> Needed | None:
     """How many more items per task it takes to see a difference of the margin over the tasks, and to show that there is none.
 
     80 % power, at the share of alpha that the family leaves (as in the plan), with the spread of item differences measured in this
-    very comparison, and for a claim about tasks like these with the measured spread between tasks. None where nothing was measured.
+    very comparison, which an effect of the margin makes larger, and no less noise than the baseline's own repeat shows. For a claim about
+    tasks like these with the measured spread between tasks. None where nothing was measured.
     """
     measured = _measured(report, c)
     if not measured or sum(square for _, square in measured) <= 0:
         return None
     now = [n for n, _ in measured]
-    discordance = sum(square for _, square in measured) / len(measured)
     own = (c.model, c.setting, c.control, c.treatment)
     spreads = (r.tau for r in report.beside.spreads if (r.model, r.setting, r.control, r.treatment) == own)
     tau = next(spreads, 0.0) if c.generalises == "like_these" and len(now) > 1 else 0.0
-    size = max(1, c.n_family)
-    alpha = report.plan.alpha
+    alpha = report.plan.alpha / max(1, c.n_family)
+    size = _size(report, c, now, sum(square for _, square in measured) / len(measured))
 
     def enough(more: int) -> bool:
-        then = [n + more for n in now]
-        return (
-            smallest_effect_macro(then, discordance, tau, alpha / size) <= c.margin
-            and smallest_margin(then, discordance, tau, alpha / size) <= c.margin
-        )
+        then = tuple(n + more for n in now)
+        margin = smallest_margin(then, size.variance(0.0), tau, alpha)
+        return margin <= c.margin and replace(size, n_items=then, alpha=alpha).power(c.margin, tau) >= SEEN
 
     return Needed(fewest(enough, MOST_MORE))
+
+
+def _size(report: Report, c: Comparison, n_items: Sequence[int], spread: float) -> Size:
+    """The comparison as the power calculator takes it: the noise of the baseline's repeat, and of the `spread` (the mean square of item
+    differences) what that noise does not explain.
+    """
+    repeats, controls = report.plan.replicates, max(1, len(c.control_arms))
+    accuracy = min(max(0.0 if c.mean_control is None else c.mean_control, 0.0), 1.0)
+    again = [square for aa in report.of("aa", c.model, setting=c.setting) if aa.n_tasks == 1 for square in _repeated(aa)]
+    noise = min(repeats * sum(again) / len(again), 1.0) if again else 0.0  # the repeat's item means differ by their answers' noise alone
+    made = Size(tuple(n_items), noise, report.plan.alpha, repeats=repeats, chance=noise, controls=controls, accuracy=accuracy)
+    return replace(made, discordance=noise + max(spread - made.variance(0.0), 0.0) if noise else spread)
+
+
+def _repeated(aa: Comparison) -> list[float]:
+    """The mean square of the differences of one task's baseline and its repeat: of single answers the share that changed."""
+    error = error_of(aa)
+    if aa.method.startswith("McNemar") and aa.gained is not None and aa.lost is not None:
+        return [(aa.gained + aa.lost) / aa.n_pairs]
+    return [] if error is None or aa.diff is None else [error**2 * aa.n_pairs + aa.diff**2]
 
 
 def _measured(report: Report, c: Comparison) -> list[tuple[int, float]]:

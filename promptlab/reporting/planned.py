@@ -177,9 +177,10 @@ def ways_table(chosen: Choices, draft: Draft) -> Table:
         n = replace(chosen.size, repeats=repeats).items_needed(chosen.effect / 100)
         money = _money(chosen, draft, n, repeats) if n else dict.fromkeys(("calls", "price", "minutes"), "")
         rows.append({"repeats": repeats, "items a task": f"{n:,}" if n else f"more than {MOST_ITEMS:,}", **money})
+    flips = 100 * chosen.size.flips(chosen.effect / 100)
     note = (
-        f"What finds {chosen.effect:g} points with 80 % power, if {100 * chosen.psi:g} % of items flip. Repeats help as far as flips are "
-        f"chance ({min(chosen.again, 100 * chosen.psi):g} % flip when sent again); items divide all flips.{_simulated(draft)}"
+        f"What finds {chosen.effect:g} points with 80 % power, if {flips:.3g} % of items flip. Repeats help as far as flips are chance "
+        f"({chosen.again:g} % flip when sent again); items divide all flips.{_simulated(draft)}"
     )
     return Table("Items and repeats", note, pd.DataFrame(rows))
 

@@ -3,6 +3,7 @@
 from promptlab.stats.agreement import *
 from promptlab.stats.analysis import *
 from promptlab.stats.best import *
+from promptlab.stats.changes import *
 from promptlab.stats.components import *
 from promptlab.stats.contrasts import *
 from promptlab.stats.core import *
