@@ -722,7 +722,7 @@ def test_two_writers_never_meet(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (lambda folder: (folder / "manifest.json").unlink(), "missing, so this folder is not a run"),
+        (lambda folder: (folder / "manifest.json").unlink(), "missing from this run; the same sweep command writes it again"),
         (lambda folder: (folder / "manifest.json").write_text("{"), "not readable as JSON"),
         (lambda folder: (folder / "manifest.json").write_text('{"format": 99}'), "written in run format 99"),
         (lambda folder: (folder / "trials" / "part-00000.parquet").write_bytes(b"PAR1 cut"), "a part cannot be read"),

@@ -25,6 +25,7 @@ import servers
 from conftest import ROOT
 from damage import MUTATIONS
 from promptlab.cli.main import app
+from promptlab.cli.remedies import remedy
 from promptlab.nouns import CIRCUMSTANCE_COLUMNS, EVIDENCE_COLUMNS, PromptlabError
 from promptlab.planning.audit import DIFFERS, MATCHES
 from promptlab.planning.resolve import resolve
@@ -188,6 +189,16 @@ def test_repair_says_what_is_missing_and_moves_nothing(whole: tuple[Study, Path]
     (run / "items.parquet").write_bytes(b"garbage")
     told = CliRunner().invoke(app, ["runs", "repair", str(run)]).output
     assert "damaged/items.parquet: a part cannot be read (it does not end as a Parquet file does)\n" in told
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "plan.json", "items.parquet"])
+def test_what_only_a_sweep_writes_again_is_not_sent_to_repair(whole: tuple[Study, Path], tmp_path: Path, name: str) -> None:
+    run = tmp_path / whole[1].name
+    shutil.copytree(untouched_and_complete(*whole), run)
+    (run / name).unlink()
+    with pytest.raises(PromptlabError, match=f"{name}: missing from this run; the same sweep command writes it again") as told:
+        build(Run(run))
+    assert remedy(told.value, ["report", str(run)]) is None
 
 
 _complete: dict[Path, Path] = {}

@@ -83,7 +83,7 @@ def registration_in(row: Any) -> Entry:  # noqa: ANN401 (whatever a file holds)
 
 class Registry(NamedTuple):
     """What the file says: plans by run in the order of their first answers, their last results, registrations by plan, and when a plan
-    was begun again in an empty folder; and which lines are not what was written there.
+    was begun again in a folder without answers; and which lines are not what was written there.
     """
 
     plans: Mapping[str, Entry]

@@ -93,7 +93,8 @@ def _edited_words(edited: Sequence[str]) -> list[str]:
 def _begun_words(begun: Sequence[str]) -> list[str]:
     if not begun:
         return []
-    return [f"This plan was begun {len(begun) + 1:,} times, each in an empty folder, the last at {begun[-1]}: this is one of its runs."]
+    times = f"This plan was begun {len(begun) + 1:,} times, each in a folder without answers, the last at {begun[-1]}"
+    return [f"{times}: this is one of its runs. A folder is without answers when it is new, or when repair moved all of them aside."]
 
 
 def _judged(c: Comparison, h: Hypothesis | None, plan: Plan, *, own: Entry, entries: Mapping[str, Entry], sides: Sides) -> Comparison:

@@ -53,6 +53,7 @@ GROUP_ROWS = 50_000
 ITEMS_AT_ONCE = 10_000
 
 
+MISSING = "{}: missing from this run; the same sweep command writes it again"
 MADE_FIRST = ("manifest.json", "plan.json", "trials")
 """What a run folder holds from its beginning: one of them tells a damaged run from any other folder."""
 
@@ -234,6 +235,8 @@ def manifest_in(folder: Path) -> Manifest:
 def items_in(folder: Path, named: Collection[str] | None = None) -> Iterator[Row]:
     """The items of a run folder one by one, those of some names or all; RunProblem where one cannot be read."""
     path = folder / "items.parquet"
+    if not os.path.lexists(path):
+        raise RunProblem(MISSING.format(path))
     with readable(f"{path}: not the items of a run; {remedy_of(folder)}"):
         table = read_part(path, ITEM_COLUMNS)
         if named is not None:
@@ -319,8 +322,9 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         found = json_value(read_file(path), once=True)
     except FileNotFoundError:
-        kind = RunProblem if any((path.parent / name).exists() for name in MADE_FIRST) else NoRun
-        raise kind(f"{path}: missing, so this folder is not a run; run the sweep again, or point at another folder") from None
+        if any((path.parent / name).exists() for name in MADE_FIRST):
+            raise RunProblem(MISSING.format(path)) from None
+        raise NoRun(f"{path}: missing, so this folder is not a run; run the sweep again, or point at another folder") from None
     except ValueError as error:
         raise RunProblem(f"{path}: not readable as JSON ({error}); {remedy_of(path.parent)}") from None
     if not isinstance(found, dict):
