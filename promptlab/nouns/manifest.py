@@ -120,7 +120,7 @@ class Manifest(Typed):
 
 
 def beside_trials(n_sent: int, n_trials: int, n_failed: int = 0) -> str:
-    """Why more, or fewer, calls were sent than trials that no cache had, `n_failed` of them without an answer; empty for as many."""
+    """Why more, or fewer, calls were sent than trials that no cache answered; `n_failed` of these failed. Empty where they are as many."""
     if n_sent > n_trials:
         return "a trial can take several calls, and a call that fails or is cut off is sent again"
     if n_sent < n_trials - n_failed:

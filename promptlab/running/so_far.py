@@ -1,4 +1,4 @@
-"""How far a run is that nobody ended: a kill leaves the manifest behind, and the journal and the ledger know more."""
+"""How far a run is that nobody ended: its manifest is old once it is killed, and its journal and its ledger know more."""
 
 from __future__ import annotations
 
