@@ -10,9 +10,7 @@ from promptlab.scoring.answers.text import words
 from promptlab.scoring.compiled import regex
 
 EXTRA = regex(
-    r"(?:(?<=[.!?;\n。])\s*|(?<=\w)(?<!the)(?<!The)(?<!best)(?<!Best)(?<!an)(?<!my)(?<!My) (?=(?-i:Alternative|Runner-up"
-    r"|Second choice)s?:))"
-    r"(?:by the way|btw|(?:please )?note that|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the"
+    r"(?<=[.!?;\n。])\s*(?:by the way|btw|(?:please )?note that|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the"
     r"|me|to|more)"
     r"|would you like|(?:is there )?anything else|(?:can|may|could|shall) i (?:also )?(?:help|assist|do)"
     r"|(?:runner[-_ ]?up|honou?rable mentions?|second[_ ](?:choice|best|place)|alternatives?)(?=\s?[:=])"
