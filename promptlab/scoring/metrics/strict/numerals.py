@@ -15,7 +15,7 @@ from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.remarks import EXPLANATION, sentences
 from promptlab.scoring.answers.text import CACHED, fold, kept, words
 from promptlab.scoring.compiled import regex
-from promptlab.scoring.metrics.strict import replies
+from promptlab.scoring.metrics.strict import operations, replies
 from promptlab.scoring.metrics.strict.figures import DOTTED, OR, VERB, Figure, figures, leads, unlabelled
 from promptlab.scoring.metrics.strict.notations import arabic, undated
 
@@ -188,6 +188,8 @@ def _equated(text: str) -> Decimal | None:
 
 def number(reply: Reply, item: Item) -> Scored:
     """A number: what the reply concludes; else its bare first line, its last equation or statement, or the only number at all."""
+    if (of_both := operations.result(reply.head, item)) is not None:
+        return Scored(float(of_both in _wanted(item.targets)), str(of_both), "operation")
     value, rule, plain = numbered(reply)
     if (value is None or rule in ("equation", "statement", "only number")) and len(plain) < 2000:
         value, rule = _beside_input(plain, item.input, value, rule)

@@ -177,7 +177,7 @@ _FRAME = regex(
     r"[ :]*)?(?:(?:is|means|'s|implies|ist|bedeutet|heißt|est|signifie|es|significa|意思是|是)[ :]*)?",
     re.I,
 )
-"""What may come before an answer that is said outright: "It means", "The statement is"."""
+"""How a sentence that gives an answer opens: "It means", "The statement is"."""
 _ENDS_ANSWER = regex(r"\W*\Z|[\"')]*\s*(?:[.!;:(\n。]|-\s|,?\s?(?:not|nicht|pas)\b|,?\s?(?:because|since|as|weil|car|porque)\b)")
 
 

@@ -19,7 +19,14 @@ _CLAUSES = regex(
     r"| e "
     r"|(?<=\S) (?=(?:ursache|wirkung|folge|cause|effect|effet|result|causa|efecto)\s?:)"
     r"|(?<=\S) (?=(?:結果|原因|大き|小さ|较|較|결과|원인)\S{0,3}:)"
-    r"|(?<=[✅❌✔✗✘])(?=\s*\S)",
+    r"|(?<=[✅❌✔✗✘])(?=\s*\S)"
+    r"|\s[|/]\s"
+    r"|(?<=\S)(?<!\bnot)(?<!\bno)(?<!\bnon)(?<!\bnicht)(?<!\bpas)(?<!\bless)(?<!\bnão) "
+    r"(?=\W{0,3}(?:(?:non-|not |un)?(?:sarcastic|ironic)|sincere|literal|genuine|serious|larger|bigger"
+    r"|greater|taller|heavier"
+    r"|smaller|shorter|lighter|größer|kleiner|sarkastisch|ironisch|ernst(?: gemeint)?|aufrichtig|plus (?:grande?|petite?)"
+    r"|sarcastique|ironique"
+    r"|sincère|más (?:grande|pequeñ[oa])|sarcástic[oa]|irónic[oa]|sincer[oa])\s?:)",
     re.I,
 )
 _DENIED_AFTER = regex("没有|并无|毫无|ではな|ではあり|じゃな|くな[いか]|くありま|지 않|[이가은는] 아니|아닙|아닌")
