@@ -101,7 +101,7 @@ def _notes(store: Store | None, view: View) -> None:
     if view.known.in_run and store and store.plan.programs:
         st.caption("A DSPy program of this run makes messages of its own; the page Answers shows them as they were sent.")
     if note := library.labels_note(view):
-        st.caption(note)
+        plain.line(note)
     if store and store.plan.imported:
         st.caption("This run was imported: promptlab did not make its prompts, and these are only what it would send.")
 
@@ -117,8 +117,11 @@ def _chosen(store: Store | None, filters: Filters, every: Sequence[Sentence], ta
     name = filters.pick("Sentence", "sentence", sentences, first, sentences, place=one)
     drops = ("three", "prompt", "shots")
     known = of_task[filters.pick("Task", "exercise", of_task, next(iter(of_task)), drops=drops, place=two)]
-    label, prompts = "Prompt" if known.prompts else "Base prompt", known.asked_by
-    prompt = filters.pick(label, "prompt", prompts, prompts[0], place=three) if prompts else ""
+    prompts = known.asked_by
+    if known.prompts:
+        prompt = filters.pick("Prompt", "prompt", prompts, prompts[0], place=three)
+    else:
+        prompt = filters.pick("Base prompt", "prompt", prompts, prompts[0], place=three) if prompts else ""
     layout = filters.pick("Layout", "layout", layouts, next(iter(layouts)), place=four)
     task = library.whole_task(store, known)
     shots = 0
