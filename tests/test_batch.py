@@ -517,6 +517,27 @@ def test_lines_that_cannot_be_used_are_left_out_and_told(lab: Lab, server: Serve
     same(lab.run(), lab.run("ordinary"))
 
 
+def test_a_failed_answer_of_a_batch_that_reports_a_usage_counts_as_what_it_says(lab: Lab, server: Server) -> None:
+    def fail(lines: list[bytes]) -> list[bytes]:
+        first = json.loads(lines[0])
+        body = first["response"]["body"]
+        body["choices"][0]["finish_reason"] = "error"
+        body["usage"] = {"prompt_tokens": 20, "completion_tokens": 70_000, "total_tokens": 70_020}
+        return [json.dumps(first).encode(), *lines[1:]]
+
+    server.batches.mangle = fail
+    lab.sweep()
+    done = lab.sweep()
+    price = lab.study().prices["served"]
+    assert price is not None
+    usd = (20 * price.input_usd_per_mtok + 70_000 * price.output_usd_per_mtok) / 1e6
+    assert done.progress.n_errors > 0
+    assert done.progress.unsure_usd == pytest.approx(usd)
+    assert lab.run().manifest.unsure_usd == pytest.approx(usd)
+    calls = lab.run().calls()
+    assert calls.loc[calls["outcome"] == "error", "at_most_usd"].unique().tolist() == [pytest.approx(usd)]
+
+
 def test_files_have_limits_and_one_model_each(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waves, "MAX_REQUESTS", 30)
     models = served(server.url) + f"\n  - {{model: openai/length, name: second, api_base: '{server.url}'}}"

@@ -108,6 +108,27 @@ FORMS: dict[str, tuple[dict[str, Any], tuple[int | None, ...], float]] = {
         0.00671,
     ),
     "thoughts in the sum alone": ({"prompt_tokens": 50, "completion_tokens": 7, "total_tokens": 257}, (50, 207, None, None, None), 0.00671),
+    "responses": (
+        {"input_tokens": 2050, "output_tokens": 7, "total_tokens": 2057, "input_tokens_details": {"cached_tokens": 2000}},
+        (2050, 7, None, 2000, None),
+        0.00271,
+    ),
+    "anthropic": (
+        {"input_tokens": 3000, "output_tokens": 7, "cache_read_input_tokens": 2000, "cache_creation_input_tokens": 100},
+        (5100, 7, None, 2000, 100),
+        0.03346,
+    ),
+    "anthropic, with the other names empty": (
+        {"input_tokens": 3000, "output_tokens": 7, "prompt_tokens": None, "completion_tokens": None, "cache_read_input_tokens": 2000},
+        (5000, 7, None, 2000, None),
+        0.03221,
+    ),
+    "gemini": (
+        {"promptTokenCount": 2050, "candidatesTokenCount": 7, "thoughtsTokenCount": 200, "totalTokenCount": 2257,
+         "cachedContentTokenCount": 2000},
+        (2050, 207, 200, 2000, None),
+        0.00871,
+    ),
     "reported": ({"prompt_tokens": 50, "completion_tokens": 7, "total_tokens": 57, "cost": 0.0004}, (50, 7, None, None, None), 0.0004),
 }  # fmt: skip
 

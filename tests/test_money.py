@@ -267,10 +267,10 @@ def test_a_failed_answer_that_reports_a_usage_counts_as_what_it_says(how: str, w
         call = Call("m", ({"role": "user", "content": "?"},), {"max_tokens": 64}, api_base=server.url)
         prices: dict[str, Price | None] = {"m": Price(*PRICE)}
 
-        async def run(cap: float | None) -> Payer:
+        async def run(cap: float | None, tokens: int | None = None) -> Payer:
             policy = RetryPolicy(attempts=3, first_wait_s=0.01, longest_wait_s=0.02)
             async with aclosing(Gateway([at], prices, policy=policy, wire=wire)) as gateway:
-                payer = Payer({"m": at}, prices, {}, gateway, Budget(cap), Progress(9))
+                payer = Payer({"m": at}, prices, {}, gateway, Budget(cap, tokens), Progress(9))
                 await asyncio.gather(*(payer.paid(call) for _ in range(6)), return_exceptions=True)
                 return payer
 
@@ -279,5 +279,7 @@ def test_a_failed_answer_that_reports_a_usage_counts_as_what_it_says(how: str, w
         assert payer.longest["m"] == 7000
         server.billed_usd = 0.0
         each = (20 * PRICE[0] + 7000 * PRICE[1]) / 1e6
-        payer = asyncio.run(run(2.5 * each))
+        asyncio.run(run(2.5 * each))
         assert server.billed_usd <= 2.5 * each + 1e-9
+        asyncio.run(run(None, 20_000))
+        assert server.billed_usd <= 2.5 * each + 3 * each, "20,000 tokens are less than three such answers"

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from promptlab.nouns import Call, Completion, Model, Price, Reply, most_output
 from promptlab.nouns.identity import Once
@@ -27,6 +28,16 @@ AT_FIRST = 4
 LETTERS = bytes(sorted({*range(ord("a"), ord("z") + 1), *range(ord("A"), ord("Z") + 1), ord(" ")}))
 
 
+class Taken(NamedTuple):
+    """USD and tokens of one request; 0 where they are not known."""
+
+    usd: float = 0.0
+    tokens: int = 0
+
+
+NOTHING_TAKEN = Taken()
+
+
 @dataclass(slots=True, eq=False)
 class _Held:
     """What is reserved for a call that may be in flight, and what it can take beyond that, in USD and tokens."""
@@ -39,8 +50,8 @@ class _Held:
     is_reserved: bool = True
     unsure_usd: float = 0.0
     """What earlier attempts of the call may have cost."""
-    said_usd: float = 0.0
-    """What the failed answer to the last attempt says that it cost."""
+    said: Taken = NOTHING_TAKEN
+    """What the failed answer to the last attempt says that it took."""
 
 
 @dataclass(slots=True)
@@ -100,7 +111,8 @@ class Payer:
             completion = await self.gateway.complete(call, partial(self._reserve_anew, held), partial(self._failed, held))
             used = completion.cost_usd, total((completion.input_tokens, completion.output_tokens))
             if completion.cost_usd is None and held.is_reserved:
-                used = max(held.said_usd, self._most(call, length_of(completion), least=held.usd)), used[1]
+                most = self._most(call, length_of(completion), least=held.usd)
+                used = max(held.said.usd, most), max(held.said.tokens, held.tokens) if used[1] is None else used[1]
                 held.unsure_usd += used[0] or 0.0
         except asyncio.CancelledError:
             used = None, None  # it may have been sent
@@ -142,9 +154,9 @@ class Payer:
 
     async def _reserve_anew(self, held: _Held) -> None:
         """Count what an attempt may have cost, and reserve as much for the next."""
-        usd = max(held.usd, held.said_usd)
-        self.budget.settle(held.usd, held.tokens, usd, None)
-        held.is_reserved, held.unsure_usd, held.said_usd = False, held.unsure_usd + usd, 0.0
+        usd, tokens = max(held.usd, held.said.usd), max(held.tokens, held.said.tokens)
+        self.budget.settle(held.usd, held.tokens, usd, tokens)
+        held.is_reserved, held.unsure_usd, held.said = False, held.unsure_usd + usd, NOTHING_TAKEN
         self._make_room(held.call.model, 0)
         if not self._take(held):
             await self._wait(held)
@@ -152,12 +164,16 @@ class Payer:
         self._opened(held)
 
     def _failed(self, held: _Held, said: Reply) -> None:
-        """Learn from a failed answer what it took: its provider may bill it like any other."""
-        call = held.call
-        held.said_usd = booked(said, call, self.prices.get(call.model)).cost_usd or 0.0
-        if (length := said.output_tokens or 0) > self._most_output(call):
+        held.said = self.taken(held.call, said)
+
+    def taken(self, call: Call, said: Reply) -> Taken:
+        """What a failed answer says that it took, and learn from it: its provider may bill it like any other."""
+        found = booked(said, call, self.prices.get(call.model))
+        n_input, n_output = found.reply.input_tokens or 0, found.reply.output_tokens or 0
+        if n_output > self._most_output(call):
             self._room[call.model] = 1
-        self.learn(call.model, length)
+        self.learn(call.model, n_output)
+        return Taken(found.cost_usd or 0.0, n_input + n_output)
 
     def _is_capped(self, call: Call) -> bool:
         capped = self.budget.limit_usd is not None or self.budget.limit_tokens is not None

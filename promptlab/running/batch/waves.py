@@ -24,6 +24,7 @@ from promptlab.running.cache import Cache, Request, request_of
 from promptlab.running.engine import Engine, Pending
 from promptlab.running.gateway import Reply, WireError
 from promptlab.running.gateway.failures import STOPPING
+from promptlab.running.paying import NOTHING_TAKEN, Taken
 from promptlab.running.rows import counted
 from promptlab.running.trial_rows import Rows, total
 
@@ -214,7 +215,7 @@ class Waves:
                 completion = done[key] = self._engine.first_used(self._engine.gateway.answered(call, answer))
                 self._engine.payer.seen(call, completion)
                 if completion.cost_usd is None:
-                    completion.at_most_usd = self._engine.payer.upper_cost(call)[0] or None
+                    completion.at_most_usd = max(self._engine.payer.upper_cost(call)[0], self._taken(call, answer).usd) or None
                 if completion.outcome == "error":
                     self._engine.failures[key] = completion
                 else:
@@ -224,6 +225,11 @@ class Waves:
                 kept = []
         self._keep(kept)
         return done
+
+    def _taken(self, call: Call, answer: Reply | WireError) -> Taken:
+        """What a failed answer says that it took."""
+        said = answer.said if isinstance(answer, WireError) else None
+        return NOTHING_TAKEN if said is None else self._engine.payer.taken(call, said)
 
     def _keep(self, answers: Kept) -> None:
         for cache in (self._engine.cache, self._also):
@@ -240,7 +246,8 @@ class Waves:
         answers = [priced.get(key) or answered(unknown, answer) for key, answer in heard.items() if _is_answer(answer)]
         costs = [answer.cost_usd for answer in answers]
         tokens = [total([answer.input_tokens, answer.output_tokens]) for answer in answers]
-        unsure_usd = costs.count(None) * part.reserved_usd / part.n_requests
+        failed = [self._taken(unknown, answer) for answer in heard.values() if not _is_answer(answer)]
+        unsure_usd = costs.count(None) * part.reserved_usd / part.n_requests + sum(one.usd for one in failed)
         part.paid_usd = sum(cost for cost in costs if cost is not None)
         part.n_answers, part.n_unfinished = len(answers), len(unfinished)
         part.n_errors = part.n_requests - part.n_answers - part.n_unfinished
@@ -250,7 +257,9 @@ class Waves:
             part.reserved_usd,
             part.reserved_tokens,
             part.paid_usd + unsure_usd,
-            sum(n for n in tokens if n is not None) + tokens.count(None) * part.reserved_tokens // part.n_requests,
+            sum(n for n in tokens if n is not None)
+            + tokens.count(None) * part.reserved_tokens // part.n_requests
+            + sum(one.tokens for one in failed),
         )
         progress.paid_usd += part.paid_usd
         progress.unsure_usd += unsure_usd

@@ -164,7 +164,8 @@ class LiteLLMWire(Wire):
         is_fault = failure is None or failure.status in (None, 500)  # which LiteLLM says of its own faults, too
         if isinstance(raw, dict) and ("choices" in raw or (is_fault and raw.get("error"))):
             try:
-                return self._completion(raw, served or raw.get("model"), response, _headers(response))
+                facts = None if isinstance(raw.get("usage"), dict) else response  # LiteLLM reads names that it does not know as 0
+                return self._completion(raw, served or raw.get("model"), facts, _headers(response))
             except UNREADABLE:
                 failure = failure or WireError("server", "the answer is no chat completion", 200)
         if failure is not None or response is None or not response.choices:

@@ -168,8 +168,8 @@ def _most(*values: object) -> int | None:
 
 def _is_anthropic(usage: Mapping[str, Any]) -> bool:
     """Whether the input leaves cached tokens out, as in Anthropic's own usage."""
-    own = "input_tokens" in usage and "prompt_tokens" not in usage
-    return own and ("cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage)
+    own = usage.get("input_tokens") is not None and usage.get("prompt_tokens") is None
+    return own and any(usage.get(name) is not None for name in ("cache_read_input_tokens", "cache_creation_input_tokens"))
 
 
 def _reported(usage: Mapping[str, Any], header: object) -> float | None:
