@@ -278,7 +278,7 @@ def _percent(share: float) -> str:
 
 
 REMEDIES = {
-    "truncated": "Raise max_tokens and run again",
+    "truncated": "Raise max_tokens, if that cut them, and run again",
     "thought_only": "Raise max_tokens or lower the reasoning effort and run again",
     "empty": "Look at an empty answer, raise max_tokens if a limit ended it, and run again",
     "refused": "Read what was refused",
@@ -298,7 +298,7 @@ def uneven_answers(treatment: Mapping[str, float], control: Mapping[str, float],
     both = {end: max(treatment.get(end, 0.0), control.get(end, 0.0)) for end in UNWHOLE}
     return (
         f"The answers ended differently (treatment {ended(treatment)}; control {ended(control)}), and without those that are not whole "
-        f"the verdict would be {without!r}: this difference is not one of the text. {remedy(both)}"
+        f"the verdict would be {without!r}: the ends of the answers make this one, and not the text. {remedy(both)}"
     )
 
 

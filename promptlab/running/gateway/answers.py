@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from promptlab.nouns.words import FINISH_OUTCOMES, finish_word
+
 UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError)
 """What reading something that is no chat completion ends in."""
 THOUGHT = re.compile(r"<(?:think|thinking|budget:thinking)>(.*?)</(?:think|thinking|budget:thinking)>", re.DOTALL)
@@ -88,6 +90,9 @@ def said_in(answer: Any) -> Said:  # noqa: ANN401
     ended = choice.get("finish_reason") or choice.get("finish_details")
     ended = ended.get("type") if isinstance(ended, dict) else ended
     ended = (choice.get("provider_specific_fields") or {}).get("native_finish_reason") or ended  # where LiteLLM wrote this
+    native = choice.get("native_finish_reason")  # OpenRouter's, of the provider behind it
+    if isinstance(native, str) and FINISH_OUTCOMES.get(finish_word(native), "ok") != "ok":
+        ended = native
     reason = str(ended) if ended else None
     message = choice.get("message")
     if message is None:
