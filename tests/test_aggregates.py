@@ -38,11 +38,13 @@ def test_f1_lies_from_0_to_1_and_is_1_only_where_all_is_right(pairs: list[tuple[
         assert (value == 1) == (said == gold)
 
 
-def test_numbers_and_texts() -> None:
+def test_numbers_texts_and_calibration() -> None:
     assert of.mean_absolute_error([1, 2, 4], [1, 3, 2]) == 1
     assert of.correlation([1, 2, 3], [2, 4, 6.5]) == pytest.approx(np.corrcoef([1, 2, 3], [2, 4, 6.5])[0, 1])
     assert of.correlation([1, 2, 3], [1, 4, 9], ranks=True) == pytest.approx(1)
     assert math.isnan(of.correlation([1, 1], [1, 2]))
+    assert of.calibration_error([0.9, 0.9, 0.1, 0.1], [1, 0, 0, 0]) == pytest.approx(0.5 * 0.4 + 0.5 * 0.1)
+    assert of.calibration_error([1.0, 0.0], [1, 0]) == 0
     assert of.distinct_n(["the cat sat", "the cat ran"], 2) == pytest.approx(3 / 4)
     assert of.bias_of_labels(["a", "b"], ["a", "b"]) == 0
     with pytest.raises(ValueError, match="one value for each item"):

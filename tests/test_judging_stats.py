@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from promptlab.running.free_text import preferred, rated, written
 from promptlab.scoring.assertions import words_of
 from promptlab.sources.spec.libraries import SimTaste, sim_models, sim_raters
-from promptlab.stats import Labels, anchored, bradley_terry, control_failed, label_effect, length_adjusted, ppi_mean
+from promptlab.stats import Labels, anchored, bradley_terry, control_failed, label_effect, labels_needed, length_adjusted, ppi_mean
 from promptlab.stats.judging import Anchored, LengthAdjusted
 
 REPEATS = 400
@@ -211,9 +211,10 @@ def test_it_is_ppi_with_smaller_samples_in_mind_and_people_alone_where_there_is_
 
 @settings(derandomize=True, deadline=None, max_examples=40)
 @given(st.integers(2, 200), st.floats(0, 0.99), st.floats(0.05, 1))
-def test_more_labels_see_more(n: int, rho: float, sd: float) -> None:
+def test_more_labels_see_more_and_the_number_needed_is_the_fewest(n: int, rho: float, sd: float) -> None:
     effect = label_effect(n, sd=sd, rho=rho, n_items=400)
     assert label_effect(n + 1, sd=sd, rho=rho, n_items=400) < effect
+    assert labels_needed(effect * 1.0000001, sd=sd, rho=rho, n_items=400) == n
     assert label_effect(n, sd=sd, rho=min(0.99, rho + 0.005), n_items=400) <= effect
 
 

@@ -17,6 +17,8 @@ from promptlab.stats import laws as st
 from promptlab.stats.agreement import preference_bias
 from promptlab.stats.intervals import Array, Numbers
 
+BINS = 10
+
 RESAMPLES = 1000
 
 
@@ -52,6 +54,15 @@ def bias_of_labels(said: Sequence[Hashable], gold: Sequence[Hashable]) -> float:
         if a in names:
             table[names[a], names[b]] += 1
     return preference_bias(table.tolist()).bias if table.any() else math.nan
+
+
+def calibration_error(confidence: Numbers, right: Numbers, bins: int = BINS) -> float:
+    """The expected calibration error: mean distance between confidence and share of right answers, in bins of equal width."""
+    x, y = _numbers(confidence, right)
+    if ((x < 0) | (x > 1)).any():
+        raise ValueError("confidence must lie from 0 to 1")
+    place = np.minimum((x * bins).astype(int), bins - 1)
+    return float(sum(abs(x[place == i].mean() - y[place == i].mean()) * (place == i).mean() for i in range(bins) if (place == i).any()))
 
 
 def distinct_n(texts: Sequence[str], n: int = 2) -> float:

@@ -18,6 +18,7 @@ from promptlab.stats.intervals import Array, Interval, Numbers
 
 LEAST_LABELS = 2
 """Labelled items (or clusters) of a task below which there is no claim about it."""
+MOST_LABELS = 100_000
 STEPS = 200
 NEARLY_EQUAL = math.log(1.25)
 """The log of how many times longer an answer may be that still tells of equal lengths."""
@@ -167,6 +168,21 @@ def label_effect(n_labels: int, *, sd: float, rho: float, n_items: int, alpha: f
     share = (n_items - n_labels) / n_items  # 1 / (1 + n/N), for N more items
     error = sd * math.sqrt((1 - max(rho, 0.0) ** 2 * share) / n_labels)
     return error * float(st.t.ppf(1 - alpha / 2, n_labels - 1) + st.norm.ppf(power))
+
+
+def labels_needed(effect: float, *, sd: float, rho: float, n_items: int, alpha: float = 0.05, power: float = 0.8) -> int | None:
+    """The fewest human labels with which an effect is found; None where labels of all items do not do."""
+    low, high = LEAST_LABELS, min(n_items, MOST_LABELS)
+
+    def enough(n: int) -> bool:
+        return label_effect(n, sd=sd, rho=rho, n_items=n_items, alpha=alpha, power=power) <= abs(effect)
+
+    if high < low or not enough(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return low
 
 
 class LengthAdjusted(NamedTuple):
