@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import COMPARISON_COLUMNS, Comparison, LookRow, Manifest, Plan, RunProblem, ScreenRow, Setting, flat, readable
+from promptlab.nouns import COMPARISON_COLUMNS, Comparison, LookRow, Manifest, Plan, RunProblem, ScreenRow, Setting, flat, grouped, readable
 from promptlab.nouns.words import AA_ARM, BAD_ENDS, CONTROLS, FINDINGS, NONE_ARM, VERDICTS, Scorer, counted, tallied
 from promptlab.record.mirror import open_run
 from promptlab.record.ratings import Rating, ratings_of
@@ -32,7 +32,7 @@ from promptlab.reporting.table import Plain
 from promptlab.running.so_far import so_far
 from promptlab.stats import Screening, Shares, Standing, Supplement, ended, remedy, shares_of, standings, supplement
 from promptlab.stats.looks import Looks, Saved, analyse, place_of, saved
-from promptlab.stats.sentences import RESTS
+from promptlab.stats.sentences import said_to_rest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -357,8 +357,18 @@ def unwhole(report: Report) -> list[str]:
 def resting(report: Report) -> list[str]:
     """On what verdicts over the tasks rest, where that is mainly answers that are not whole, or in which the scorer found none."""
     over = [c for c in report.comparisons if c.scope != "aa" and (c.task is None or len(report.plan.tasks) == 1)]
-    parts = [(c.treatment, c.sentence.partition(RESTS)) for c in over]
-    return list(dict.fromkeys(f"{name}:{rests}{what}" for name, (_, rests, what) in parts if rests))
+    several = len(report.models) > 1
+    said = grouped((rests, f"{report.name(c)}{f' of {c.model}' if several else ''}") for c in over if (rests := said_to_rest(c.sentence)))
+    found = [f"{_some(list(dict.fromkeys(names)))}: {rests}" for rests, names in said.items()]
+    return [
+        *found[:MOST_NAMED],
+        *([f"And {len(found) - MOST_NAMED} more verdicts rest on such answers."] if len(found) > MOST_NAMED else []),
+    ]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{', '.join(names[:MOST_NAMED])}{more}"
 
 
 def looks_words(report: Report) -> str:

@@ -18,7 +18,6 @@ from promptlab.stats.agreement import preference_bias
 from promptlab.stats.intervals import Array, Numbers
 
 BINS = 10
-
 RESAMPLES = 1000
 
 

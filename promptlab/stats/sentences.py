@@ -311,7 +311,12 @@ def nothing_answered(treatment: Mapping[str, float], control: Mapping[str, float
 
 
 RESTS = " It rests mainly ("
-"""How the sentence begins that says what a verdict rests on."""
+
+
+def said_to_rest(sentence: str) -> str:
+    """What a verdict's sentence says that it rests on: `rests_on` and `rests_on_unread` put it at the end; '' where nothing."""
+    _, begins, rest = sentence.partition(RESTS)
+    return (begins + rest).strip()
 
 
 def rests_on(share: float, treatment: Mapping[str, float], control: Mapping[str, float]) -> str:
