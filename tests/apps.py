@@ -29,6 +29,8 @@ PAGES = ["overview", "matrix", "compare", "loops", "replication", "cost", "plan"
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Opens the explorer with these arguments and this address."""
+
     def open_app(*arguments: object, **query: str) -> AppTest:
         monkeypatch.setattr(sys, "argv", ["app.py", *(str(argument) for argument in arguments)])
         app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
@@ -40,6 +42,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def texts(app: AppTest) -> str:
+    """All that the page says, without its tables."""
     found = [
         element.value
         for kind in ("text", "caption", "warning", "error", "info", "markdown", "header", "subheader")
@@ -58,6 +61,7 @@ def table_with(app: AppTest, column: str) -> pd.DataFrame:
 
 
 def elements(block: Any) -> Iterator[Any]:
+    """Everything below a block of the page."""
     for child in getattr(block, "children", {}).values():
         yield child
         yield from elements(child)

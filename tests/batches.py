@@ -108,6 +108,7 @@ def lab(tmp_path: Path, server: Server) -> Lab:
 
 
 def settled(run: Run, *more: str) -> pd.DataFrame:
+    """The trials without the columns that tell of circumstances, and without `more`."""
     return run.trials().drop(columns=[*CIRCUMSTANCE_COLUMNS, *more])
 
 
@@ -121,6 +122,7 @@ def same(a: Run, b: Run, *but: str) -> None:
 
 
 def main_code() -> int:
+    """The exit code of the command in `sys.argv`, in this process."""
     try:
         main()
     except SystemExit as end:

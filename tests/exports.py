@@ -24,13 +24,21 @@ HERE = Path(__file__).parent / "imported"
 PROMPTFOO = HERE / "promptfoo.json"
 LM_EVAL = sorted(HERE.glob("samples_sums_*.jsonl"))
 INSPECT = [HERE / "inspect_none.eval", HERE / "inspect_career.eval"]
+TOOLS = HERE / "tools"
+CAREER = "This is very important to my career."
+Scores = Mapping[str, Mapping[int, float | None]]
+"""By arm and item."""
+Counts = Mapping[str, tuple[int, int, int]]
+"""By arm: items gained, lost, and paired."""
 
 
 def judged(done: Brought) -> Report:
+    """The report of what an import made."""
     return build(Run(done.folder))
 
 
 def cell(report: Report, arm: str, model: str | None = None, control: str = "none") -> Comparison:
+    """The one comparison of an arm in a task, of that model or of the only one."""
     (found,) = [c for c in report.of("cell", model, control) if c.treatment == arm]
     return found
 
@@ -45,6 +53,7 @@ def rows(gained: int = 8, lost: int = 1, ties: int = 21, **more: object) -> list
 
 
 def table(folder: Path, lines: Iterable[Mapping[str, object]], name: str = "table.csv") -> Path:
+    """The rows as a CSV file; a row may lack columns."""
     lines = list(lines)
     path = folder / name
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -59,14 +68,6 @@ def everything_in(folder: Path) -> str:
     run = Run(folder)
     texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.json")]
     return "\n".join([*texts, *(frame.to_json() for frame in (run.trials(), run.calls(), run.items()))])
-
-
-TOOLS = HERE / "tools"
-CAREER = "This is very important to my career."
-Scores = Mapping[str, Mapping[int, float | None]]
-"""By arm and item."""
-Counts = Mapping[str, tuple[int, int, int]]
-"""By arm: items gained, lost, and paired."""
 
 
 def counts(paths: Sequence[Path], options: Options | None = None, arm_names: Mapping[str, str] | None = None) -> Counts:

@@ -27,16 +27,19 @@ ANSWER = Completion("42", "ok", "stop", "m-1", 5, 2, 0.001, 0.2, effective={"tem
 
 
 def row(columns: Any, **values: Any) -> dict[str, Any]:
+    """A row of these columns (`TRIAL_COLUMNS` or `CALL_COLUMNS`): what may be missing is, and the rest has a default."""
     return {name: None if kind.endswith("?") else DEFAULT[kind] for name, kind in columns.items()} | values
 
 
 @contextmanager
 def database(folder: Path) -> Iterator[sqlite3.Connection]:
+    """The database of a cache, for somebody who changes it by hand."""
     with closing(sqlite3.connect(folder / "cache.db")) as db, db:
         yield db
 
 
 def write(folder: Path, n: int, start: int = 0, **values: Any) -> None:
+    """A part of `n` trials with one call each, numbered from `start`, by a writer that ends; `values` stand in every trial."""
     writer = RunWriter(folder)
     for i in range(start, start + n):
         writer.append(
@@ -156,6 +159,7 @@ def write_run(
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs with one whole run, `demo`."""
     runs = tmp_path_factory.mktemp("runs")
     write_run(runs, whole=True)
     return runs
@@ -163,6 +167,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of runs with one whose answers, sentences, question and error mean harm."""
     runs = tmp_path_factory.mktemp("hostile")
     folder, _ = write_run(runs, "**bold** ![x](y)", answers={k: v for k, v in HOSTILE.items() if k != "surrogate"})
     plan = json.loads((folder / "plan.json").read_text())
@@ -178,4 +183,5 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def cut(path: Path) -> None:
+    """Half of the file."""
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])

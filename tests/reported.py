@@ -52,6 +52,7 @@ def parsed(html: str) -> Tags:
 
 
 def of(folder: Path) -> Report:
+    """The report of a run folder."""
     return reports.build(Run(folder))
 
 
@@ -61,6 +62,7 @@ def said(html: str) -> str:
 
 
 def first_screen(html: str) -> str:
+    """The words above the contents of a page."""
     return said(html.partition('<nav id="contents"')[0].partition("<body>")[2])
 
 

@@ -18,6 +18,7 @@ TEXTS = [
 
 
 def rows(**columns: Callable[[int], Any]) -> list[dict[str, Any]]:
+    """`N` rows; each column makes its cell from the number of the row."""
     return [{name: made(n) for name, made in columns.items()} for n in range(N)]
 
 
@@ -34,6 +35,7 @@ def lines_of(table: list[Any]) -> str:
 
 
 def started(folder: Path, name: str, content: str | bytes, wishes: Wishes = Wishes(), model: str = "sim/planted") -> Any:  # noqa: B008
+    """What `promptlab init` proposes for a file of that name and content, and the files that it wrote into the folder."""
     path = folder / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     made = starting.propose(starting.look(path), wishes)

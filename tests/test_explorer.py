@@ -15,9 +15,9 @@ from urllib.parse import urlencode
 import pandas as pd
 import pytest
 
-from apps import PAGES, AppTest, opened, table_with, tables, texts  # noqa: F401 (fixtures)
+from apps import PAGES, opened, table_with, tables, texts  # noqa: F401 (fixtures)
 from conftest import ROOT
-from made_up import demo, row, write_run  # noqa: F401 (fixtures)
+from made_up import demo, write_run  # noqa: F401 (fixtures)
 from promptlab.explorer import load, singles, tasks
 from promptlab.record.store import Run
 from promptlab.reporting import flips, words

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from apps import PAGES, AppTest, opened, texts  # noqa: F401 (fixtures)
+from apps import PAGES, opened, texts  # noqa: F401 (fixtures)
 from made_up import cut, demo, write_run  # noqa: F401 (fixtures)
 from promptlab.explorer import load
 from promptlab.record.store import Run

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from apps import PAGES, AppTest, elements, opened, tables  # noqa: F401 (fixtures)
+from apps import PAGES, elements, opened, tables  # noqa: F401 (fixtures)
 from conftest import ROOT
-from made_up import HOSTILE, hostile, row  # noqa: F401 (fixtures)
+from made_up import HOSTILE, hostile  # noqa: F401 (fixtures)
 from promptlab.explorer import load, plain
 from promptlab.nouns.inert import HIDDEN, inert
 from promptlab.reporting import words

@@ -28,7 +28,7 @@ from promptlab.reporting.formats import to_csv, to_json, to_markdown
 from promptlab.reporting.html import to_html
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
-from reported import changed, of, parsed, planted, said  # noqa: F401 (fixtures)
+from reported import of, parsed, planted  # noqa: F401 (fixtures)
 from runs import experiment, run, served
 from servers import Server
 
