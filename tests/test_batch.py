@@ -1,137 +1,34 @@
-"""Sweeps by batch, against our own server: the same frame, nothing paid twice, whatever ends when."""
+"""Sweeps by batch, against our own server: the same frame as an ordinary sweep, wave by wave, at the price that the provider gives."""
+
+# ruff: noqa: F811 (a fixture that is imported by name is a parameter, too)
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
-import servers
-from promptlab.cli import main
+from batches import CANARY, ONE_CALL, PRICE, Lab, hurried, lab, main_code, one_server, same, server  # noqa: F401 (fixtures)
 from promptlab.nouns.call import Call, Completion, Model
-from promptlab.nouns.errors import RunProblem, UsageProblem
-from promptlab.nouns.manifest import Spent
-from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS, EVIDENCE_COLUMNS
-from promptlab.planning.resolve import resolve
-from promptlab.planning.study import Study
-from promptlab.record.store import Run
+from promptlab.nouns.errors import UsageProblem
 from promptlab.reporting.checked import failures
 from promptlab.running.batch import submission, waves
 from promptlab.running.batch.service import not_batched, price_share
 from promptlab.running.cache import Cache
 from promptlab.running.cache.rows import request_of
-from promptlab.running.gateway import RetryPolicy
 from promptlab.running.progress import Execution
-from promptlab.running.sweep import Sweep, run_sweep
-from promptlab.sources.spec.libraries import all_stimuli
-from runs import experiment, served, start
+from promptlab.running.sweep import run_sweep
+from runs import served
 from servers import Server
-
-PRICE = ", price: {input_usd_per_mtok: 1000, output_usd_per_mtok: 2000}"
-ONE_CALL = (5 * 1000 + 2 * 2000) / 1e6
-CANARY = "sk-CANARY-4711-never-to-be-seen-anywhere"
-
-
-shipped_stimuli = functools.cache(all_stimuli)
-
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits in these tests, and the shipped sentences are read once."""
-    monkeypatch.setattr("promptlab.planning.resolve.all_stimuli", lambda extra=(): shipped_stimuli())
-    monkeypatch.setattr(submission, "POLICY", RetryPolicy(attempts=3, rate_attempts=3, first_wait_s=0.01, longest_wait_s=0.02))
-    monkeypatch.setattr(submission, "SETTLE_S", 0.2)
-    monkeypatch.setattr(waves, "FIRST_PAUSE_S", 0.02)
-
-
-@pytest.fixture(scope="module")
-def one_server() -> Iterator[Server]:
-    running = servers.start()
-    yield running
-    running.shutdown()
-    running.server_close()
-
-
-@pytest.fixture
-def server(one_server: Server) -> Server:
-    """The server of all these tests, as if it were new: with one address, an experiment is resolved once."""
-    one_server.forget()
-    return one_server
-
-
-@functools.cache
-def resolved(text: str, looks: int | None, base: str) -> Study:
-    """An experiment by its text; its place is no part of what it asks."""
-    folder = Path(tempfile.mkdtemp())
-    (folder / "small.yaml").write_text(text, encoding="utf-8")
-    try:
-        return resolve(folder / "small.yaml", looks)
-    finally:
-        shutil.rmtree(folder)
-
-
-class Lab:
-    """One experiment, its run folder and its cache; every sweep of it is a session of its own."""
-
-    def __init__(self, folder: Path, **values: Any) -> None:
-        self.folder, self.path = folder, experiment(folder, **{"tasks": "sum", **values})
-
-    def study(self, looks: int | None = None) -> Study:
-        return resolved(self.path.read_text(encoding="utf-8"), looks, os.environ.get("OPENAI_BASE_URL", ""))
-
-    def sweep(self, where: str = "batch", looks: int | None = None, **how: Any) -> Sweep:
-        how = {"batch": where == "batch", **how}
-        return run_sweep(self.study(looks), self.folder / where, self.folder / f"cache-{where}", Execution(8, **how), lambda _: None)
-
-    def run(self, where: str = "batch") -> Run:
-        [found] = (self.folder / where).iterdir()
-        return Run(found)
-
-    def state(self) -> dict[str, Any]:
-        return json.loads((self.run().folder / "batches.json").read_text())
-
-    def parts(self) -> list[dict[str, Any]]:
-        return self.state()["batches"]
-
-    def finish(self, **how: Any) -> tuple[Sweep, int]:
-        """The same command again and again; how often."""
-        for n in range(1, 12):
-            done = self.sweep(**how)
-            if done.state == "complete":
-                return done, n
-        raise AssertionError(done)
-
-
-@pytest.fixture
-def lab(tmp_path: Path, server: Server) -> Lab:
-    return Lab(tmp_path, models=served(server.url, more=PRICE), items=10)
-
-
-def settled(run: Run, *more: str) -> pd.DataFrame:
-    return run.trials().drop(columns=[*CIRCUMSTANCE_COLUMNS, *more])
-
-
-def same(a: Run, b: Run, *but: str) -> None:
-    """The same trials and the same calls, whichever way they were asked."""
-    pd.testing.assert_frame_equal(settled(a, *but), settled(b, *but))
-    order = ["trial", "turn"]
-    dropped = ["latency_s", "cached", "attempts", "at_most_usd", *EVIDENCE_COLUMNS, *but]
-    calls = [r.calls().drop(columns=dropped).sort_values(order, ignore_index=True) for r in (a, b)]
-    pd.testing.assert_frame_equal(*calls)
 
 
 def test_the_second_command_collects_and_the_frame_is_that_of_an_ordinary_sweep(lab: Lab, server: Server) -> None:
@@ -168,17 +65,6 @@ def test_the_second_command_collects_and_the_frame_is_that_of_an_ordinary_sweep(
     assert failures(a) == failures(b) == []
     again = run_sweep(lab.study(), lab.folder / "elsewhere", lab.folder / "cache-batch", Execution(), lambda _: None)
     assert (again.progress.n_sent, again.progress.n_cached) == (0, n), "the answers are in the cache"
-
-
-def test_a_kill_forgets_no_request_of_a_batch(lab: Lab) -> None:
-    sent = lab.sweep()
-    manifest = lab.run().folder / "manifest.json"
-    told = json.loads(manifest.read_text(encoding="utf-8"))
-    told["counts"]["sent"] = 0  # a kill leaves the manifest behind
-    manifest.write_text(json.dumps(told), encoding="utf-8")
-    done = lab.sweep()
-    assert (done.state, done.progress.n_sent) == ("complete", 0)
-    assert lab.run().manifest.counts.sent == sent.progress.n_sent
 
 
 def test_only_what_is_neither_recorded_nor_stored_is_sent_and_each_request_once(lab: Lab, server: Server) -> None:
@@ -284,105 +170,6 @@ def test_a_price_is_halved_only_where_that_is_known() -> None:
     assert "password" in (not_batched(Model("m", "openai/x", "http://a:b@localhost/v1")) or "")
 
 
-def test_killed_between_begin_and_record_nothing_is_begun_twice(lab: Lab, server: Server) -> None:
-    server.batches.hang_after_create = True
-    process = start(
-        "sweep", str(lab.path), "--batch", "--runs", str(lab.folder / "batch"), env={"PROMPTLAB_HOME": str(lab.folder / "home")}
-    )
-    deadline = time.monotonic() + 60
-    while not server.batches.made and time.monotonic() < deadline:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
-    process.kill()
-    process.communicate()
-    [part] = lab.parts()
-    assert (part["status"], part["batch"], part["input_file"]) == ("uploaded", None, "file-1")
-    server.batches.hang_after_create = False
-    for _ in range(3):  # other batches of the same account: the list has pages
-        server.batches.create({"input_file_id": "file-1", "endpoint": "/v1/chat/completions", "completion_window": "24h"})
-        server.batches.made[f"batch_{len(server.batches.made)}"]["input_file_id"] = "another"
-    done, n = lab.finish(batch_wait_s=10)
-    assert (done.state, n) == ("complete", 1)
-    assert server.batches.asked.count("POST /v1/batches") == server.batches.asked.count("POST /v1/files") == 1
-    assert lab.parts()[0]["batch"] == "batch_1"
-
-
-def test_killed_before_the_batch_is_begun_it_is_begun_from_the_same_file(lab: Lab, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(submission.OpenAIBatches, "upload", killed)
-        with pytest.raises(KeyboardInterrupt):
-            lab.sweep()
-    assert [part["status"] for part in lab.parts()] == ["prepared"]
-    with monkeypatch.context() as patched:
-        patched.setattr(submission.OpenAIBatches, "create", killed)
-        with pytest.raises(KeyboardInterrupt):
-            lab.sweep()
-    assert [part["status"] for part in lab.parts()] == ["uploaded"], "what was only prepared is forgotten"
-    with pytest.raises(RunProblem, match=r"requests of this run wait in 1 batch.*--batch"):
-        lab.sweep(batch=False)
-    assert not server.requests
-    lab.finish(batch_wait_s=10)
-    assert server.batches.asked.count("POST /v1/batches") == server.batches.asked.count("POST /v1/files") == 1
-
-
-@pytest.mark.parametrize("point", ["_close", "_attributed"])
-def test_killed_while_collecting_all_is_recorded_and_paid_once(
-    lab: Lab, server: Server, monkeypatch: pytest.MonkeyPatch, point: str
-) -> None:
-    n = lab.sweep().progress.n_planned
-    real, calls = getattr(waves.Waves, point), []
-
-    def killed(self: waves.Waves, *arguments: Any) -> Any:
-        calls.append(1)
-        if point == "_close" or len(calls) > 30:
-            raise KeyboardInterrupt
-        return real(self, *arguments)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(waves.Waves, point, killed)
-        with pytest.raises(KeyboardInterrupt):
-            lab.sweep()
-    assert len(lab.run().trials()) == (0 if point == "_close" else 30)
-    done = lab.sweep()
-    assert (done.state, done.progress.n_sent) == ("complete", 0)
-    assert len(server.batches.made) == 1
-    manifest = lab.run().manifest
-    assert manifest.paid_usd == pytest.approx(n * ONE_CALL) == pytest.approx(manifest.spent.usd)
-    assert lab.run().trials()["paid_usd"].sum() == pytest.approx(n * ONE_CALL)
-
-
-@pytest.mark.parametrize("end", ["expired", "cancelled"])
-def test_requests_of_a_batch_that_did_not_finish_are_asked_again(lab: Lab, server: Server, end: str) -> None:
-    server.batches.end, server.batches.answered = end, 30
-    n = lab.sweep().progress.n_planned
-    done = lab.sweep(batch_wait_s=10)
-    assert (done.state, done.progress.n_done, done.progress.n_sent) == ("incomplete", 30, 0), "not by itself: it could go on for ever"
-    assert done.progress.notes == [
-        f"batch batch_1 of 'served' is {end}: {n - 30} of {n} requests have no answer; the same command sends them again"
-    ]
-    assert lab.run().manifest.paid_usd == pytest.approx(30 * ONE_CALL)
-    server.batches.end, server.batches.answered = "completed", None
-    lab.finish()
-    assert [part["n_requests"] for part in lab.parts()] == [n, n - 30]
-    lab.sweep("ordinary")
-    same(lab.run(), lab.run("ordinary"))
-
-
-def test_a_batch_that_failed_says_why_and_costs_nothing(lab: Lab, server: Server) -> None:
-    server.batches.end = "failed"
-    server.batches.errors = [{"code": "token_limit_exceeded", "message": "Enqueued token limit reached", "line": None}] * 2
-    n = lab.sweep().progress.n_planned
-    done = lab.sweep()
-    assert done.exit_code == 3
-    assert f"is failed (Enqueued token limit reached [token_limit_exceeded], and 1 more): {n} of {n}" in done.progress.notes[0]
-    assert lab.run().manifest.spent == Spent()
-    server.batches.end = "completed"
-    lab.finish()
-
-
 @pytest.mark.long
 def test_whatever_a_model_does_is_recorded_as_in_an_ordinary_sweep(tmp_path: Path, server: Server) -> None:
     names = ["context", "policy", "filter", "length", "null", "nousage", "think", "nochoices", "refusal", "unicode", "othermodel"]
@@ -397,19 +184,6 @@ def test_whatever_a_model_does_is_recorded_as_in_an_ordinary_sweep(tmp_path: Pat
     pd.testing.assert_series_equal(lab.run().trials()["paid_usd"], lab.run("ordinary").trials()["paid_usd"])
     told = lab.run().trials().query("model == 'facts-openrouter'")
     assert told["reported_cost_usd"].tolist() == [0.00025] * len(told)
-
-
-def test_requests_in_the_error_file_are_errors_and_asked_again(tmp_path: Path, server: Server) -> None:
-    lab = Lab(tmp_path, models=served(server.url, "fail-404-1", PRICE))
-    lab.sweep()
-    done = lab.sweep(batch_wait_s=5)
-    frame, n = lab.run().trials(), done.progress.n_errors
-    assert (done.state, frame["outcome"].eq("error").sum(), frame["score"].isna().sum()) == ("incomplete", n, n)
-    assert frame["error"].dropna().unique().tolist() == ["model: HTTP 404: broken on purpose"]
-    assert lab.run().manifest.paid_usd == pytest.approx((done.progress.n_planned - n) * ONE_CALL)
-    lab.finish()
-    assert [(part["n_requests"], part["n_errors"]) for part in lab.parts()] == [(done.progress.n_planned, n), (n, 0)]
-    assert lab.run().trials()["score"].notna().all()
 
 
 def test_a_budget_holds_as_many_as_fit_and_goes_on_with_what_is_left_of_it(tmp_path: Path, server: Server) -> None:
@@ -427,115 +201,6 @@ def test_a_budget_holds_as_many_as_fit_and_goes_on_with_what_is_left_of_it(tmp_p
     done = Lab(tmp_path / "tokens", models=served(server.url)).sweep(max_tokens=1000)
     assert (done.exit_code, done.progress.n_sent > 0) == (4, True)
     assert "limit of 1,000 tokens is reached" in (done.progress.budget_reached or "")
-
-
-def main_code() -> int:
-    try:
-        main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
-
-
-def no_canary(*folders: Path) -> None:
-    files = [p for folder in folders for p in folder.rglob("*") if p.is_file()]
-    assert len(files) > 5
-    for file in files:
-        assert b"CANARY" not in file.read_bytes(), file
-
-
-@pytest.mark.parametrize(
-    ("model", "refused", "expected"),
-    [
-        ("echo-401", None, "refused the key in MY_PROVIDER"),
-        ("quota", None, "is used up"),
-        ("ok", "POST /v1/files", "refused the key in MY_PROVIDER"),
-        ("ok", "POST /v1/batches", "refused the key in MY_PROVIDER"),
-        ("ok", "GET /v1/batches/batch_1", "refused the key in MY_PROVIDER"),
-        ("ok", "GET /v1/files/file-2/content", "refused the key in MY_PROVIDER"),
-    ],
-)
-def test_a_wrong_key_and_a_used_up_quota_stop_the_model(
-    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, model: str, refused: str | None, expected: str
-) -> None:
-    monkeypatch.setenv("MY_PROVIDER", CANARY)
-    if refused:
-        server.batches.refuse[refused] = (401, {"error": {"message": f"Incorrect API key provided: Bearer {CANARY}"}})
-    lab = Lab(tmp_path, items=4, models=served(server.url, model, ", api_key_env: MY_PROVIDER"))
-    done = lab.sweep(batch_wait_s=10)
-    assert done.exit_code == 3
-    assert expected in done.progress.stopped["served"]
-    assert len(lab.run().trials()) == 0
-    assert server.batches.keys == {f"Bearer {CANARY}"}
-    assert "CANARY" not in repr(done)
-    no_canary(tmp_path)
-
-
-def test_a_key_appears_nowhere(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    home = tmp_path / "home"
-    for name, value in (("PROMPTLAB_HOME", str(home)), ("MY_PROVIDER", CANARY), ("OPENAI_API_KEY", CANARY + "2")):
-        monkeypatch.setenv(name, value)
-    path = experiment(tmp_path, tasks="sum", items=4, models=served(server.url, "echo-ok", ", api_key_env: MY_PROVIDER"))
-    arguments = ["promptlab", "sweep", str(path), "--batch", "--batch-wait", "10", "--runs", str(tmp_path / "runs")]
-    monkeypatch.setattr(sys, "argv", arguments)
-    code = main_code()
-    out, err = capsys.readouterr()
-    assert code == 0, out + err
-    assert "CANARY" not in out + err
-    assert server.batches.keys == {f"Bearer {CANARY}"}
-    assert Run(next((tmp_path / "runs").iterdir())).trials()["answer"].eq("you sent Bearer [redacted]").all()
-    no_canary(tmp_path)
-
-
-def test_a_server_of_ones_own_never_gets_the_key_of_a_public_provider(lab: Lab, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
-    lab.finish()
-    assert server.batches.keys == {"Bearer none"}
-
-
-def test_lines_that_cannot_be_used_are_left_out_and_told(lab: Lab, server: Server) -> None:
-    def mangle(lines: list[bytes]) -> list[bytes]:
-        first = json.loads(lines[0])
-        stranger = json.dumps({**first, "custom_id": "0" * 40}).encode()
-        other = json.dumps({**first, "response": {"status_code": 200, "body": {"choices": []}}}).encode()
-        empty = json.dumps({"custom_id": json.loads(lines[3])["custom_id"], "response": None, "error": None}).encode()
-        return [b'{"custom_id": "half', lines[0], other, stranger, b"[1]", *lines[4:], empty, b""]
-
-    server.batches.mangle = mangle
-    n = lab.sweep().progress.n_planned
-    done = lab.sweep()
-    assert done.progress.n_done == n - 3
-    assert done.progress.notes == [
-        "batch batch_1 of 'served': left out of its results: 3 not readable, 1 about requests that this batch does not hold, "
-        "1 about a request that an earlier line had answered",
-        f"batch batch_1 of 'served' is completed: 3 of {n} requests have no answer; the same command sends them again",
-    ]
-    server.batches.mangle = lambda lines: lines
-    lab.finish()
-    assert [part["n_requests"] for part in lab.parts()] == [n, 3]
-    lab.sweep("ordinary")
-    same(lab.run(), lab.run("ordinary"))
-
-
-def test_a_failed_answer_of_a_batch_that_reports_a_usage_counts_as_what_it_says(lab: Lab, server: Server) -> None:
-    def fail(lines: list[bytes]) -> list[bytes]:
-        first = json.loads(lines[0])
-        body = first["response"]["body"]
-        body["choices"][0]["finish_reason"] = "error"
-        body["usage"] = {"prompt_tokens": 20, "completion_tokens": 70_000, "total_tokens": 70_020}
-        return [json.dumps(first).encode(), *lines[1:]]
-
-    server.batches.mangle = fail
-    lab.sweep()
-    done = lab.sweep()
-    price = lab.study().prices["served"]
-    assert price is not None
-    usd = (20 * price.input_usd_per_mtok + 70_000 * price.output_usd_per_mtok) / 1e6
-    assert done.progress.n_errors > 0
-    assert done.progress.unsure_usd == pytest.approx(usd)
-    assert lab.run().manifest.unsure_usd == pytest.approx(usd)
-    calls = lab.run().calls()
-    assert calls.loc[calls["outcome"] == "error", "at_most_usd"].unique().tolist() == [pytest.approx(usd)]
 
 
 def test_files_have_limits_and_one_model_each(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -637,74 +302,6 @@ def test_what_cannot_be_done_by_batch_is_refused_before_anything_is_sent(lab: La
     assert lab.parts() == []
     lab.sweep(batch=False)
     assert lab.run().state == "complete"
-
-
-def test_a_server_in_trouble_is_asked_again_and_never_begins_two(lab: Lab, server: Server) -> None:
-    server.batches.refuse["POST /v1/files"] = (500, {"error": {"message": "oops"}})
-    done = lab.sweep()
-    assert "no batch could be begun (HTTP 500: oops); run the same command again" in done.progress.stopped["served"]
-    assert (lab.parts(), server.batches.asked.count("POST /v1/files")) == ([], 3)
-    server.batches.refuse = {"POST /v1/batches": (500, {"error": {"message": "oops"}})}
-    done = lab.sweep()
-    assert "nobody knows whether a batch of 'served' was begun (HTTP 500: oops)" in done.progress.notes[0]
-    assert server.batches.asked.count("GET /v1/batches") == 2, "looked for before each further attempt"
-    server.batches.refuse = {"GET /v1/batches": (404, {"error": {"message": "no lists"}})}
-    done = lab.sweep()
-    assert "take its entry out of batches.json" in done.progress.notes[0]
-    assert not server.batches.made
-    server.batches.refuse, server.batches.delay = {}, 1
-    lab.sweep()
-    assert server.batches.asked.count("POST /v1/files") == 4
-    server.batches.refuse = {"GET /v1/batches/batch_1": (503, {"error": {"message": "later"}})}
-    assert lab.sweep().progress.notes == [
-        "batch batch_1 of 'served' could not be collected (HTTP 503: later); the same command tries again"
-    ]
-    server.batches.refuse = {}
-    assert lab.sweep().state == "complete"
-    assert len(server.batches.made) == 1
-
-
-def test_what_may_have_been_begun_is_kept_and_what_was_not_is_forgotten(lab: Lab, server: Server) -> None:
-    server.batches.refuse = {"POST /v1/batches": (502, {}), "GET /v1/batches": (404, {"error": {"message": "no lists"}})}
-    done = lab.sweep()
-    assert "nobody knows whether a batch of 'served' was begun (HTTP 404: no lists)" in done.progress.notes[0]
-    assert [(part["status"], part["batch"]) for part in lab.parts()] == [("uploaded", None)]
-    server.batches.refuse = {"POST /v1/batches": (400, {"error": {"message": "Input file expired"}})}
-    done = lab.sweep()
-    assert "the provider took no batch (HTTP 400: Input file expired)" in done.progress.stopped["served"]
-    assert lab.parts() == []
-    assert done.progress.n_waiting == 0
-    server.batches.refuse = {}
-    lab.finish()
-    assert len(server.batches.made) == 1
-
-
-def test_results_that_the_provider_has_deleted_are_asked_again(lab: Lab, server: Server) -> None:
-    n = lab.sweep().progress.n_planned
-    server.batches.refuse["GET /v1/files/file-2/content"] = (404, {"error": {"message": "No such File object"}})
-    done = lab.sweep()
-    assert "its results are no longer there (HTTP 404: No such File object)" in done.progress.notes[0]
-    lab.finish()
-    assert [part["n_requests"] for part in lab.parts()] == [n, n]
-
-
-def test_a_damaged_ledger_is_not_paid_over(lab: Lab) -> None:
-    lab.sweep()
-    (lab.run().folder / "batches.json").write_text("{")
-    for by_batch in (True, False):
-        with pytest.raises(RunProblem, match=r"batches.json: not readable; it says which batches are paid for.*runs repair"):
-            lab.sweep(batch=by_batch)
-
-
-def test_nobody_gives_a_request_the_answer_of_another(lab: Lab) -> None:
-    lab.sweep()
-    path = lab.run().folder / "batches" / "0001.json"
-    found = json.loads(path.read_text())
-    names = list(found["keys"])
-    found["keys"] = dict(zip(names, [found["keys"][name] for name in reversed(names)], strict=True))
-    path.write_text(json.dumps(found))
-    with pytest.raises(RunProblem, match=r"0001.json: does not hold the [\d,]+ keys of its batch"):
-        lab.sweep()
 
 
 @pytest.mark.long

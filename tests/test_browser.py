@@ -16,6 +16,7 @@ from urllib.parse import quote
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from made_up import HOSTILE, write_run
 from promptlab import reporting as reports
 from promptlab.explorer import frame
 from promptlab.planning.resolve import resolve
@@ -23,7 +24,6 @@ from promptlab.record.store import Run
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 from runs import experiment, start, wait_until
-from test_explorer import HOSTILE, write_run
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -323,7 +323,7 @@ SAME = {"overview": "results", "matrix": "tasks", "compare": "answers"}
 
 @pytest.mark.long
 def test_many_tabs_and_a_run_that_is_deleted_while_it_is_viewed(folder: Path, address: str, browser: Any) -> None:
-    """Four at once; test_explorer.py has every page of a run that is deleted."""
+    """Four at once; test_explorer_folders.py has every page of a run that is deleted."""
     run = folder.with_name("doomed")
     shutil.copytree(folder, run)
     context = browser.new_context(viewport=SIZES["wide"], reduced_motion="reduce")

@@ -13,8 +13,8 @@ import pytest
 
 import runs
 from conftest import ROOT
-from test_import_doors import HERE as IMPORTED
-from test_import_doors import TOOLS, Writer, gunzip
+from exports import HERE as IMPORTED
+from exports import TOOLS, Writer, gunzip
 
 COMMANDS = [
     line

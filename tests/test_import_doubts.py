@@ -14,10 +14,10 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from exports import Writer, counts
 from promptlab.importers import Options, bring, explain
 from promptlab.nouns.errors import FileProblems, PromptlabError, UsageProblem
 from promptlab.record.store import Run
-from test_import_doors import Writer, counts
 
 NONE = (0, 1, 0, 1, 1, 0, 1, 0)
 COT = (1, 1, 0, 0, 1, 1, 1, 1)

@@ -15,6 +15,7 @@ import promptlab
 from promptlab.nouns import Item
 from promptlab.scoring.metrics.strict import STRICT, inference, levels, notations, paraphrase
 from promptlab.sources.tasks import entries
+from replies import mislabelled, misrated, misread
 from test_scoring_gates import _Everything
 
 KINDS = json.loads(Path(__file__).with_name("kinds.json").read_text(encoding="utf-8"))
@@ -24,38 +25,17 @@ THINGS = "I have a goat, a cow, a bear, a fish, a snail, and a lamp. How many an
 
 @pytest.mark.parametrize("task", KINDS["labels"])
 def test_replies_settle_on_a_label(task: str) -> None:
-    asked, options = KINDS["labels"][task]["input"], KINDS["labels"][task]["options"]
-    wrong = []
-    for label, replies in KINDS["labels"][task]["replies"].items():
-        for reply in replies:
-            settled = [
-                one for one in options
-                if promptlab.score(task, reply, input=asked, targets=[one], target_scores={each: float(each == one) for each in options})
-            ]  # fmt: skip
-            if settled != [label] * bool(label):
-                wrong.append((reply, settled))
-    assert wrong == []
+    kind = KINDS["labels"][task]
+    assert mislabelled(task, kind["input"], kind["options"], kind["replies"]) == []
 
 
 @pytest.mark.parametrize(("task", "asked", "replies"), KINDS["targets"], ids=lambda each: each if isinstance(each, str) else "")
 def test_replies_say_an_answer(task: str, asked: str, replies: list[tuple[str, str | None, str | None]]) -> None:
-    wrong = []
-    for reply, right, other in replies:
-        if right is not None and not promptlab.score(task, reply, input=asked, targets=[right]):
-            wrong.append((reply, "does not say", right))
-        if other is not None and promptlab.score(task, reply, input=asked, targets=[other]):
-            wrong.append((reply, "says", other))
-    assert wrong == []
+    assert misread(task, asked, replies) == []
 
 
 def test_replies_say_a_level() -> None:
-    asked = "Sentence 1: A man is speaking. Sentence 2: A man is spitting."
-    wrong = []
-    for reply, wanted in KINDS["levels"]:
-        said = [n for n, level in enumerate(LEVELS) if promptlab.score("sentence_similarity", reply, input=asked, targets=[level])]
-        if said != [n for n in range(6) if n == wanted]:
-            wrong.append((reply, said))
-    assert wrong == []
+    assert misrated(LEVELS, KINDS["levels"]) == []
 
 
 def test_replies_count_what_is_asked_for() -> None:

@@ -22,10 +22,10 @@ from nbclient import NotebookClient
 
 import runs
 from conftest import ROOT
+from made_up import write_run
 from promptlab import open_run, verdicts
 from promptlab import reporting as report
 from promptlab.nouns.words import VERDICTS
-from test_explorer import write_run
 
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

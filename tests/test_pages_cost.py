@@ -15,15 +15,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from apps import opened, table_with, tables, texts  # noqa: F401 (fixtures)
+from made_up import hostile, write_run  # noqa: F401 (fixtures)
 from promptlab.explorer import cost, load, take
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.plain import CELL
+from promptlab.nouns.inert import HIDDEN
 from promptlab.record.store import Run
 from promptlab.reporting import charts, reliability
 from promptlab.reporting.prepared import Store
 from promptlab.reporting.table import Table
 from promptlab.stats.intervals import wilson
-from test_explorer import HIDDEN, hostile, opened, table_with, tables, texts, write_run  # noqa: F401 (fixtures)
 
 PLANTED, EP02 = "sim/planted", "emotionprompt/EP02"
 

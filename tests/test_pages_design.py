@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from apps import elements, opened, texts
 from conftest import ROOT
+from made_up import HOSTILE, write_run
 from promptlab.cli.main import app
 from promptlab.explorer import design, load
 from promptlab.explorer.filters import Filters
@@ -29,7 +31,6 @@ from promptlab.record.store import Run
 from promptlab.reporting import deviations
 from promptlab.reporting.table import Table
 from runs import run
-from test_explorer import HOSTILE, elements, opened, texts, write_run
 
 assert opened  # a fixture, found here by its name
 

@@ -9,7 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from apps import elements, opened, table_with, texts
 from conftest import ROOT
+from made_up import HOSTILE, write_run
 from promptlab.design.cross import matched_placebos
 from promptlab.design.render import PRESETS, render
 from promptlab.explorer import library, load
@@ -27,7 +29,6 @@ from promptlab.sources.spec.libraries import all_stimuli
 from promptlab.sources.tasks import load_task, task_names
 from promptlab.sources.tokens import n_tokens
 from promptlab.strategies import plain_arm
-from test_explorer import HOSTILE, elements, opened, table_with, texts, write_run
 from tickets import tickets, written
 
 assert opened  # a fixture, found here by its name

@@ -10,6 +10,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from apps import elements, opened, texts
+from made_up import HOSTILE, write_run
 from promptlab.cli.plan import _telling
 from promptlab.explorer import load
 from promptlab.explorer import plan as page
@@ -27,7 +29,6 @@ from promptlab.reporting import charts, planned
 from promptlab.reporting.table import Table
 from promptlab.sources.spec.experiment import load_experiment
 from promptlab.stats import power_mcnemar, power_paired_t, sample_size_miller, smallest_effect_macro, smallest_effect_mcnemar
-from test_explorer import HOSTILE, elements, opened, texts, write_run
 
 assert opened  # a fixture, found here by its name
 

@@ -15,16 +15,18 @@ import pandas as pd
 import pytest
 
 import runs
+from apps import opened, table_with, tables, texts  # noqa: F401 (fixtures)
 from conftest import ROOT
+from made_up import BARE, write_run
 from promptlab.explorer import replication
 from promptlab.explorer.filters import Filters
+from promptlab.nouns.inert import HIDDEN
 from promptlab.nouns.plan import PlannedArm
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.reporting import charts, replicate, replicated
 from promptlab.reporting.prepared import Store
 from promptlab.reporting.replicate import headline, stimuli_of
-from test_explorer import BARE, HIDDEN, opened, table_with, tables, texts, write_run  # noqa: F401 (fixtures)
 from test_pages_cost import edit, titled
 
 PAPER = "emotionprompt"

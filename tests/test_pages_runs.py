@@ -23,8 +23,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from apps import opened, table_with, tables, texts  # noqa: F401 (fixtures)
 from conftest import ROOT
 from growth import growth
+from made_up import HOSTILE, cut, hostile, write_run  # noqa: F401 (fixtures)
 from promptlab.cli import view
 from promptlab.cli.home import RunLine, show_runs
 from promptlab.explorer import frame, load, runs
@@ -35,7 +37,6 @@ from promptlab.nouns.typed import fields_of
 from promptlab.record.store import Run
 from promptlab.reporting.prepared import Store
 from runs import experiment, run, start, wait_until
-from test_explorer import HOSTILE, cut, hostile, opened, table_with, tables, texts, write_run  # noqa: F401 (fixtures)
 
 
 def edited(folder: Path, **values: Any) -> Path:

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from made_up import write_run
 from promptlab.cli.main import app
 from promptlab.explorer import frame
 from promptlab.explorer.frame import filters_of, page_tables, text_of
 from promptlab.nouns.errors import UsageProblem
 from promptlab.record.store import Run
 from promptlab.reporting.table import Table
-from test_explorer import write_run
 
 
 @pytest.fixture(scope="module")

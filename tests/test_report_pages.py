@@ -20,8 +20,8 @@ from promptlab.reporting.one_page import to_pdf, to_png
 from promptlab.reporting.summary import summaries
 from promptlab.reporting.summary_words import decision_words
 from promptlab.reporting.whole import whole
+from reported import parsed, said
 from runs import experiment, run
-from test_report import parsed, said
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,12 @@
 Here: kill -9 at random moments, SIGTERM, a full disk, a wrong clock, providers that lie about usage, send text that is none, never close,
 never end, fall silent or change the model; text that looks like a template; names that are paths. Tested elsewhere:
 
-key in logs, cache, results      test_sweep (a key appears nowhere), test_gateway and test_wires (redaction), test_cache_and_store (rows)
+key in logs, cache, results      test_sweep (a key appears nowhere), test_gateway and test_wires (redaction), test_cache (rows)
 runaway cost                     test_sweep (a budget is never passed, unknown prices), test_fleet (one budget, caps)
-cache poisoning, pickle          test_cache_and_store, test_cache_commands (bundles that were changed)
+cache poisoning, pickle          test_cache_planted, test_cache_commands (bundles that were changed)
 kill -9 of a process or worker   test_sweep (once, by the command line), test_fleet (a worker, all workers, the parent)
-kill -9 in the middle of a file  test_cache_and_store (torn tail, part and journal, repair), test_cache_and_store (cache)
-two sweeps of one run            test_sweep, test_cache_and_store
+kill -9 in the middle of a file  test_store (torn tail, part and journal), test_repair, test_cache
+two sweeps of one run            test_sweep, test_store
 empty, cut, filtered, refused    test_gateway (faults), test_wires (68 behaviours over both wires)
 no JSON, HTML, resets            test_wires
 storm of 429, quota, wrong key   test_wires (load, pauses, stopped providers), test_fleet
@@ -16,8 +16,8 @@ hanging and dripping servers     test_gateway, test_wires (deadline, silence not
 a large answer with its length   test_wires
 redirections, proxies            test_wires
 YAML, placeholders, own tables   test_bad_files, test_render_and_design, test_own
-output that is shown             test_explorer, test_browser, test_report, test_compare_export (spreadsheets)
-code in data folders, releases   test_report (opening a run loads no code), test_architecture (no pickle), test_guard
+output that is shown             test_explorer_inert, test_browser, test_report_inert, test_compare_export (spreadsheets)
+code in data folders, releases   test_report_inert (opening a run loads no code), test_architecture (no pickle), test_guard
 100,000 trials with mixed faults benchmarks/soak.py
 """
 
