@@ -14,7 +14,7 @@ import pytest
 
 from promptlab.nouns import Item, Scored
 from promptlab.scoring import answers
-from promptlab.scoring.answers import abroad, conclusions, denials, places, remarks, text
+from promptlab.scoring.answers import abroad, conclusions, denials, places, remarks, statements, text
 from promptlab.scoring.answers.held import held, may_hold
 from promptlab.scoring.metrics import bigbench, strict
 from promptlab.scoring.metrics.strict import (
@@ -111,7 +111,7 @@ def test_checks_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     made = replies_made_up(900)
     fast = [STRICT[kind](reply, item) for kind, reply, item in made]
     for module, name, value in (
-        (conclusions, "_concluding", conclusions.CONCLUDES.finditer), (conclusions, "_stating", conclusions._STATES.finditer),
+        (conclusions, "_concluding", conclusions.CONCLUDES.finditer), (statements, "_stating", statements._STATES.finditer),
         (remarks, "_PROVOKING", _Everything()), (remarks, "_GREETS", _Everything()), (remarks, "_REMARKING", _Everything()),
         (places, "_TALKS", _Everything()), (english, "_TALKS", _Everything()), (abroad, "_KNOWING", _Everything()),
         (conclusions, "TAKES_BACK", _Everything()), (conclusions, "_BREAKS_OFF", ALWAYS), (denials, "_OFFERING", _Everything()),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from promptlab.scoring.answers.denials import denied_before
 from promptlab.scoring.answers.remarks import EXPLANATION, without_remarks
-from promptlab.scoring.answers.text import beginnings, kept, western, words
+from promptlab.scoring.answers.text import beginnings, western, words
 from promptlab.scoring.compiled import regex
 
 _MODIFIED = r"(?: (?:to|of|for|in|from|here|after|when|with|that|you|we|i)(?:'re|'ve|'d)?\b [^\n:=]{1,80}?)?(?: \([^()\n]{1,30}\))?"
@@ -76,7 +76,7 @@ _CONCLUDING_ABROAD = tuple(word for word in _ABROAD if not any(other in word for
 _CJK_WORD = regex(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義义词单母差和]")
 
 
-_WORD = regex(r"\w+")
+WORD = regex(r"\w+")
 _OPENS_ONE = frozenset(
     str.split("ans res sol con ver fin out tot sum dif pro tra cou val com sor ant erg end ges faz rep ris lös übe rép rés")
 )
@@ -100,7 +100,7 @@ def _concluding(text: str) -> Iterator[re.Match[str]]:
                 yield match
                 end = match.end()
         return
-    for word in _WORD.finditer(low):
+    for word in WORD.finditer(low):
         if (name := word[0])[:3] not in _OPENS_ONE and "final" not in name:
             continue
         for start in (word.start(), *(word.start() + at.end() for at in _FINAL.finditer(name))) if "final" in name else (word.start(),):
@@ -138,21 +138,6 @@ _BACKWARD = regex(
 )
 _ENDS_ONE = regex("|".join(f"{verb}{_IS_THE}" for verb in ("is", "are", "was", "would be", "should be", "=")) + _IS_THE_FOREIGN)
 """The same as `_IS_IT` for a text in lower case; each alternative begins with a letter, which Python's engine looks for fast."""
-_STATES = regex(
-    r"(?:^|(?<=[\n.!?;,])\s*)(?:so|therefore|thus|hence|consequently|in (?:conclusion|summary|short)|overall"
-    r"|finally|to conclude|also|donc|ainsi|por (?:lo )?tanto|así que"
-    r"|daher|deshalb|somit|also|folglich|所以|因此|よって|したがって|따라서|그러므로)[\s,:]+(?:it |that )?"
-    r"|\b(?:i(?:'d| would)?|we(?:'d| would)?) (?:say|choose|pick|select|go (?:with|for)|answer|opt for"
-    r"|vote for|guess|suggest|conclude)(?: that)?(?: it(?: is|'s))?[\s:]+"
-    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\b(?:c'est|nennt man das|das heißt|se llama"
-    r"|s'appelle|se dice|se dit|on dit|man sagt|sagt man"
-    r"|ist das|das ist"
-    r"|es ist|eso es|esto es) "
-    r"|\bmy (?:guess|pick|choice"
-    r"|suggestion|vote) (?:is|would be)[\s:]+"
-    r"|\b(?:it|that|this)(?: is|'s| would be| should be| must be)[\s:]+|\b(?:here(?:'s| is| you go)|behold)[^\n:.]{0,60}:\s*",
-    re.I,
-)
 NEGATED = regex(
     r"^(?:(?:definitely|certainly|probably|clearly|simply|likely|most likely|obviously) )?(?:not|never(?=\s+\w)"
     r"|neither|n't|nicht|kein\w*|pas|no es|不是|並非|并非)\b(?! only)"
@@ -299,19 +284,19 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
     if NEGATED.match(tail) or (_may_negate(link) and _LINK_NEGATED.search(link)):
         instead = _INSTEAD.search(tail, 1)
         if instead is None or not tail[instead.end() :].strip():
-            return "", (_plain_end(raw),)
+            return "", (plain_end(raw),)
         tail = tail[instead.end() :]
     eastern = not western(tail)
     if eastern and (other := _NOT_THIS.match(tail)) is not None:
         tail = other[1]
     if (eastern or "pas" in tail.lower()) and _NEGATED_AFTER.match(tail):
-        return "", (_plain_end(raw),)
+        return "", (plain_end(raw),)
     low = tail.lower()
     bare = _NOT_OTHER.sub("", tail) if any(map(low.__contains__, _OTHERS)) else tail
-    said = _plain_end(_CJK_SENTENCE.split(bare, maxsplit=1)[0] if eastern else bare) or _plain_end(tail)
+    said = plain_end(_CJK_SENTENCE.split(bare, maxsplit=1)[0] if eastern else bare) or plain_end(tail)
     if eastern and said:  # what another sentence says is no part of the conclusion
         tail, raw = (_CJK_SENTENCE.split(one, maxsplit=1)[0] for one in (tail, raw))
-    return (said, (_plain_end(tail), _plain_end(raw))) if said else None
+    return (said, (plain_end(tail), plain_end(raw))) if said else None
 
 
 def _may_negate(link: str) -> bool:
@@ -319,7 +304,8 @@ def _may_negate(link: str) -> bool:
     return "n'" in low or "not" in low or "no es" in low or not low.isascii()
 
 
-def _plain_end(tail: str) -> str:
+def plain_end(tail: str) -> str:
+    """The text without the words and marks with which an eastern sentence ends."""
     tail = tail.strip()
     if tail.isascii() or re.search(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af。]", tail) is None:
         return tail
@@ -333,61 +319,3 @@ def strongest(found: Sequence[Conclusion]) -> Conclusion | None:
     saying = [one for one in found if one.text] or found
     top = max(one.strength for one in saying)
     return next((one for one in reversed(saying) if one.strength == top), None)
-
-
-_STATING = words(
-    "so therefore thus hence consequently conclusion summary short overall finally conclude also donc ainsi por daher deshalb "
-    "somit folglich sagt dice dit nennt appelle llama i we my it that this here behold c das es eso esto"
-)
-
-
-_STATES_AT = frozenset(
-    str.split(
-        "so therefore thus hence consequently in overall finally to also donc ainsi por así asi daher deshalb somit folglich i we"
-        " c nennt das se s on man sagt ist es eso esto my it that this here behold"
-    )
-)
-
-
-def _stating(text: str) -> Iterator[re.Match[str]]:
-    """As `_STATES.finditer`, which would try all of its words at every character."""
-    if text.isascii():
-        words_at = beginnings(text, _STATES_AT)
-    else:
-        low = text.lower()
-        if not western(text) or len(low) != len(text):
-            yield from _STATES.finditer(text)
-            return
-        words_at = [word.start() for word in _WORD.finditer(low) if word[0] in _STATES_AT]
-    end = 0
-    for at in words_at:
-        start = at
-        while start > end and text[start - 1].isspace():
-            start -= 1
-        for start in range(start, at + 1) if at >= end else ():  # noqa: B020 (white space before it may belong to it)
-            if (match := _STATES.match(text, start)) is not None:
-                yield match
-                end = match.end()
-                break
-
-
-_PREFERS = regex(r"choose|pick|select|go with|opt for|vote for", re.I)
-_PREFERRED = regex(r"\s(?:over|rather than|instead of)\s", re.I)
-"""What separates the one that is chosen from the one that is not."""
-
-
-@kept(1024)
-def _prefers(words: str) -> bool:
-    return _PREFERS.search(words) is not None
-
-
-def statement(text: str) -> str | None:
-    """What the last statement without a word for "answer" says: "so X", "I would say X", "it is X"."""
-    last = None
-    if text.isascii() and _STATING.isdisjoint(words(text)):
-        return None
-    for match in _stating(text):
-        rest = text[match.end() :].split("\n", 1)[0]
-        if rest.strip() and not NEGATED.match(rest):
-            last = _PREFERRED.split(rest)[0] if _prefers(match[0]) else rest
-    return _plain_end(last) if last else None

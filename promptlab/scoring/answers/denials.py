@@ -172,6 +172,17 @@ def _may_say_others(text: str) -> bool:
     return others or not text.isascii()
 
 
+_BOTH_BOUNDS = (
+    r"(?:\b(?:no|not|nothing|neither) (?:a single one )?(?:more|fewer|less),? (?:and|or|nor|but),? (?:also )?"
+    r"(?:(?:no|not|nothing) )?(?:more|fewer|less) than"
+    r"|\bnicht (?:mehr|weniger) und (?:auch )?nicht (?:weniger|mehr) als|\bni (?:plus|moins) ni (?:moins|plus) (?:que|de)"
+    r"|\bni (?:más|menos) ni (?:menos|más) (?:que|de)|\bn[eé] più né meno (?:di|che)|\bnem mais nem menos (?:que|do que|de))"
+)
+_EXACT = regex(_BOTH_BOUNDS, re.I)
+EXACTLY = regex(rf"{_BOTH_BOUNDS}\s*$", re.I)
+"""Both bounds at once: "no more and no fewer than 8" is exactly 8."""
+
+
 def denies(text: str) -> bool:
     """Whether a whole reply only says what its answer is not, and offers no other: "not X", "X is wrong", "Wrong: X"."""
     if len(text) > 400 or "✅" in text or not may_deny(text) or (_may_say_others(text) and _OF_OTHERS.search(text)):
@@ -179,4 +190,4 @@ def denies(text: str) -> bool:
     if _CLOSES.match(text):
         return True
     opens = _LABELLED.match(text) or _OPENS.match(text)
-    return opens is not None and _OFFERS.search(text, opens.end()) is None
+    return opens is not None and _OFFERS.search(text, opens.end()) is None and _EXACT.search(text) is None

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptlab.scoring.answers import conclusions as said
-from promptlab.scoring.answers import remarks
+from promptlab.scoring.answers import remarks, statements
 from promptlab.scoring.answers.denials import CUES, denies, offered
 from promptlab.scoring.answers.text import LONGEST_KEPT, fold, words
 from promptlab.scoring.answers.thoughts import spoken
@@ -220,7 +220,12 @@ class Reply:
     @_Once
     def states(self) -> str | None:
         """What its last statement without a word for "answer" says."""
-        return said.statement(self.unremarked)
+        return statements.statement(self.unremarked)
+
+    @_Once
+    def decides(self) -> str | None:
+        """What its last statement that decides says."""
+        return statements.decision(self.unremarked)
 
     @property
     def places(self) -> Iterator[Place]:
@@ -260,7 +265,7 @@ for _name in (
 
 def _turns(checks: str) -> bool:
     """Whether what checks an answer comes to another one: "so it is 42", "that is wrong"."""
-    states = said.statement(checks)
+    states = statements.statement(checks)
     return (states is not None and _HOLDS.match(states) is None) or (
         said.may_correct(checks) and said.CORRECTS.search(_HOLDS_SO.sub(" ", checks)) is not None
     )

@@ -31,9 +31,10 @@ _ANSWER_KEYS = (
     *("antonym", "opposite", "synonym", "plural", "translation", "rhyme", "rhymes", "passive", "negation", "letter", "letters"),
     *("antwort", "réponse", "reponse", "respuesta", "risposta", "resposta", "答案", "答え", "回答", "정답", "답"),
 )
+_NOTHING: tuple[object, ...] = (None, "", [], {})
 _ASIDE_KEYS = regex(
     r"reason|explan|rational|thought|think|analysis|steps?$|confiden|note|comment|question|input|working"
-    r"|justif|begründ|why|chain|prob|score$",
+    r"|justif|begründ|why|chain|prob|scratch|draft|score$",
     re.I,
 )
 _TAGS = (
@@ -207,8 +208,10 @@ def _value(value: Any, depth: int = 0) -> str | None:  # noqa: ANN401 (JSON)
     if isinstance(value, dict):
         by_key = {str(name).strip().casefold(): inner for name, inner in value.items()}
         for name in _ANSWER_KEYS:
-            if name in by_key:
+            if by_key.get(name) not in _NOTHING:
                 return _value(by_key[name], depth + 1)
+        if not by_key.keys().isdisjoint(_ANSWER_KEYS):
+            return ""  # what stands beside an empty answer is no answer
         rest = {name: inner for name, inner in by_key.items() if not _ASIDE_KEYS.search(name)}
         if len(rest) == 1 and not isinstance(inner := next(iter(rest.values())), bool):
             return _value(inner, depth + 1)

@@ -6,6 +6,7 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, NOUN, SE
 
 _STATEMENT = r"(?:phrase|énoncé|option|affirmation|proposition|réponse|remarque)\b"
 FRAMES = (
+    (r"\bni (?:plus|moins) ni (?:moins|plus) (?:que|de)\b", "exactly"),
     (
         rf"\b(?:il )?ne s'agit pas (?:ici |là )?d(?:e |')(?:l'|une? )?{X},? mais (?:plutôt |bien )?d(?:e |')(?:l'|une? )?",
         r"it is not \1, but ",
@@ -30,6 +31,15 @@ FRAMES = (
         BUT,
     ),
     (rf"^{X} ?\? (?:pas du tout|absolument pas|certainement pas|en aucun cas|pas vraiment|loin de là)(?:\W*$|[.!](?= ))", r"it is not \1."),
+    (
+        rf"\b(?:au premier abord|de prime abord|à première vue|en apparence),? "
+        r"(?:(?:il|elle|cel[au]i?|ça|on|(?:l[ea] |l'|cette |cet |ce )[\w-]+) "
+        rf"(?:semble(?:rait)?|paraît|a l'air|est|dirait|peut sembler)(?: d?'?être)? (?:une? )?)?{X} ?[,;.] "
+        r"(?:(?:mais|or|pourtant|cependant) )?"
+        r"(?:en (?:fait|réalité|vérité|y regardant de plus près)|à y regarder de plus près),? (?:il|elle|cela|ça|c')? ?est "
+        r"(?:plutôt )?",
+        BUT,
+    ),
     (
         rf"\b(?:au premier abord|de prime abord|à première vue),? {X}, (?:mais )?(?:(?:elle|il|cel[au]i?|(?:l[ea] |l'"
         rf"|cette |cet |ce )[\w-]+) )?"
@@ -158,7 +168,7 @@ FRAMES = (
     (
         r"\b(?:je (?:vous )?(?:choisis|choisirais|retiens|sélectionne|prends|recommand(?:e|erais)|conseille(?:rais)?"
         r"|suggère|suggérerais|propose(?:rais)?)|j'opte pour|j'opterais pour|mon choix se porte sur"
-        r"|je penche pour|je vote pour)\b",
+        r"|je penche pour|je vote pour|je me décide pour|je tranche pour|je m'arrête sur|je m'en tiens à|j'arrête mon choix sur)\b",
         "I choose",
     ),
     (
@@ -180,10 +190,10 @@ WORDS = (
     "pensent croient pense croit disent dit supposent savoir déterminer dire décider juger vérifier demander demandé indiqué précisé "
     "sans malgré dépit même quoique quoiqu rien abord mais certains aucuns beaucoup envisagé considéré bien plaider si "
     "exclut deux pas ou non ne n premier seconde deuxième dernière "
-    "nullement aucun soit peut pourrait plutôt lieu d abord première car je j mon cela ça il probablement clairement avis"
+    "nullement aucun soit peut pourrait plutôt lieu d abord première car je j mon cela ça il probablement clairement avis vue apparence ni"
 )
 """Each frame has one of these words."""
-SHARED = "non ne n soit lieu abord d c j première premier bien si deux"
+SHARED = "non ne n ni soit lieu abord d c j première premier bien si deux"
 """Those that other languages have as well."""
 COMMON = "est les la le une mais c j réponse il ce cet cette en que qui à et de des du sont plus elle rien"
 """Other words by which the language is known."""

@@ -6,6 +6,7 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, SECOND, 
 
 _STATEMENT = r"(?:aussage|satz|option|antwort(?:möglichkeit)?|möglichkeit|äußerung)\b"
 FRAMES = (
+    (r"\bnicht (?:mehr|weniger) und (?:auch )?nicht (?:weniger|mehr) als\b", "exactly"),
     (
         rf"\bhandelt (?:es )?sich (?:hier(?:bei)? |dabei )?nicht um (?:eine?n? )?{X},? sondern (?:vielmehr )?um (?:eine?n? )?",
         r"is not \1, but ",
@@ -154,11 +155,21 @@ FRAMES = (
         r"It is not \1, but ",
     ),
     (
+        rf"\b(?:auf den ersten blick|zunächst|oberflächlich(?: betrachtet| gesehen)?) (?:scheint|wirkt|ist|klingt|sieht|erscheint) "
+        rf"(?:(?:es|das|dies|sie|er|(?:der|die|das|diese[rs]?) [\w-]+) )?{X}(?: zu sein| aus)?[,;.] (?:(?:aber|doch|jedoch) )?"
+        r"(?:(?:tatsächlich|in (?:wirklichkeit|wahrheit)|eigentlich|bei (?:genauerem hinsehen|(?:genauerer|näherer) betrachtung)) )"
+        r"(?:(?:ist|es|das|dies|sie|er|jedoch|aber) ){1,3}",
+        BUT,
+    ),
+    (
         r"(?:^|(?<=[,;.] ))(?:aber |denn |und )?(?:richtig|korrekt) (?:ist|wäre|lautet)(?: (?:aber|jedoch"
         r"|vielmehr|also|stattdessen|hingegen))?\b(?! dass)",
         "the correct answer is",
     ),
     (r"(?:^|(?<=[\s.-]{2}))(?:moment|halt|stopp|warte),? (?:mal,? )?nein\b[:,]?", "wait, no:"),
+    (rf"\bhalte (?:ich )?{X} für (?:falsch|unzutreffend|unrichtig|abwegig)(?=\W*(?:$|[.;!,\n]))", r"\1 is wrong", JUDGES),
+    (rf"\bnicht (für|als|mit) {X},? sondern \1 ", r"not \2, but "),
+    (r",? (?:und |aber )?nicht (?:für|als|mit) (?=\S)", ", not "),
     (rf"\bnicht {X},? sondern\b", r"not \1, but"),
     (r"(?:^|(?<=[\s\"']))nicht (?=\S)", "not "),
     (r"\bsondern\b", "but"),
@@ -179,6 +190,10 @@ FRAMES = (
         r"|zu (?:verstehen|werten|beantworten))\b",
         r"answer is \2",
     ),
+    (
+        rf"\bich (?:lege mich (?:daher |also |somit )?auf {X} fest|halte mich an {X}(?=[.;!]|$)|bleibe bei {X}(?=[.;!]|$))",
+        r"I choose \1\2\3",
+    ),
     (r"\boder\b", "or"),
     (rf"\b(?:d(?:ie|er|as|em|en) )?erste[rns]? {_STATEMENT}", FIRST),
     (rf"\b(?:d(?:ie|er|as|em|en) )?(?:zweite|letztere)[rns]? {_STATEMENT}", SECOND),
@@ -192,7 +207,7 @@ WORDS = (
     "anstelle weder entweder eher keine keinen keinem keinesfalls keineswegs niemals mitnichten ob blick tatsächlich wirklichkeit "
     "vielleicht teils könnte könnten kann richtig korrekt bezweifle alles abhängt hängt zuerst zunächst anfangs ursprünglich dachte "
     "erste erster erstes ersten zweite zweiter zweites zweiten letztere moment halt entscheide empfehle empfehlung "
-    "schlage wähle tippe fällt nehme klar "
+    "schlage lege bleibe halte wähle tippe fällt nehme klar "
     "eindeutig vermutlich wahrscheinlich wohl meiner ehesten beantworten antworten"
 )
 """Each frame has one of these words."""

@@ -6,6 +6,7 @@ from promptlab.scoring.answers.frames.common import BUT, FIRST, JUDGES, NOUN, SE
 
 _STATEMENT = r"(?:frase|oración|opción|afirmación|respuesta|enunciado|declaración)\b"
 FRAMES = (
+    (r"\bni (?:más|menos) ni (?:menos|más) (?:que|de)\b", "exactly"),
     (
         rf"\b(?:(?:queda|está|es|hay que|se debe|se) )?descarta(?:d[oa]|r)? que (?:sea|se trate de|es) {X}[;,.] "
         r"(?:así que |por lo tanto |luego )?(?:es|queda|la respuesta es) ",
@@ -109,14 +110,20 @@ FRAMES = (
         r"It is not \1, but ",
     ),
     (rf"\bse podría (?:pensar|creer|decir)(?: en| que es)? {X},? pero (?:en realidad,? |(?:la respuesta )?es )+", r"It is not \1, but "),
-    (rf"\ba primera vista,? (?:parece )?{X},? pero (?:en realidad,? |es )+", r"It is not \1, but "),
+    (
+        rf"\b(?:a primera vista|en apariencia|a simple vista),? "
+        rf"(?:(?:(?:el|la|este|esta) [\w-]+ )?(?:parece(?:ría)?|es|suena)(?: ser)? )?{X}"
+        r"(?:,? pero (?:en realidad,? |es )+|[.;] (?:pero )?(?:en (?:realidad|verdad)|de hecho|mirándol[oa] mejor),? es )",
+        r"It is not \1, but ",
+    ),
     (rf"(?:^|(?<=[\s\"']))no {X},? sino(?: más bien)?\b", r"not \1, but"),
     (r"\bsino(?: más bien)?\b", "but"),
     (r"\by (?:(?:desde luego|por supuesto|ciertamente|definitivamente|seguramente) )?no (?=\S)", "and not "),
     (r"(?<=, )no (?=\S)", "not "),
     (r"\b(?:porque|ya que|puesto que|dado que)\b", "because"),
     (
-        r"\b(?:(?:yo )?elijo|escojo|elegiría|me quedo con|me inclino por|opto por|voto por|mi elección es|selecciono"
+        r"\b(?:(?:yo )?elijo|escojo|elegiría|me quedo con|me inclino por|me decido por|me decanto por"
+        r"|opto por|voto por|mi elección es|selecciono"
         r"|recomiendo|recomendaría|sugiero|sugeriría|mi recomendación(?: es|:))\b",
         "I choose",
     ),
@@ -142,7 +149,8 @@ WORDS = (
     "descartamos excluimos solo sólo ambas ambos "
     "no o u ni segunda segundo ningún ninguna "
     "nada sino pero porque ya tanto depende quizá quizás tal más bien lugar vez primero primera falso incorrecto erróneo podría "
-    "puede queda elijo me quedo inclino escojo selecciono recomiendo recomendaría sugiero sugeriría recomendación "
+    "puede queda decido decanto vista apariencia "
+    "elijo me quedo inclino escojo selecciono recomiendo recomendaría sugiero sugeriría recomendación "
     "opto trata probablemente claramente opinión sin duda diría absoluto"
 )
 """Each frame has one of these words."""

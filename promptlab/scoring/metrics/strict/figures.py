@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-from promptlab.scoring.answers.denials import CUES, DENIED_AFTER, denied_before
+from promptlab.scoring.answers.denials import CUES, DENIED_AFTER, EXACTLY, denied_before
 from promptlab.scoring.answers.text import kept, words
 from promptlab.scoring.compiled import regex
 
@@ -125,8 +125,10 @@ _CUE = regex(r"[^\W\d_]|[<>≤≥≠❌✗✘]")
 
 
 def _barred(before: str) -> bool:
-    return _CUE.search(before) is not None and (
-        _COMPARED.search(before) is not None or _REJECTED.search(before) is not None or denied_before(before)
+    return (
+        _CUE.search(before) is not None
+        and EXACTLY.search(before) is None
+        and (_COMPARED.search(before) is not None or _REJECTED.search(before) is not None or denied_before(before))
     )
 
 
@@ -173,14 +175,18 @@ VERB = regex(
     r"(?:\b(?:is|are|was|were|be|makes?|gives?|get|gets|got|equals?|have|has|had|yields?|leaves?|left with"
     r"|becomes?|comes? (?:out )?to|computed?|calculated?|determined?|leads? to|brings? (?:us |me |you )?to|works? out (?:to|at|as)"
     r"|totals?|adds? up to|sums? to|returns?|obtain|find|count(?:ed)?|reach"
-    r"|results? in|amounts? to|ist|sind|ergibt|macht|gibt|bleiben|beträgt|est|sont|font|fait|donne|égale? à"
-    r"|igual a|zusammen|insgesamt|au total|en total|in totale?|erhält man|erhalten wir|bekommt man|kommt man auf|ergeben"
+    r"|results? in|amounts? to|arriv(?:e|es|ed|ing) at"
+    r"|end(?:s|ed)? up (?:with|at)|land(?:s|ed)? (?:on|at|bei)|landen (?:wir|sie) bei"
+    r"|ist|sind|ergibt|macht|gibt|bleiben|beträgt|est|sont|font|fait|donne|égale? à"
+    r"|igual a|zusammen|insgesamt|au total|en total|in totale?|erhält man|erhalten wir|bekommt man"
+    r"|(?:kommt man|kommen wir|komme ich|man kommt|wir kommen|ich komme)(?: also| so| damit| dann)? auf|(?:sind|wären) wir bei"
+    r"|(?:on arrive|nous arrivons|j'arrive|on tombe|on aboutit)(?: donc| ainsi| alors)? (?:à|sur)|llegamos a|se llega a|llego a|ergeben"
     r"|(?:on|nous) obt(?:ient|enons)|(?:como|por) resultado|obtenemos"
     r"|se obtiene|si ottiene|obtém-se|dá|dà|fa|fanno|è|é|são|sono|or rather|giving|making|should be|es|son"
     r"|da|hay|therefore|so|thus|hence|donc|por (?:lo )?tanto|folglich|somit|demnach|(?:for"
     r"|in) (?:a )?total(?: of)?)\b(?:\s+(?:is|are|it is|we have|we get))?"
     r"|\btotal|[すくる]と|->|→|⇒|=>|\bi\.e\.|[이으]므로|ので|共|有|总共"
-    r"|\b(?:that|it|there|which)'s|合わせて|합은|합계는|면 |是|等于|得到|得|为|は|合計|모두|총)"
+    r"|\b(?:that|it|there|which)'s|合わせて|합은|합계는|면 |是|等于|得到|得出|得|最后到|为|は|合計|모두|총)"
     r"[\s:,、]*(?:(?:a )?(?:grand )?total of|equal to|exactly|therefore|thus|then|just|only|simply|about"
     r"|approximately|around|roughly|actually|really|in fact|indeed|there (?:is|are)|the number|also|now|(?:us|you|me)(?: with)?|with"
     r"|das|dies|es|cela|ça|eso|nous|nos|to)?[\s:]*$",
@@ -195,7 +201,7 @@ _SAYS = words(
 """Words that say a number which follows at once."""
 _LEADS = words(
     "with to at as up in that us you me a grand of exactly then just only simply about approximately around roughly actually really fact "
-    "indeed there number also now das dies cela eso nous nos it which rather we igual au en for say égale man wir auf obtient "
+    "indeed there number also now on bei sur das dies cela eso nous nos it which rather we igual au en for say égale man wir auf obtient "
     "obtenons obtiene ottiene totale resultado"
 )
 """Other words that may occur between such a word and its number, or end it."""

@@ -243,11 +243,18 @@ def _beside_input(text: str, asked: str, value: Decimal | None, rule: str) -> tu
     plain = _unnumbered(text)
     usable = _values(_things([one for one in figures(plain) if not one.barred], plain))
     new = usable - given
-    keeps = value is not None and (value not in given or (rule == "equation" and _CHAIN.search(plain) is not None))
+    chained = rule in ("equation", "statement") and (_CHAIN.search(plain) is not None or (len(new) == 1 and _applied(plain, *new)))
+    keeps = value is not None and (value not in given or chained)
     return (new.pop(), "new number") if len(new) == 1 and usable & given and not keeps else (value, rule)
 
 
-_CHAIN = regex(r"=[^=\n]*[-+*/×÷][^=\n]*=\s?-?[\d.,]*\d\W*$")
+def _applied(text: str, value: Decimal) -> bool:
+    """Whether the last equation of a text only applies something to a number: "op 34 = 17" says 17."""
+    before = text.rpartition("=")[0].rpartition("=")[2]
+    return re.search(rf"[A-Za-z]\s?\(?{re.escape(str(value))}\)?\s*$", before) is not None
+
+
+_CHAIN = regex(r"=[^=\n]*[-+*/×÷][^=\n]*=\s?-?[\d.,]*\d(?:\s*\([^()\n]{1,60}\))?\W*$")
 """A sum that is worked out at the end: "op -17 = -17 + 17 = 0" says 0."""
 
 
@@ -326,9 +333,20 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
     return None, ""
 
 
+_CHECKS = regex(
+    r"\b(?:(?:double[ -]?)?check(?:s|ing)?|verif\w+"
+    r"|proof|prove|confirm\w*|probe|kontrolle|gegenprobe|vérif\w+|comprob\w+|prueba|verificación)\b"
+    r"|验算|檢算|检验|検算|確認|검산|확인",
+    re.I,
+)
+
+
 def _checked(parts: list[str]) -> Decimal | None:
-    """The result of a first equation that a second one only checks, by going back to a number of the first."""
+    """The result that a last equation only checks: a second one that goes back to a number of the first, or one that says so."""
     equations = [part for part in parts if "=" in part]
+    if len(equations) > 2 and _CHECKS.search(equations[-1]) is not None:
+        before = _equated(equations[-2])
+        return before if before in {one.value for one in figures(equations[-1].partition("=")[0])} else None
     if len(equations) != 2:
         return None
     first, second = (_equated(part) for part in equations)

@@ -39,6 +39,8 @@ def _places(reply: Reply, options: tuple[str, ...]) -> Iterator[tuple[str, str]]
         yield reply.text, reply.wrapper
     if reply.concluded is not None:
         yield _BEFORE_ASIDE.sub(r"\1", reply.concluded.text), "conclusion"
+    if reply.decides is not None:
+        yield reply.decides, "decision"
     if reply.unremarked != reply.text:
         remarks = f" {key(reply.text.replace(reply.unremarked, ' '))} "
         if reply.unremarked and not any(remarks.startswith(f" {key(option)} ") for option in options):

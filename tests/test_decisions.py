@@ -1,0 +1,49 @@
+"""What a reply decides on after it has looked at another answer, worked something out or checked it, in seven languages.
+
+`decisions.json` holds the replies as patterns: of `labels` {0} is the one decided on and {1} another, of `numbers` {0} is the result.
+Each is filled with the right answer and with a wrong one. `nothing`: JSON whose key for the answer is empty.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import promptlab
+from replies import mislabelled, misread
+
+DECISIONS = json.loads(Path(__file__).with_name("decisions.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("kind", DECISIONS["labels"], ids=lambda kind: kind["task"])
+def test_a_reply_says_the_label_that_it_decides_on(kind: dict[str, Any]) -> None:
+    replies = {chosen: [each.format(chosen, other) for each in kind["replies"]] for chosen, other in permutations(kind["options"], 2)}
+    assert mislabelled(kind["task"], kind["input"], kind["options"], replies) == []
+
+
+@pytest.mark.parametrize("kind", DECISIONS["numbers"], ids=lambda kind: f"{kind['task']} {kind['answer']}")
+def test_a_reply_says_the_result_that_it_arrives_at(kind: dict[str, Any]) -> None:
+    right, wrong = kind["answer"], str(int(kind["answer"]) + 1)
+    replies = [(each.format(said), said, other) for each in kind["replies"] for said, other in ((right, wrong), (wrong, right))]
+    assert misread(kind["task"], kind["input"], replies) == []
+
+
+@pytest.mark.parametrize("bound", ["no more than", "no fewer than", "at least", "at most", "more than", "not more than", "weniger als"])
+def test_one_bound_is_no_number(bound: str) -> None:
+    assert promptlab.score("object_counting", f"{bound} 8", input="I have eight drums.", targets=["8"]) == 0
+
+
+@pytest.mark.parametrize("reply", DECISIONS["nothing"])
+def test_what_stands_beside_an_empty_answer_is_no_answer(reply: str) -> None:
+    assert promptlab.score("sum", reply, input="5 43", targets=["48"]) == 0
+
+
+@pytest.mark.parametrize(
+    "reply", ['{"content": "48", "reasoning_content": null}', '{"answer": null, "result": 48}', '{"message": {"content": "48"}}']
+)
+def test_an_answer_beside_an_empty_key_is_read(reply: str) -> None:
+    assert promptlab.score("sum", reply, input="5 43", targets=["48"]) == 1
