@@ -116,7 +116,8 @@ _SARCASM = Roles(
     ),
     regex(
         r"\b(?:sincere\w*|genuine\w*|literal\w*|serious\w*|premier degré|earnest\w*|straightforward|factual|plain|non-sarcastic|honest\w*"
-        r"|true statement|(?:without|no) (?:any )?(?:sarcas|iron)\w*|ernst\w*|aufrichtig\w*|ehrlich\w*|wörtlich|sincères?|sérieu\w+"
+        r"|means? it(?=\W*$)|true statement"
+        r"|(?:without|no) (?:any )?(?:sarcas|iron)\w*|ernst\w*|aufrichtig\w*|ehrlich\w*|wörtlich|sincères?|sérieu\w+"
         r"|littérale?|sincer[oa]s?|seri[oa]s?|literale?)\b|❌|\bno\W*$"
         r"|[认認]真|真[诚誠心]|[严嚴][肃肅]|字面|誠実|本気|真面目|文字通り|진심|진지|문자 그대로",
         re.I,
@@ -340,7 +341,8 @@ _SIZES = Roles(
         re.I,
     ),
     regex(
-        r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>|\b(?:outweighs?|dwarfs?|exceeds?|beats?|over"
+        r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>|\b(?:outweighs?|weighs? (?:\w+ )?more than"
+        r"|dwarfs?|exceeds?|beats?|over"
         r"|outsizes?)\b"
         r"|\bas (?:large|big|tall|heavy|long) as\b|\b(?:towers? over|taller than)\b|größer als"
         r"|plus (?:grande?|gros|grosse|lourde?) qu|más (?:grande|pesad[oa]) que|ma[yi]or (?:do )?que"
@@ -353,7 +355,8 @@ _SIZES = Roles(
     ),
     regex(
         r"\b(?:smaller|shorter|lighter|tinier)\b[^.]* than\b|<|\b(?:tiny|small|little|dwarfed|outweighed)\b[^.]*\b(?:to|by|with"
-        r"|beside)\b|less (?:big|large|tall|heavy|massive) than|weniger (?:groß|schwer) als|moins (?:grande?"
+        r"|beside|vs|versus|next to)\b|\bweighs? (?:\w+ )?less than|\bfits? (?:inside|in|into)\b"
+        r"|less (?:big|large|tall|heavy|massive) than|weniger (?:groß|schwer) als|moins (?:grande?"
         r"|gros|grosse|lourde?) qu|menos (?:grande|pesad[oa]) que|小于|没有|kleiner als|plus petite? qu"
         r"|más pequeñ[oa] que|menor (?:do )?que|più piccol[oa] d",
         re.I,

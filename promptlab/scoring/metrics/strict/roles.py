@@ -17,7 +17,7 @@ _CLAUSES = regex(
     r"|\b(?:while|whereas|and|but|mais|sino|sondern|though|although|because|since|alors que|tandis que|mientras(?: que)?"
     r"|während|wohingegen|compared (?:to|with)|y|und|et)\b|(?<=[고며])\s|(?<=므로)\s|(?<=\S) (?=(?:원인|결과)[은는] )|(?<=지만)\s"
     r"| e "
-    r"|(?<=\S) (?=(?:ursache|wirkung|folge|cause|effect|effet|result|causa|efecto)\s?:)"
+    r"|(?<=\S) (?=(?:ursache|wirkung|folge|cause|effect|effet|result|causa|efecto|trigger|outcome)\s?:)"
     r"|(?<=\S) (?=(?:結果|原因|大き|小さ|较|較|결과|원인)\S{0,3}:)"
     r"|(?<=[✅❌✔✗✘])(?=\s*\S)"
     r"|\s[|/]\s"
@@ -49,7 +49,17 @@ _CAUSE_OF = regex(f"({_ONE})([^\ue000-\ue00f。.;\n]{{0,20}}?)(?:la cause de|la 
 _CAUSE_OF_EAST = regex(f"({_ONE}) ?[はがは是은는이가] ?({_ONE}) ?[の的의] ?(?:原因|원인)")
 _ORDER = regex(r"\bthe (?:(?P<former>former)|latter)\b", re.I)
 _NO_MORE = regex(r"\bno (?:\w+er|more)\b|\bnowhere near\b", re.I)
-_OF = regex(f"(?<=cause|ffect) of {_ONE}", re.I)
+_OF = regex(
+    f"(?<=cause|ffect) of {_ONE}|(?<=eason) (?:for|behind|of|why) {_ONE}(?: (?:happen(?:s|ed)|occur(?:s|red)|took place|came about))?", re.I
+)
+_IN = regex(f"(?:^|(?<=[.;!\\n] ))in ({_ONE}),", re.I | re.M)
+_MAY_LOOK = regex(
+    f"{_ONE} (?:may|might|could|can|seems|looks|sounds|appears)\\b[^.;\\n\ue000-\ue00f]{{0,60}}"
+    f"[,;] (?:but|yet|though|however,?) (?:it is )?(?:actually |really )?({_ONE}) "
+    "(?:actually |really )?(?:is|does)(?: so| the one| it)?\\W*\\Z",
+    re.I,
+)
+"""What only looks like one, and the one that is: "B might look sarcastic, but A is"."""
 _IS_ROLE = regex(
     r"\b(?:is|was|=|:) the (?:cause|effect|result)\b(?! of)|\b(?:the|la|die|el|l') ?(?:cause|effect"
     r"|result|causa|ursache|efecto|wirkung|effet)"
@@ -88,6 +98,10 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
     if not text.isascii() or "compar" in text or "ergl" in text or "caus" in text or "rsache" in text:
         marked = _CAUSE_OF_EAST.sub(r"\1 the cause of \2", _CAUSE_OF.sub(r"\1\2the cause of \3", _BESIDE.sub(" ", marked)))
     marked = _BOTH.sub(" ", marked.replace("cause and effect", " "))
+    if "in \ue000" in marked.lower() or "in \ue001" in marked.lower():
+        marked = _IN.sub(r"\1", marked)
+    if (looks := _MAY_LOOK.search(marked)) is not None and roles.asked.search(looks[0]) and looks[0][0] != looks[1]:
+        return ord(looks[1]) - _FIRST
     good: set[int] = set()
     bad: set[int] = set()
     for pair in _PAIR.finditer(marked):
@@ -96,7 +110,9 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
         told = _IS_ROLE.search(pair["between"].rstrip()) is not None
         if left == right or bool(first) == bool(second) or told:
             continue
-        good.add(left if bool(first) != (denying(pair["between"]) or _NO_MORE.search(pair["between"]) is not None) else right)
+        denied = denying(pair["between"]) or _NO_MORE.search(pair["between"]) is not None
+        denied = denied != marked[: pair.start()].lower().endswith(("no ", "no other "))
+        good.add(left if bool(first) != denied else right)
     for clause in _CLAUSES.split(_OF.sub("", marked)) if not good else ():
         named = {ord(mark) - _FIRST for mark in re.findall(_ONE, clause or "")}
         if len(named) != 1 or " than " in clause:
