@@ -15,6 +15,13 @@ FRAMES = (
         r"(?=\W*(?:$|[.!;\n]))",
         r"it is not \1",
     ),
+    ("other", r"\bthere(?:'s| is) no other (?:\w+ )?(?:than|but|except) ", "it is "),
+    (
+        "some many most others people",
+        rf"\b(?:some|many|most|others)(?: people| readers)? (?:(?:would|might|may|could|will) )?(?:say|think|call it|argue) {X}[.;]"
+        r" (?:but )?i(?:'d| would)? (?:say|think|call it|go with|argue) ",
+        BUT,
+    ),
     (
         "ruled excluded",
         rf"\b(?:it(?:'s| is) )?(?:ruled out|excluded) that (?:it|this|the \w+) (?:is|could be|can be) {X}[;,.] (?:so |hence |thus )?"

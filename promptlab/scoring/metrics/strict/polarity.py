@@ -131,6 +131,12 @@ class _Words:
             rf"|{one}[\"')]* (?:is|was) (?:also |still |just )?(?:possible|conceivable|plausible|likely)"
             r"(?=,? (?:but|yet|though|although)\b[^.;\n]{1,60}\b(?:more|most|likelier)\b)"
         )
+        granted = (
+            rf"\b(?:considered|thought (?:about|of)|toyed with) [\"'(]*{one}(?=[\"'?!.)]*,? (?:but|yet)\b)"
+            rf"|\b(?:could|might|may|would) be {one} (?:on the (?:face of it|surface)|at first (?:sight|glance)"
+            rf"|(?:if )?(?:taken )?literally)\b"
+            rf"|{one}[\"')]* (?:does|do|did)(?:n't| not) (?:apply|fit|hold)\b"
+        ) + (rf"|\bliteral(?:ly| meaning| reading)?\s?:\s*{one}" if self.yes_no else "")
         self.denied = regex(
             rf"(?:{DENIES}|\bthan|\bover|\bless|{_ONLY_IF}"
             rf"|\b(?:there(?: is|'s)|it's|is|have|has"
@@ -142,7 +148,7 @@ class _Words:
             rf"\s*(?:{_IN_A_WAY}|d')?[\"'(*]*{one}[\"')*]*(?:(?:, (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
             rf",? n?or (?:an? |the )?[\"'(*]*{one}[\"')*]*)?"
             rf"|\b(?:an?|any) [\"']?{one}[\"']?(?: \w+)? would\b(?! be (?:my|the|correct|right|appropriate|best|fitting))"
-            rf"|{rated}"
+            rf"|{rated}|{granted}"
             rf"|\b(?:chance|probability|likelihood) (?:of|that it (?:is|means)) (?:an? )?[\"']?{one}[\"']? is (?:\w+ )?"
             rf"(?:small|low|slim|tiny|negligible|zero)\b"
             rf"|{one}(?:{after}|[\"')]* would (?:only )?(?:hold|follow|apply|require|need)\b"
@@ -312,7 +318,7 @@ _SHARES = regex("[:=(%]")
 _SHARE = regex(r"[:=(]\s?\d|\d\s?% ")
 _TURNS_DOWN = CUES | words(
     "too stretch overstatement exaggeration second next runner backup than over less would could might no so serait sarebbe seria "
-    "implausible improbable unplausible likely probable possible conceivable plausible chance probability likelihood"
+    "literal literally implausible improbable unplausible likely probable possible conceivable plausible chance probability likelihood"
 )
 
 
