@@ -71,12 +71,16 @@ _CLUES = words(
     "fallaré decepcionaré mejor importante score final"
 )
 _GREETS = regex(
-    r"(?:yes|yeah|yep)(?: of course| sure)?\s?(?:[!:]+|,? i can help[!.]) "
+    r"(?:yes|yeah|yep)(?: of course|,? sure)?\s?(?:[!:]+|,? i can help[!.]) "
     r"(?=(?:(?:it|this|that|she|he|speaker 2(?:'s (?:answer|reply|response))?"
-    r"|(?:the|my) (?:final )?(?:answer|meaning|verdict))\b ?(?:clearly |definitely |really |just )?(?:means|is|'s|implies|would be) ))",
+    r"|(?:the|my) (?:final )?(?:answer|meaning|verdict))\b ?(?:clearly |definitely |really |just )?(?:means|is|'s|implies|would be) ))"
+    r"|yes,? (?:sure|of course|certainly|absolutely): (?=(?:yes|no)\b)"
+    r"|(?:ja|oui|¿?¡?s[íi]) ?[!:]+ (?=(?:es|das|sie|er|die antwort|cela|ça|elle|il|la réponse|eso|esto|la respuesta)? ?"
+    r"(?:bedeutet|heißt|lautet|ist|signifie|veut dire|est|significa|quiere decir|es) )",
     re.I,
 )
 """A yes that only answers the request, before a sentence that says the answer outright: "Yes! It means no." """
+_GREETING = frozenset("YyJjOoSs¡")
 _MOST = 4
 _ASKED_AGAIN = regex(
     r"(?<=[.!?\n])\s*(?:are you (?:really |absolutely |quite )?(?:sure|certain)|is (?:that|this) (?:my|your) final answer|am i sure"
@@ -89,7 +93,7 @@ _ASKED_AGAIN = regex(
 def unprovoked(text: str) -> str:
     """The folded text without sentences that only answer a stimulus, before an answer and after it; the same object where it has none."""
     eastern = not western(text)
-    greets = _GREETS.match(text) if text[:1] in ("Y", "y") else None
+    greets = _GREETS.match(text) if text[:1] in _GREETING else None
     if greets is None and not eastern and _CLUES.isdisjoint(words(text)):
         return text
     at = greets.end() if greets is not None else 0

@@ -54,11 +54,11 @@ _WORKED = regex(r"<<[^<>]*>>(?=\d)|<<([^<>]*)>>")
 _SHOWN = regex(r"(?m)^\s*(?:>>> .*\n|print\(.*\)\s*#\s*)")
 """Code whose output follows it or is below."""
 _CITED = regex(r"(?<=[^\s=:>])\s?(?:\[\d{1,2}\](?=$|[\s.,;])|\[(?i:sources?|src|refs?|references?|citations?|cited)\b[^\[\]\n]{0,80}\])")
-_BOLD_LABEL = regex(r"(?<=[\w.!?\"')])(?<!\d[.)])[ \t]+(?=\*\*[^\W\d_][\w ]{2,30}(?:\*\*:|:\*\*))")
+_BOLD_LABEL = regex(r"(?<=[\w.!?\"')])(?<!\d[.)])[ \t]+(?=\*\*[^\W\d_][\w -]{2,30}(?:\*\*:|:\*\*))")
 """The space before a label in bold within a line: a new line begins there."""
 _EXTRA = words(
     "way btw note if need want would anything can may could shall comparison check let otherwise had runner"
-    " runnerup honorable honourable second alternative alternatives probe kontrolle verify verification vérification verificación"
+    " runnerup honorable honourable second alternative alternatives rejected chosen selected probe kontrolle verify verification vérification verificación"
     " comprobación comprobar verificar vérifier prueba preuve gegenprobe 验算 验证 検算 검산"
 )
 _TALKS = _EXTRA | said.CONCLUDING | said.TAKES_BACK | CUES
@@ -184,6 +184,7 @@ class Reply:
         if (
             extra is None
             or not head[: extra.start()].strip()
+            or (extra["inline"] and ":" not in head[: extra.start()])
             or (not extra["other"] and any(one.strength > 1 for one in said.conclusions(head[extra.start() :])))
             or (extra["check"] and _turns(head[extra.end() :]))
         ):

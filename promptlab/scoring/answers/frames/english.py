@@ -88,14 +88,16 @@ FRAMES = (
     ),
     (
         "may might could",
-        rf"\b(?:it|this|the answer) (?:may|might|could) be {X}[.;] (?:or |but )?(?:it|this|the answer) (?:may|might|could) "
+        rf"\b(?:it|this|the answer) (?:may|might|could) be {X}(?:[.;] (?:or |but )?|,? )(?:it|this|the answer) (?:may|might|could) "
         r"(?:also |equally |just as well )?be\b",
         r"could be \1 or",
     ),
     (
-        "may might could",
-        rf"\b(?:it|this) (may|might|could) be {X},? (?:it|this) \1 (?:also |equally |just as well )?be\b",
-        r"could be \2 or",
+        "likely likelier probable plausible",
+        rf"\b(?:it|this|that|the answer) (?:may|might|could) (?:also |well )?(?:be|mean) {X},? (?:but|yet|though|although) "
+        r"(?=[^.;,\n]{1,60} (?:is|seems|looks) (?:(?:far|much|a lot|somewhat|still|the) )?"
+        r"(?:likelier|(?:more|most) (?:likely|probable|plausible))\b)",
+        BUT,
     ),
     (
         "glance sight surface superficially",

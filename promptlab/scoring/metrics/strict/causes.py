@@ -32,7 +32,7 @@ _CAUSES = Roles(
         r"|(?:happen(?:s|ed)|occur(?:s|red)|came|comes|took place|takes place|was|is) before|geschah vor|(?:a eu lieu"
         r"|s'est produite?) avant"
         r"|ocurrió antes (?:de|que)"
-        r"|brought about|brings? about|triggers?(?!\s?:)|triggered|explains?(?: why)?|(?:the )?reason (?:for|why|behind)|verursach\w+"
+        r"|brought about|brings? about|triggers?(?!\s?:)|(?<!is )(?<!was )triggered|explains?(?: why)?|accounts? for|is why|erklärt\w*|explique|explica|(?:the )?reason (?:for|why|behind)|verursach\w+"
         r"|führt\w* zu|bewirkt\w*|(?:der )?grund für"
         r"|caus(?:e|a)(?:nt)?(?! d|\s?:)|provo(?:qu|c)\w+|entraîn\w+|(?:la )?raison de|(?:el )?motivo de"
         r"|d(?:a|io) lugar a|origin[aó]\w*|conduit à|mène à"
@@ -41,7 +41,7 @@ _CAUSES = Roles(
         re.I,
     ),
     regex(
-        r"\b(?:because|since|caused by|due to|as a result of|result(?:s|ed)? from|results? of|(?:is|was) explained by|depend(?:s|ed) on"
+        r"\b(?:because|since|(?:caused|triggered) by|due to|as a result of|result(?:s|ed)? from|results? of|(?:is|was) explained by|depend(?:s|ed) on"
         r"|follow(?:s|ed) from|effect of|consequence of|after"
         r"|as(?! a (?:result|consequence)\b(?! of))|folge (?:von|aus)|ergibt sich aus|resultiert aus"
         r"|entsteh\w+ (?:aus|durch)|wegen|aufgrund"

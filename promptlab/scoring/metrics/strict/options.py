@@ -55,6 +55,8 @@ def label(reply: Reply, item: Item) -> Scored:
     item = item if item.choices else with_labels(item)
     if reply.text in item.choices:
         return bigbench.choice(reply.text, item)
+    if (likeliest := rated(reply.whole, item.choices)) is not None:
+        return replace(bigbench.choice(likeliest, item), rule="likeliest")
     if claims.heads_each(reply.text, item.choices):
         return Scored(0.0, None, "each option")
     if reply.concluded is None and (left := left_over(reply.head, item.choices)) is not None:
@@ -318,7 +320,8 @@ _SIZES = Roles(
         re.I,
     ),
     regex(
-        r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>|\b(?:outweighs?|weighs? (?:\w+ )?more than"
+        r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>|\b(?:outweighs?|(?:weighs?|has) (?:\w+ ){0,3}more (?:mass )?than"
+        r"|times (?:the (?:size|weight|mass) of|as (?:large|big|tall|heavy|long) as)"
         r"|dwarfs?|exceeds?|beats?|over"
         r"|outsizes?)\b"
         r"|\bas (?:large|big|tall|heavy|long) as\b|\b(?:towers? over|taller than)\b|größer als"
@@ -332,7 +335,8 @@ _SIZES = Roles(
     ),
     regex(
         r"\b(?:smaller|shorter|lighter|tinier)\b[^.]* than\b|<|\b(?:tiny|small|little|dwarfed|outweighed)\b[^.]*\b(?:to|by|with"
-        r"|beside|vs|versus|next to)\b|\bweighs? (?:\w+ )?less than|\bfits? (?:inside|in|into)\b"
+        r"|beside|vs|versus|next to)\b|\bweighs? (?:\w+ ){0,3}less than|wiegt weniger als|pèse moins|pesa menos"
+        r"|\b(?:fraction|tenth|third|quarter|half) of\b|\bfits? (?:inside|in|into)\b"
         r"|less (?:big|large|tall|heavy|massive) than|weniger (?:groß|schwer) als|moins (?:grande?"
         r"|gros|grosse|lourde?) qu|menos (?:grande|pesad[oa]) que|小于|没有|kleiner als|plus petite? qu"
         r"|más pequeñ[oa] que|menor (?:do )?que|più piccol[oa] d",

@@ -122,15 +122,20 @@ class _Words:
         one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
         judges = {"true", "false", "correct", "incorrect"} & set(keys)
         after = rf"(?:\s*(?:is|was) (?:wrong|incorrect|impossible)\b|{DENIED_EAST})" if judges else DENIED_AFTER
+        likely = "(?:likely|probable)" if "implausible" in keys else "(?:likely|probable|plausible)"
+        much = "(?: (?:rather|very|highly|quite|far|much|so|a lot|even))?"
         rated = (
-            "(?!)"
-            if "implausible" in keys
-            else rf"{_UNLIKELY} (?:that|to) {_TO_THINK}{one}(?=[^\w\n]*(?:$|[.;,!?]))"
-            rf"|{one}[\"')]*(?:\s?[:=]| is| was| seems| sounds| looks)(?: (?:rather|very|highly|quite|far|much|so))? "
-            rf"(?:{_UNLIKELY}|less (?:likely|plausible|probable)(?: than)?)"
-            rf"|{one}[\"')]* (?:is|was) (?:also |still |just )?(?:possible|conceivable|plausible|likely)"
-            r"(?=,? (?:but|yet|though|although)\b[^.;\n]{1,60}\b(?:more|most|likelier)\b)"
+            rf"{one}[\"')]*(?: is| was| seems| sounds| looks)?{much} less {likely}(?: than)?"
+            rf"|\bless {likely}(?: to (?:be|mean)| that it (?:is|means))? (?:an? )?[\"'(]*{one}[\"')]*(?: than)?"
+            rf"|{one}[\"')]* (?:is|was|seems)(?:n't| not) (?:nearly |quite )?as {likely} as"
         )
+        if "implausible" not in keys:
+            rated += (
+                rf"|{_UNLIKELY} (?:that|to) {_TO_THINK}{one}(?=[^\w\n]*(?:$|[.;,!?]))"
+                rf"|{one}[\"')]*(?:\s?[:=]| is| was| seems| sounds| looks){much} (?:{_UNLIKELY}|less {likely})"
+                rf"|{one}[\"')]* (?:is|was) (?:also |still |just )?(?:possible|conceivable|plausible|likely)"
+                r"(?=,? (?:but|yet|though|although)\b[^.;\n]{1,60}\b(?:more|most|likelier)\b)"
+            )
         granted = (
             rf"\b(?:considered|thought (?:about|of)|toyed with) [\"'(]*{one}(?=[\"'?!.)]*,? (?:but|yet)\b)"
             rf"|\b(?:could|might|may|would) be {one} (?:on the (?:face of it|surface)|at first (?:sight|glance)"
@@ -149,7 +154,7 @@ class _Words:
             rf",? n?or (?:an? |the )?[\"'(*]*{one}[\"')*]*)?"
             rf"|\b(?:an?|any) [\"']?{one}[\"']?(?: \w+)? would\b(?! be (?:my|the|correct|right|appropriate|best|fitting))"
             rf"|{rated}|{granted}"
-            rf"|\b(?:chance|probability|likelihood) (?:of|that it (?:is|means)) (?:an? )?[\"']?{one}[\"']? is (?:\w+ )?"
+            rf"|\b(?:chance|probability|likelihood) (?:of|that it (?:is|means)) (?:an? )?[\"'(]*{one}[\"')]*(?: is|\s?:) (?:\w+ )?"
             rf"(?:small|low|slim|tiny|negligible|zero)\b"
             rf"|{one}(?:{after}|[\"')]* would (?:only )?(?:hold|follow|apply|require|need)\b"
             rf"|[\"')]* (?:would be|is|comes|comes in) (?:my |a |the )?(?:close |distant )?(?:second|next best|runner-up|backup)\b"

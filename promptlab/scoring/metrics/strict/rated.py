@@ -10,7 +10,7 @@ from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict.replies import ARTICLE
 
 _SHARE = regex(
-    r"[\W_]*(?:\d+[.)]\s+)?(?P<name>[^\n:=%|]*[^\W_])[*\"'\s?.!)]*(?:[:=(|]|\s[-–—])[*\s]*"
+    r"[\W_]*(?:\d+[.)]\s+)?(?P<name>[^\n:=%|]*[^\W_])[*\"'\s?.!)]*(?:[:=(|]|\s[-–—]|\s(?=\d+(?:\.\d+)? ?%))[*\s]*"
     r"(?:(?P<percent>\d+(?:\.\d+)?) ?%|(?P<part>0?\.\d+|1\.0+))[\W_]*"
 )
 """An option with how probable it is: "- billing: 10 %", '"bug": 0.85'."""
@@ -51,8 +51,22 @@ def _true(text: str, options: tuple[str, ...]) -> str | None:
     return true[0] if len(true) == 1 else ""
 
 
+_ODDS = regex(r"\W*pr?(?:ob)?\((?P<one>[^()]{1,40}|\([a-e]\))\) ?(?P<sign>[<>]) ?pr?(?:ob)?\((?P<other>[^()]{1,40}|\([a-e]\))\)\W*", re.I)
+"""Which of two options is more probable: "P(yes) > P(no)"."""
+
+
+def _more_probable(text: str, options: tuple[str, ...]) -> str | None:
+    """The more probable option of a reply that only compares two; None of any other reply."""
+    if (told := _ODDS.fullmatch(text)) is None:
+        return None
+    names = names_of(options)
+    return names.get(key(ARTICLE.sub("", told["one" if told["sign"] == ">" else "other"])))
+
+
 def rated(text: str, options: tuple[str, ...]) -> str | None:
     """The option that a list of all options rates highest; '' where two are alike; None of any other reply."""
+    if text[:1] in ("P", "p") and ") " in text and (more := _more_probable(text, options)) is not None:
+        return more
     return _true(text, options) if (likeliest := _likeliest(text, options)) is None and ":" in text else likeliest
 
 

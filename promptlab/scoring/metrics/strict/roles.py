@@ -56,9 +56,12 @@ _OF = regex(
 )
 _IN = regex(f"(?:^|(?<=[.;!\\n] ))in ({_ONE}),", re.I | re.M)
 _MAY_LOOK = regex(
-    f"{_ONE} (?:may|might|could|can|seems|looks|sounds|appears)\\b[^.;\\n\ue000-\ue00f]{{0,60}}"
-    f"[,;] (?:but|yet|though|however,?) (?:it is )?(?:actually |really )?({_ONE}) "
-    "(?:actually |really )?(?:is|does)(?: so| the one| it)?\\W*\\Z",
+    f"{_ONE} (?:may|might|could|can|seems|looks|sounds|appears|mag|könnte|klingt|wirkt|scheint|peut|pourrait|semble|paraît|puede|podría"
+    "|parece|suena)\\b[^.;\\n\ue000-\ue00f]{0,60}?"
+    "(?:[,;]| (?=but|yet)) ?(?:(?:but|yet|though|however,?|aber|doch|mais|pourtant|pero|sin embargo,?) )?"
+    f"(?:(?:it is|es ist|c'est) )?(?:actually |really )?({_ONE}) "
+    "(?:(?:actually |really )?(?:is|does)(?: so| the one| it)?|that (?:really |actually )?is|ist es(?: aber)?|es wirklich ist"
+    "|(?:qui )?l'est|(?:sí )?lo es)\\W*\\Z",
     re.I,
 )
 """What only looks like one, and the one that is: "B might look sarcastic, but A is"."""
