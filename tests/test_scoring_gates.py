@@ -133,7 +133,8 @@ def test_checks_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         (options, "_REMAINS", replace_pattern(options._REMAINS)), (options, "_OTHERS", _Everything()), (options, "_RULING", _Everything()),
         (implied, "_NAMES_PLACE", _Everything()), (implied, "_RULES", ("",)), (phrases, "_JOINS", _Everything()),
         (bigbench, "_CONCLUDING", ("",)), (bigbench, "_DENYING", ("",)),
-        (bigbench, "_BREAK", ALWAYS), (text, "_OTHER_SIGN", ALWAYS), (text, "_PLAIN", b""), (places, "_MARKED_UP", ALWAYS), (places, "may_tick", lambda _: True),
+        (bigbench, "_BREAK", ALWAYS), (text, "_OTHER_SIGN", ALWAYS), (text, "_PLAIN", b""), (places, "_MARKED_UP", ALWAYS),
+        (places, "may_tick", lambda _: True),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
     forget()

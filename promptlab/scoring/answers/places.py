@@ -58,7 +58,8 @@ _BOLD_LABEL = regex(r"(?<=[\w.!?\"')])(?<!\d[.)])[ \t]+(?=\*\*[^\W\d_][\w -]{2,3
 """The space before a label in bold within a line: a new line begins there."""
 _EXTRA = words(
     "way btw note if need want would anything can may could shall comparison check let otherwise had runner"
-    " runnerup honorable honourable second alternative alternatives rejected chosen selected probe kontrolle verify verification vérification verificación"
+    " runnerup honorable honourable second alternative alternatives rejected chosen selected"
+    " probe kontrolle verify verification vérification verificación"
     " comprobación comprobar verificar vérifier prueba preuve gegenprobe 验算 验证 検算 검산"
 )
 _TALKS = _EXTRA | said.CONCLUDING | said.TAKES_BACK | CUES

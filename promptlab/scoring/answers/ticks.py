@@ -12,9 +12,9 @@ _BOX = regex(
     r"|(?P<empty>[☐⬜]|\[[ \u00a0\u3000_]\]|\([ \u00a0\u3000_]\)))(?!\w)"
 )
 _MARK = regex(r"(?P<tick>[✓✔✅])|(?P<cross>[✗✘✖❌])|(?P<empty>(?!))")
-"""Marks that stand before options as boxes do: "✓ yes ✗ no"."""
+"""Marks that precede options as boxes do: "✓ yes ✗ no"."""
 _AHEAD = regex(r"[\W_]*(?:\d{1,2}[.)][\W_]*)?")
-"""What may stand before the first box of a line: a bullet, a number."""
+"""What may precede the first box of a line: a bullet, a number."""
 _LISTS = regex(r"^[\s,;|/]+(?:(?:and|or)\s+)?|\s+(?:\d{1,2}[.)]|[-*•|])?\s*$|[\s,;|/]+$")
 """What separates the options of one line."""
 
@@ -30,7 +30,7 @@ _SIGN = regex("[☑🗹☒☐⬜✓✔✅✗✘✖❌\u00a0\u3000]")
 def ticked(text: str) -> str:
     """The text with the options whose box is ticked, and without the others; the same object where it has no boxes.
 
-    A cross is a tick where the other boxes are empty, and none beside a tick.
+    A cross is a tick where the other boxes are empty, and none next to a tick.
     """
     boxes = _boxes(text, _BOX)
     if not boxes:
@@ -52,7 +52,7 @@ def ticked(text: str) -> str:
 
 
 def _boxes(text: str, box: re.Pattern[str]) -> list[re.Match[str]]:
-    """The boxes of a text, where each has words beside it."""
+    """The boxes of a text, where each has words next to it."""
     found = list(box.finditer(text))
     return found if len(found) <= 40 and len(re.findall(r"[^\W\d_]\w*|\d+", box.sub(" ", text))) >= len(found) else []
 

@@ -320,8 +320,10 @@ _SIZES = Roles(
         re.I,
     ),
     regex(
-        r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>|\b(?:outweighs?|(?:weighs?|has) (?:\w+ ){0,3}more (?:mass )?than"
-        r"|times (?:the (?:size|weight|mass) of|as (?:large|big|tall|heavy|long) as)"
+        r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>"
+        r"|\b(?:outweighs?|(?:weighs?|has) (?:\w+ ){0,3}more (?:mass )?than"
+        r"|weigh as much as|comes? close to"
+        r"|(?:times|near) (?:the (?:size|weight|mass) of|as (?:large|big|tall|heavy|long) as)"
         r"|dwarfs?|exceeds?|beats?|over"
         r"|outsizes?)\b"
         r"|\bas (?:large|big|tall|heavy|long) as\b|\b(?:towers? over|taller than)\b|größer als"
