@@ -28,6 +28,7 @@ from promptlab.scoring.metrics.strict import (
     options,
     phrases,
     polarity,
+    rated,
     replies,
     series,
 )
@@ -118,7 +119,7 @@ def test_checks_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         (denials, "_may_say_others", lambda _: True), (phrases, "_MEAN", _Everything()), (phrases, "_may_fit", lambda _: True),
         (phrases, "_may_be_alike", lambda _: True), (phrases, "_FORMS", ("",)), (polarity, "_may_stand_alone", lambda _: lambda _: True),
         (replies, "longest", lambda _: 10_000),
-        (phrases, "longest", lambda _: 10_000), (options, "_PART", ALWAYS), (series, "_MARKING", _Everything()),
+        (phrases, "longest", lambda _: 10_000), (rated, "_PART", ALWAYS), (series, "_MARKING", _Everything()),
         (bigbench, "_SAYS_REACH", 10_000),
         (conclusions, "_OTHERS", ("",)), (conclusions, "western", lambda _: False),
         (conclusions, "_ENDS_ONE", ALWAYS), (figures, "_BARS", _Everything()), (figures, "_may_label", lambda _: True),
@@ -133,6 +134,7 @@ def test_checks_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         (implied, "_NAMES_PLACE", _Everything()), (implied, "_RULES", ("",)), (phrases, "_JOINS", _Everything()),
         (bigbench, "_CONCLUDING", ("",)), (bigbench, "_DENYING", ("",)),
         (bigbench, "_BREAK", ALWAYS), (text, "_OTHER_SIGN", ALWAYS), (text, "_PLAIN", b""), (places, "_MARKED_UP", ALWAYS),
+        (places, "may_tick", lambda _: True),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
     forget()

@@ -33,6 +33,8 @@ _WHOLE = (
     rf"|serious)(?: (?:to|for|in) {_MORE}{{1,60}})?"
     rf"|(?:this|it|that|your career|my answer) (?:really |truly |certainly |indeed )?(?:matters|counts)(?: {_MORE}{{1,60}})?"
     r"|no (?:pressure|worries|problem|doubt about (?:it|that)|doubt|need to worry)(?:,? (?:then|at all|here))?"
+    r"|(?:this|that|it)(?: one)?(?: is|'s) (?:very |really |quite |pretty |fairly )?(?:easy|simple|clear|obvious|straightforward"
+    r"|an? (?:easy|simple|clear|good|hard|tricky|tough) one)"
     rf"|{_OF_COURSE}"
     rf"|(?:das |es )?(?:weiß|verstehe) ich(?: das)?|ich (?:weiß|verstehe)(?: (?:das|es))?(?:, (?:dass |wie )?(?:das|es"
     rf"|wie)\b{_MORE}{{0,60}})?"
@@ -44,7 +46,8 @@ _WHOLE = (
     rf"|haré lo mejor que pueda|(?:eso |esto )?es (?:muy )?importante(?: para {_MORE}{{1,60}})?))"
 )
 _WESTERN = regex(
-    rf"\s*(?:{_YES} (?:{_WHOLE})|{_WHOLE}|(?:confidence |my )?score(?:\s?:| is| =)? ?(?:0?\.\d+|1\.0|0\.\d+))\s*[.!]+[\"')]*\s+(?=\S)",
+    rf"\s*(?:{_YES} (?:{_WHOLE})|{_WHOLE}|(?:confidence |my )?score(?:\s?:| is| =)? ?(?:0?\.\d+|1\.0|0\.\d+))"
+    r"\s*(?:[.!]+[\"')]*|:)\s+(?=\S)",
     re.I,
 )
 _EASTERN = regex(
@@ -64,9 +67,20 @@ _CLUES = words(
     "seriously proud important crucial vital serious matters counts pressure worries problem doubt need course absolutely certainly "
     "understood got natürlich selbstverständlich klar gewiss sicher bien certainement évidemment accord entendu claro supuesto desde "
     "entendido acuerdo weiß verstehe enttäuschen wichtig sais comprends sûr sûre décevrai mieux compris sé entiendo "
-    "comprendo seguro segura "
+    "comprendo seguro segura easy simple clear obvious straightforward good hard tricky tough "
     "fallaré decepcionaré mejor importante score final"
 )
+_GREETS = regex(
+    r"(?:yes|yeah|yep)(?: of course|,? sure)?\s?(?:[!:]+|,? i can help[!.]) "
+    r"(?=(?:(?:it|this|that|she|he|speaker 2(?:'s (?:answer|reply|response))?"
+    r"|(?:the|my) (?:final )?(?:answer|meaning|verdict))\b ?(?:clearly |definitely |really |just )?(?:means|is|'s|implies|would be) ))"
+    r"|yes,? (?:sure|of course|certainly|absolutely): (?=(?:yes|no)\b)"
+    r"|(?:ja|oui|¿?¡?s[íi]) ?[!:]+ (?=(?:es|das|sie|er|die antwort|cela|ça|elle|il|la réponse|eso|esto|la respuesta)? ?"
+    r"(?:bedeutet|heißt|lautet|ist|signifie|veut dire|est|significa|quiere decir|es) )",
+    re.I,
+)
+"""A yes that only answers the request, before a sentence that says the answer outright: "Yes! It means no." """
+_GREETING = frozenset("YyJjOoSs¡")
 _MOST = 4
 _ASKED_AGAIN = regex(
     r"(?<=[.!?\n])\s*(?:are you (?:really |absolutely |quite )?(?:sure|certain)|is (?:that|this) (?:my|your) final answer|am i sure"
@@ -79,9 +93,10 @@ _ASKED_AGAIN = regex(
 def unprovoked(text: str) -> str:
     """The folded text without sentences that only answer a stimulus, before an answer and after it; the same object where it has none."""
     eastern = not western(text)
-    if not eastern and _CLUES.isdisjoint(words(text)):
+    greets = _GREETS.match(text) if text[:1] in _GREETING else None
+    if greets is None and not eastern and _CLUES.isdisjoint(words(text)):
         return text
-    at = 0
+    at = greets.end() if greets is not None else 0
     for _ in range(_MOST):
         found = _WESTERN.match(text, at) or (_EASTERN.match(text, at) if eastern else None)
         if found is None:

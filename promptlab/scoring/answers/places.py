@@ -14,6 +14,7 @@ from promptlab.scoring.answers import remarks, statements
 from promptlab.scoring.answers.denials import CUES, denies, offered
 from promptlab.scoring.answers.text import LONGEST_KEPT, fold, words
 from promptlab.scoring.answers.thoughts import spoken
+from promptlab.scoring.answers.ticks import may_tick, ticked
 from promptlab.scoring.answers.wrappers import latex, unwrapped
 from promptlab.scoring.compiled import regex
 
@@ -52,10 +53,13 @@ _WORKED = regex(r"<<[^<>]*>>(?=\d)|<<([^<>]*)>>")
 """A calculator's notes in worked solutions: "2+3=<<2+3=5>>5"."""
 _SHOWN = regex(r"(?m)^\s*(?:>>> .*\n|print\(.*\)\s*#\s*)")
 """Code whose output follows it or is below."""
-_CITED = regex(r"(?<=[^\s=:>])\s?\[\d{1,2}\](?=$|[\s.,;])")
+_CITED = regex(r"(?<=[^\s=:>])\s?(?:\[\d{1,2}\](?=$|[\s.,;])|\[(?i:sources?|src|refs?|references?|citations?|cited)\b[^\[\]\n]{0,80}\])")
+_BOLD_LABEL = regex(r"(?<=[\w.!?\"')])(?<!\d[.)])[ \t]+(?=\*\*[^\W\d_][\w -]{2,30}(?:\*\*:|:\*\*))")
+"""The space before a label in bold within a line: a new line begins there."""
 _EXTRA = words(
     "way btw note if need want would anything can may could shall comparison check let otherwise had runner"
-    " runnerup honorable honourable second alternative alternatives probe kontrolle verify verification vérification verificación"
+    " runnerup honorable honourable second alternative alternatives rejected chosen selected"
+    " probe kontrolle verify verification vérification verificación"
     " comprobación comprobar verificar vérifier prueba preuve gegenprobe 验算 验证 検算 검산"
 )
 _TALKS = _EXTRA | said.CONCLUDING | said.TAKES_BACK | CUES
@@ -116,7 +120,7 @@ class Reply:
 
     def __init__(self, answer: str) -> None:
         text = answer.strip(" ")
-        if _MARKED_UP.search(text) is None and len(text) <= LONGEST and not text.startswith("analysis"):
+        if _MARKED_UP.search(text) is None and len(text) <= LONGEST and not text.startswith("analysis") and "( )" not in text:
             lined = "\n" in text
             if not (lined and ("---" in text or "hinking" in text)):
                 self.aloud, self.wrapper, self.thought_only = answer, "", False
@@ -131,6 +135,7 @@ class Reply:
         if len(aloud) > LONGEST:
             aloud = f"{aloud[: LONGEST // 2]}\n{aloud[-LONGEST // 2 :]}"
         self.aloud = aloud
+        aloud = ticked(aloud) if may_tick(aloud) else aloud
         wrapped = unwrapped(aloud)
         self.whole = _plain(aloud)
         self.wrapper = wrapped[1] if wrapped else ""
@@ -180,6 +185,7 @@ class Reply:
         if (
             extra is None
             or not head[: extra.start()].strip()
+            or (extra["inline"] and ":" not in head[: extra.start()])
             or (not extra["other"] and any(one.strength > 1 for one in said.conclusions(head[extra.start() :])))
             or (extra["check"] and _turns(head[extra.end() :]))
         ):
@@ -300,6 +306,8 @@ def _plain(text: str) -> str:
     if "\n" in text:
         summed = _RULE.sub(" = ", text)
         text = _STACKED.sub(r"\1 + ", _COLUMN.sub(r" \1 ", summed)) if summed != text else text
+    if "**" in text and ":" in text:
+        text = _BOLD_LABEL.sub("\n", text)
     if "#" in text or ">" in text or "\n" in text:
         text = _HEADING.sub("", text)
     text = fold(text)

@@ -10,10 +10,12 @@ from promptlab.scoring.answers.text import words
 from promptlab.scoring.compiled import regex
 
 EXTRA = regex(
+    r"(?P<inline>(?-i:(?<=[\w)\"'*]) (?:Alternatives?|Runner[- ]?up|Rejected|Second (?:choice|best))(?= ?[:=])))|"
     r"(?<=[.!?;\n。])\s*(?:by the way|btw|(?:please )?note that|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the"
     r"|me|to|more)"
     r"|would you like|(?:is there )?anything else|(?:can|may|could|shall) i (?:also )?(?:help|assist|do)"
-    r"|(?:runner[-_ ]?up|honou?rable mentions?|second[_ ](?:choice|best|place)|alternatives?)(?=\s?[:=])"
+    r"|(?:runner[-_ ]?up|honou?rable mentions?|second[_ ](?:choice|best|place)|alternatives?"
+    r"|(?:rejected|not (?:chosen|selected))(?: (?:option|answer))?)(?=\s?[:=])"
     r"|for comparison|as a check|(?P<check>(?:(?:let me |let's |a )?(?:double[- ]?|quick |sanity )?check(?:ing)?|probe|kontrolle"
     r"|verif(?:y|ication)|vérification|verificación|comprobación|prueba|preuve|gegenprobe|验算|验证|検算|검산)(?=\s?[:：])"
     r"|(?:to (?:double[- ])?(?:check|verify)|zur (?:kontrolle|probe)|pour vérifier|para (?:comprobar|verificar))(?=[:,]))"

@@ -201,6 +201,10 @@ def _parsed(text: str) -> Any:  # noqa: ANN401 (JSON)
     return value if isinstance(value, dict | list) and value else None
 
 
+_LABEL = regex(r"\(?[a-e]\)?|yes|no|true|false")
+"""A key that is an option: the one that is true is the answer."""
+
+
 def _value(value: Any, depth: int = 0) -> str | None:  # noqa: ANN401 (JSON)
     """The answer in a parsed value: by its key, or the only one that is no aside; else "key: value" on lines; a list with commas."""
     if depth > 5 or value is None:
@@ -215,6 +219,9 @@ def _value(value: Any, depth: int = 0) -> str | None:  # noqa: ANN401 (JSON)
         rest = {name: inner for name, inner in by_key.items() if not _ASIDE_KEYS.search(name)}
         if len(rest) == 1 and not isinstance(inner := next(iter(rest.values())), bool):
             return _value(inner, depth + 1)
+        told = [name for name, inner in rest.items() if inner is True]
+        if len(told) == 1 and len(rest) > 1 and all(isinstance(inner, bool) and _LABEL.fullmatch(name) for name, inner in rest.items()):
+            return told[0]
         said = {name: _value(inner, depth + 1) for name, inner in rest.items()}
         return "\n".join(f"{name.replace('_', ' ')}: {part}" for name, part in said.items() if part is not None) or None
     if isinstance(value, list | tuple | set):

@@ -15,6 +15,13 @@ FRAMES = (
         r"(?=\W*(?:$|[.!;\n]))",
         r"it is not \1",
     ),
+    ("other", r"\bthere(?:'s| is) no other (?:\w+ )?(?:than|but|except) ", "it is "),
+    (
+        "some many most others people",
+        rf"\b(?:some|many|most|others)(?: people| readers)? (?:(?:would|might|may|could|will) )?(?:say|think|call it|argue) {X}[.;]"
+        r" (?:but )?i(?:'d| would)? (?:say|think|call it|go with|argue) ",
+        BUT,
+    ),
     (
         "ruled excluded",
         rf"\b(?:it(?:'s| is) )?(?:ruled out|excluded) that (?:it|this|the \w+) (?:is|could be|can be) {X}[;,.] (?:so |hence |thus )?"
@@ -81,14 +88,16 @@ FRAMES = (
     ),
     (
         "may might could",
-        rf"\b(?:it|this|the answer) (?:may|might|could) be {X}[.;] (?:or |but )?(?:it|this|the answer) (?:may|might|could) "
+        rf"\b(?:it|this|the answer) (?:may|might|could) be {X}(?:[.;] (?:or |but )?|,? )(?:it|this|the answer) (?:may|might|could) "
         r"(?:also |equally |just as well )?be\b",
         r"could be \1 or",
     ),
     (
-        "may might could",
-        rf"\b(?:it|this) (may|might|could) be {X},? (?:it|this) \1 (?:also |equally |just as well )?be\b",
-        r"could be \2 or",
+        "likely likelier probable plausible",
+        rf"\b(?:it|this|that|the answer) (?:may|might|could) (?:also |well )?(?:be|mean) {X},? (?:but|yet|though|although) "
+        r"(?=[^.;,\n]{1,60} (?:is|seems|looks) (?:(?:far|much|a lot|somewhat|still|the) )?"
+        r"(?:likelier|(?:more|most) (?:likely|probable|plausible))\b)",
+        BUT,
     ),
     (
         "glance sight surface superficially",

@@ -16,9 +16,14 @@ from promptlab.scoring.metrics.strict import paraphrase, phrases
 from promptlab.scoring.metrics.strict.roles import Roles, by_role
 
 _CAUSES = Roles(
-    regex(r"\bcaus(?:e|al)\b|\breason\b|\bcausa\b|\bursache\b|原因|원인|\bhappen(?:s|ed) first\b|\bfirst$|✅", re.I),
+    regex(
+        r"\bcaus(?:e|al)\b|\breason\b|\bcausa\b|\bursache\b|\btrigger\b|\b(?:auslöser|déclencheur|desencadenante)\b|原因|원인"
+        r"|\b(?:happen(?:s|ed)|c[ao]mes?|occur(?:s|red)|is|was) first\b|\bfirst$|✅",
+        re.I,
+    ),
     regex(
         r"\b(?:effect|results?(?= of\b)|consequence|outcome|caused by"
+        r"|(?:happen(?:s|ed)|c[ao]mes?|occur(?:s|red)) (?:later|after(?:wards)?)$"
         r"|efecto|effet|wirkung|folge|consecuencia|conséquence)\b|結果|结果|결과|❌",
         re.I,
     ),
@@ -27,7 +32,8 @@ _CAUSES = Roles(
         r"|(?:happen(?:s|ed)|occur(?:s|red)|came|comes|took place|takes place|was|is) before|geschah vor|(?:a eu lieu"
         r"|s'est produite?) avant"
         r"|ocurrió antes (?:de|que)"
-        r"|brought about|brings? about|triggers?|triggered|trigger|(?:the )?reason for|verursach\w+"
+        r"|brought about|brings? about|triggers?(?!\s?:)|(?<!is )(?<!was )triggered|explains?(?: why)?"
+        r"|accounts? for|is why|erklärt\w*|explique|explica|(?:the )?reason (?:for|why|behind)|verursach\w+"
         r"|führt\w* zu|bewirkt\w*|(?:der )?grund für"
         r"|caus(?:e|a)(?:nt)?(?! d|\s?:)|provo(?:qu|c)\w+|entraîn\w+|(?:la )?raison de|(?:el )?motivo de"
         r"|d(?:a|io) lugar a|origin[aó]\w*|conduit à|mène à"
@@ -36,7 +42,9 @@ _CAUSES = Roles(
         re.I,
     ),
     regex(
-        r"\b(?:because|since|caused by|due to|as a result of|results? (?:from|of)|follow(?:s|ed) from|effect of|consequence of|after"
+        r"\b(?:because|since|(?:caused|triggered) by|due to"
+        r"|as a result of|result(?:s|ed)? from|results? of|(?:is|was) explained by|depend(?:s|ed) on"
+        r"|follow(?:s|ed) from|effect of|consequence of|after"
         r"|as(?! a (?:result|consequence)\b(?! of))|folge (?:von|aus)|ergibt sich aus|resultiert aus"
         r"|entsteh\w+ (?:aus|durch)|wegen|aufgrund"
         r"|conséquence de|(?:résult|découl)\w+ de?|causée?s? par|provoquée?s? par|entraînée?s? par|due? à|à cause d"
@@ -47,7 +55,7 @@ _CAUSES = Roles(
 )
 _C, _E = "(?P<c>[\ue000\ue001])", "[\ue000\ue001]"
 _TOLD = regex(
-    rf"\b(?:because of|due to|owing to|wegen|aufgrund(?: von)?|à cause de|en raison de|debido a|a causa de"
+    rf"\b(?:because of|due to|owing to|as a (?:result|consequence) of|wegen|aufgrund(?: von)?|à cause de|en raison de|debido a|a causa de"
     rf"|por culpa de) \W*(?:la |the )?{_C}[^.]{{1,60}}?{_E}"
     rf"|^\W*(?:because|since|weil|da|parce que|comme|puisque|como|porque|ya que|dado que) [^.\ue000\ue001]{{1,100}}?(?P<c9>{_E})"
     rf"[^.]{{1,100}}?{_E}"
@@ -59,6 +67,9 @@ _TOLD = regex(
     rf"|{_E} ?[はが은는이가] ?(?P<c5>{_E}) ?(?:によって|により|が原因で|のせいで|때문에|(?:으)?로 인해|에 의해|에서 비롯)"
     rf"|(?P<c6>{_E}) ?[はが은는이가] ?{_E} ?(?:を(?:引き起こ|もたら|招|生じさせ)|[을를] ?(?:일으|초래|유발|야기))"
     rf"|{_E} ?[의の的] ?(?:原因|理由|원인|이유)[はが是은는이가]? ?(?P<c7>{_E})"
+    rf"|(?P<c11>{_E}) ?解释了? ?{_E}|{_E}'s (?:cause|reason|trigger) (?:is|was) \W*(?P<c12>{_E})"
+    rf"|{_E} (?:is|was|seems) less (?:likely|probable|plausible) (?:(?:to be )?the cause )?than \W*(?P<c14>{_E})"
+    rf"|\b(?:(?:der )?grund für|(?:la )?raison d[eu]|(?:la )?razón de) \W*(?:la )?{_E} (?:ist|est|es) \W*(?:la )?(?P<c13>{_E})"
     rf"|(?P<c10>{_E}) ?(?:の結果(?:として)?|의 결과(?:로)?)[、,]? ?{_E}"
     rf"|(?P<c8>{_E})\W+(?:hat|löst|löste|zieht|ruft|brachte|bringt)\W+{_E}\W+(?:ausgelöst|verursacht"
     rf"|bewirkt|herbeigeführt|aus|nach sich|hervor)\b",

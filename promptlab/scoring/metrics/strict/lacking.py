@@ -40,10 +40,11 @@ def said_words(text: str) -> Collection[str] | None:
     if text.isascii():
         signs = text.encode().translate(None, _APART)
         if not signs or (signs.isdigit() and _BEFORE_DIGIT.search(text) is None):
-            return words(text) if "can not" not in text else None
+            said = words(text)
+            return said if "can" not in said or "not" not in said else None
     if (
         _JOINED.search(text)
-        or "can not" in text
+        or {"can", "not"}.issubset(words(text))
         or (_DIGIT.search(text) and _JOINED_DIGITS.search(text))
         or (not text.isascii() and _CJK.search(text))
     ):

@@ -301,6 +301,8 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
     parts = [unlabelled(part) for sentence in sentences(body) for part in sentence.split("; ")]
     stated = [part for part in parts if not part.endswith("?")]
     stated = stated if any(figures(part) for part in stated) else [part for part in parts if not _WONDERS.match(part)]
+    if len(stated) > 1 and _RATED.fullmatch(stated[-1]) is not None and _bare(stated[0]) is not None:
+        del stated[-1]
     if stated and (bare := _bare(stated[0])) is not None and (len(stated) == 1 or _bare(stated[1]) in (None, bare)):
         return bare, "first line"
     if (checked := _checked(stated)) is not None:
@@ -339,6 +341,8 @@ _CHECKS = regex(
     r"|验算|檢算|检验|検算|確認|검산|확인",
     re.I,
 )
+_RATED = regex(r"\W*(?:\d{1,3}/(?:5|10|100)|\(\d{1,3} (?:steps?|digits?|tokens?|words?|numbers?|operations?|additions?)\))\W*", re.I)
+"""What a reply says last of its own answer: "10/10", "(1 step)"."""
 
 
 def _checked(parts: list[str]) -> Decimal | None:

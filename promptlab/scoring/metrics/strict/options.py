@@ -19,6 +19,7 @@ from promptlab.scoring.metrics.strict import claims, replies
 from promptlab.scoring.metrics.strict.implied import agrees, fallacious, left_over, names_place, placed
 from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
+from promptlab.scoring.metrics.strict.rated import names_of, rated
 from promptlab.scoring.metrics.strict.roles import NEVER, Roles, by_role, compared
 from promptlab.scoring.metrics.strict.vocabulary import with_labels
 
@@ -56,6 +57,8 @@ def label(reply: Reply, item: Item) -> Scored:
     item = item if item.choices else with_labels(item)
     if reply.text in item.choices:
         return bigbench.choice(reply.text, item)
+    if (likeliest := rated(reply.whole, item.choices)) is not None:
+        return replace(bigbench.choice(likeliest, item), rule="likeliest")
     if claims.heads_each(reply.text, item.choices):
         return Scored(0.0, None, "each option")
     if reply.concluded is None and (left := left_over(reply.head, item.choices)) is not None:
@@ -70,7 +73,7 @@ def _implied(reply: Reply, item: Item, options: tuple[str, ...]) -> Scored:
         lettered = bigbench.choice("abcde"[place], item)
         return replace(lettered if lettered.extracted is not None else bigbench.choice(str(place + 1), item), rule="place")
     if names_place(reply.said) and (pair := _OF_BOTH.fullmatch(reply.said)) is not None:
-        names = [_names(options).get(key(pair[which])) for which in ("former", "latter")]
+        names = [names_of(options).get(key(pair[which])) for which in ("former", "latter")]
         if all(names) and names[0] != names[1]:
             return replace(bigbench.choice(names[pair["nth"].casefold() == "latter"] or "", item), rule="place")
     if len(options) == 2 and (fallacy := fallacious(reply.unremarked, options)) is not None:
@@ -118,7 +121,8 @@ _SARCASM = Roles(
     ),
     regex(
         r"\b(?:sincere\w*|genuine\w*|literal\w*|serious\w*|premier degré|earnest\w*|straightforward|factual|plain|non-sarcastic|honest\w*"
-        r"|true statement|(?:without|no) (?:any )?(?:sarcas|iron)\w*|ernst\w*|aufrichtig\w*|ehrlich\w*|wörtlich|sincères?|sérieu\w+"
+        r"|means? it(?=\s*(?:[.;,!]|$))|true statement"
+        r"|(?:without|no) (?:any )?(?:sarcas|iron)\w*|ernst\w*|aufrichtig\w*|ehrlich\w*|wörtlich|sincères?|sérieu\w+"
         r"|littérale?|sincer[oa]s?|seri[oa]s?|literale?)\b|❌|\bno\W*$"
         r"|[认認]真|真[诚誠心]|[严嚴][肃肅]|字面|誠実|本気|真面目|文字通り|진심|진지|문자 그대로",
         re.I,
@@ -128,7 +132,10 @@ _SARCASM = Roles(
         r"|ir[oó]n)\w+ (?:que?|di|do)\b",
         re.I,
     ),
-    regex(r"\bless (?:sarcastic|ironic)\b|\b(?:moins|menos|meno|weniger) (?:sarc|sark|ir[oó]n)\w+ (?:que?|di|do|als)\b", re.I),
+    regex(
+        r"\bless (?:(?:sarcastic|ironic)\b|(?:so )?than\b)|\b(?:moins|menos|meno|weniger) (?:sarc|sark|ir[oó]n)\w+ (?:que?|di|do|als)\b",
+        re.I,
+    ),
 )
 _LETTERED = regex(
     r"(?:\b(?:statement|option|sentence|choice) )?(?:\((?:(?P<o0>a)|(?P<o1>b))\)|(?<!\w)(?:(?P<p0>a)|(?P<p1>b))\)|\b(?:(?P<q0>a)"
@@ -143,34 +150,13 @@ _LETTERED = regex(
 _AB = regex(r"\(a\)\s*(?P<o0>.+?)\s*\(b\)\s*(?P<o1>.+)", re.S)
 
 
-_SHARE = regex(
-    r"[\W_]*(?:\d+[.)]\s+)?(?P<name>[^\n:=%|]*[^\W_])[*\"'\s]*(?:[:=(|]|\s[-–—])[*\s]*"
-    r"(?:(?P<percent>\d+(?:\.\d+)?) ?%|(?P<part>0?\.\d+|1\.0+))[\W_]*"
-)
-"""An option with how probable it is: "- billing: 10 %", '"bug": 0.85'."""
-_PART = regex(r"\.\d")
-
-
-def _likeliest(text: str, options: tuple[str, ...]) -> str | None:
-    """The likeliest option of a reply that only lists options with shares; '' where two are; None of any other reply."""
-    if "%" not in text and ("0." not in text or _PART.search(text) is None):
-        return None
-    found = [_SHARE.fullmatch(part) for part in re.split(r"[\n;,]", text) if key(part)]
-    names = _names(options)
-    shares = {names.get(key(one["name"])): float(one["percent"] or 100 * float(one["part"])) for one in found if one is not None}
-    if len(shares) < 2 or None in shares or len(shares) < len(found):
-        return None
-    first, second = sorted(shares, key=lambda name: -shares[name])[:2]
-    return first if shares[first] > shares[second] else ""
-
-
 def choice(reply: Reply, item: Item) -> Scored:
     """The option that a reply settles on; its own grade where options are graded in fractions."""
     item = item if item.choices else with_labels(item)
     options = item.choices or item.targets
     if reply.text in options:
         return bigbench.choice(reply.text, item)
-    if (likeliest := _likeliest(reply.whole, options)) is not None:
+    if (likeliest := rated(reply.whole, options)) is not None:
         return replace(bigbench.choice(likeliest, item), rule="likeliest")
     if reply.concluded is None and _are_a_and_b(options) and (chosen := _of_statements(reply, item)) is not None:
         return replace(bigbench.choice("(a)" if chosen == 0 else "(b)", item), rule="role")
@@ -193,7 +179,7 @@ def choice(reply: Reply, item: Item) -> Scored:
     reply = _in_options(reply, options)
     scored = _settled(reply, item)
     if scored.extracted is None and reply.text:
-        keys = _names(options)
+        keys = names_of(options)
         if len(keys) == len(options):
             for place in (reply.text, *(text for text, _ in _places(reply, options))):
                 if (same := keys.get(key(replies.ARTICLE.sub("", place)))) is not None:
@@ -210,12 +196,6 @@ def choice(reply: Reply, item: Item) -> Scored:
 @lru_cache(maxsize=4096)
 def _are_a_and_b(options: tuple[str, ...]) -> bool:
     return sorted(map(key, options)) == ["a", "b"]
-
-
-@lru_cache(maxsize=4096)
-def _names(options: tuple[str, ...]) -> dict[str, str]:
-    """The options by their words without an article."""
-    return {key(replies.ARTICLE.sub("", option)): option for option in options}
 
 
 @lru_cache(maxsize=4096)
@@ -302,7 +282,7 @@ def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         yield without, "not ruled out"
     if (granted := _granted(text)) is not None and granted.end() < len(text):
         yield text[granted.end() :], "without what it grants"
-    if (last := _names(options).get(key(replies.ARTICLE.sub("", text.rpartition(": ")[2])))) is not None and not denied_before(
+    if (last := names_of(options).get(key(replies.ARTICLE.sub("", text.rpartition(": ")[2])))) is not None and not denied_before(
         text.rpartition(": ")[0]
     ):
         yield last, "last"
@@ -342,7 +322,11 @@ _SIZES = Roles(
         re.I,
     ),
     regex(
-        r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>|\b(?:outweighs?|dwarfs?|exceeds?|beats?|over"
+        r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>"
+        r"|\b(?:outweighs?|(?:weighs?|has) (?:\w+ ){0,3}more (?:mass )?than"
+        r"|weigh as much as|comes? close to"
+        r"|(?:times|near) (?:the (?:size|weight|mass) of|as (?:large|big|tall|heavy|long) as)"
+        r"|dwarfs?|exceeds?|beats?|over"
         r"|outsizes?)\b"
         r"|\bas (?:large|big|tall|heavy|long) as\b|\b(?:towers? over|taller than)\b|größer als"
         r"|plus (?:grande?|gros|grosse|lourde?) qu|más (?:grande|pesad[oa]) que|ma[yi]or (?:do )?que"
@@ -355,7 +339,9 @@ _SIZES = Roles(
     ),
     regex(
         r"\b(?:smaller|shorter|lighter|tinier)\b[^.]* than\b|<|\b(?:tiny|small|little|dwarfed|outweighed)\b[^.]*\b(?:to|by|with"
-        r"|beside)\b|less (?:big|large|tall|heavy|massive) than|weniger (?:groß|schwer) als|moins (?:grande?"
+        r"|beside|vs|versus|next to)\b|\bweighs? (?:\w+ ){0,3}less than|wiegt weniger als|pèse moins|pesa menos"
+        r"|\b(?:fraction|tenth|third|quarter|half) of\b|\bfits? (?:inside|in|into)\b"
+        r"|less (?:big|large|tall|heavy|massive) than|weniger (?:groß|schwer) als|moins (?:grande?"
         r"|gros|grosse|lourde?) qu|menos (?:grande|pesad[oa]) que|小于|没有|kleiner als|plus petite? qu"
         r"|más pequeñ[oa] que|menor (?:do )?que|più piccol[oa] d",
         re.I,

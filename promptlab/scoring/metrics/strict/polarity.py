@@ -8,8 +8,9 @@ from functools import lru_cache
 
 from promptlab.scoring.answers.denials import CUES, DENIED_AFTER, DENIED_EAST, DENIES, may_deny
 from promptlab.scoring.answers.held import may_hold
-from promptlab.scoring.answers.text import CJK, fold, key, western, words
+from promptlab.scoring.answers.text import CJK, key, western, words
 from promptlab.scoring.compiled import regex
+from promptlab.scoring.metrics.strict.affirmed import yes_or_no
 from promptlab.scoring.metrics.strict.inference import in_labels
 from promptlab.scoring.metrics.strict.vocabulary import OTHER_WORDS
 
@@ -95,6 +96,10 @@ _IN_A_WAY = rf"[{CJK}]{{1,8}}(?:[にく上地的]|으?로|히|게) ?"
 """An adverb of East Asia between a denial and an option."""
 
 
+_UNLIKELY = r"\b(?:implausible|unlikely|improbable|unplausible)\b"
+_TO_THINK = r"(?:(?!(?:so|hence|thus|therefore|but|and|because|since)\b)[\w']+ ){1,6}?[\"'(]*(?:an? )?"
+
+
 class _Words:
     """The patterns of one set of options."""
 
@@ -117,6 +122,26 @@ class _Words:
         one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
         judges = {"true", "false", "correct", "incorrect"} & set(keys)
         after = rf"(?:\s*(?:is|was) (?:wrong|incorrect|impossible)\b|{DENIED_EAST})" if judges else DENIED_AFTER
+        likely = "(?:likely|probable)" if "implausible" in keys else "(?:likely|probable|plausible)"
+        much = "(?: (?:rather|very|highly|quite|far|much|so|a lot|even))?"
+        rated = (
+            rf"{one}[\"')]*(?: is| was| seems| sounds| looks)?{much} less {likely}(?: than)?"
+            rf"|\bless {likely}(?: to (?:be|mean)| that it (?:is|means))? (?:an? )?[\"'(]*{one}[\"')]*(?: than)?"
+            rf"|{one}[\"')]* (?:is|was|seems)(?:n't| not) (?:nearly |quite )?as {likely} as"
+        )
+        if "implausible" not in keys:
+            rated += (
+                rf"|{_UNLIKELY} (?:that|to) {_TO_THINK}{one}(?=[^\w\n]*(?:$|[.;,!?]))"
+                rf"|{one}[\"')]*(?:\s?[:=]| is| was| seems| sounds| looks){much} (?:{_UNLIKELY}|less {likely})"
+                rf"|{one}[\"')]* (?:is|was) (?:also |still |just )?(?:possible|conceivable|plausible|likely)"
+                r"(?=,? (?:but|yet|though|although)\b[^.;\n]{1,60}\b(?:more|most|likelier)\b)"
+            )
+        granted = (
+            rf"\b(?:considered|thought (?:about|of)|toyed with) [\"'(]*{one}(?=[\"'?!.)]*,? (?:but|yet)\b)"
+            rf"|\b(?:could|might|may|would) be {one} (?:on the (?:face of it|surface)|at first (?:sight|glance)"
+            rf"|(?:if )?(?:taken )?literally)\b"
+            rf"|{one}[\"')]* (?:does|do|did)(?:n't| not) (?:apply|fit|hold)\b"
+        ) + (rf"|\bliteral(?:ly| meaning| reading)?\s?:\s*{one}" if self.yes_no else "")
         self.denied = regex(
             rf"(?:{DENIES}|\bthan|\bover|\bless|{_ONLY_IF}"
             rf"|\b(?:there(?: is|'s)|it's|is|have|has"
@@ -128,6 +153,9 @@ class _Words:
             rf"\s*(?:{_IN_A_WAY}|d')?[\"'(*]*{one}[\"')*]*(?:(?:, (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
             rf",? n?or (?:an? |the )?[\"'(*]*{one}[\"')*]*)?"
             rf"|\b(?:an?|any) [\"']?{one}[\"']?(?: \w+)? would\b(?! be (?:my|the|correct|right|appropriate|best|fitting))"
+            rf"|{rated}|{granted}"
+            rf"|\b(?:chance|probability|likelihood) (?:of|that it (?:is|means)) (?:an? )?[\"'(]*{one}[\"')]*(?: is|\s?:) (?:\w+ )?"
+            rf"(?:small|low|slim|tiny|negligible|zero)\b"
             rf"|{one}(?:{after}|[\"')]* would (?:only )?(?:hold|follow|apply|require|need)\b"
             rf"|[\"')]* (?:would be|is|comes|comes in) (?:my |a |the )?(?:close |distant )?(?:second|next best|runner-up|backup)\b"
             rf"|[\"')]* would be (?:too \w+|a stretch|an overstatement|an exaggeration|going too far|wrong"
@@ -137,7 +165,7 @@ class _Words:
         self.truths = None if self.yes_no or "true" in keys else regex(rf"[\"']?(?P<one>{one})[\"']?{_TRUTHS.pattern}", re.I)
         share = r"(?P<{}>\d+(?:\.\d+)?)"
         self.shared = regex(
-            rf"(?P<option>{one})[\"']?\s?[:=(]\s?{share.format('share')}|{share.format('percent')}\s?% (?P<other>{one})", re.I
+            rf"(?P<option>{one})[\"')]*\s?[:=(]\s?{share.format('share')}|{share.format('percent')}\s?% (?P<other>{one})", re.I
         )
         self.among = regex(rf"^\W*(?:among|of|out of|between|from)\b[^.\n]*,\s+(?=(?:the |an? )?{one}[^,.\n]*\W*$)", re.I)
         self.mostly = regex(
@@ -239,7 +267,7 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
     if known.yes_no:
         text = _NO_NOUN.sub("without ", text)
         text = text if "✅" in text else text.rstrip(" ❌✗✘")
-        text = _yes_or_no(text, known)
+        text = yes_or_no(text, known.options, known.keys)
     if known.inferred:
         text = in_labels(text, known.inferred)
     if "correct" in known.keys and _CORRECT_THING.search(text):
@@ -279,70 +307,6 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
     return without
 
 
-_ABROAD = words(
-    "verdad exact stimmt ja nein oui non sí não sim wahr falsch vrai vraie faux fausse verdadero verdadera cierto cierta falso falsa sense"
-)
-_LETTER = "[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]"
-_YES_ABROAD = regex(
-    rf"(?<!\w)(?:ja|oui|sí|sim)(?!\w)|はい|ええ(?=[、,。]|です|$)|(?<![\uac00-\ud7af])(?:네|예)(?=\W"
-    rf"|입니다|라고|이라|이에요|예요|이고|[가는를]|$)"
-    rf"|(?<![ァ-ヶー])イエス(?![ァ-ヶー])|是的|(?<!不)对的|(?:(?<!{_LETTER})|(?<=[是选选为]))[是对](?!{_LETTER}|\s*[\"']?[A-Za-z]|\s*[\"']{_LETTER})",
-    re.I,
-)
-_NO_ABROAD = regex(
-    rf"(?<!\w)(?:nein|non|não)(?!\w)|(?<![ァ-ヶー])ノー(?![ァ-ヶー])|いいえ|いえ(?=[、,])|아니[요오](?!\w)|아니[요오](?=입니다|라고)|아뇨|不是的|(?<!{_LETTER})不是(?=\W*$|\s*\()"
-    rf"|(?:(?<!{_LETTER})|(?<=[是选为]))(?:否|不)(?!{_LETTER}|\s*[\"']?[A-Za-z]|\s*[\"']{_LETTER})",
-    re.I,
-)
-_EITHER_EAST = regex("(?:是 ?(?:or|或者?|还是) ?[否不]|[否不] ?(?:or|或者?|还是) ?是)(?:的)?")
-_SAID_YES = regex(r"(?<=[\"'])[是对](?=[\"'])")
-_SAID_NO = regex(r"(?<=[\"'])不是(?=[\"'])|(?<=答)不是|(?<=[\"'])[否不](?=[\"'])")
-_TRUE_ABROAD = regex(
-    rf"(?<!\w)(?:stimmt(?! (?:so |leider |hier )?(?:nicht|not))|wahr|verdad|exact(?=\W*$)|vraie?|verdader[oa]|ciert[oa])(?!\w)|正しい|正确"
-    rf"|(?<!{_LETTER})真(?!{_LETTER})|(?<=[是为])真(?!{_LETTER})"
-    rf"|(?<![\uac00-\ud7af])참(?=\W|입니다|이|라고|[은는가]|$)",
-    re.I,
-)
-_FALSE_ABROAD = regex(
-    rf"(?<!\w)(?:stimmt (?:so |leider |hier )?(?:nicht|not)|falsch|fausse|faux|fals[oa])(?!\w)|間違い|誤り"
-    rf"|正しく(?:な[いく]|ありません)|错误"
-    rf"|(?:(?<!{_LETTER})|(?<=[是为]))错的?(?!{_LETTER})|(?<!{_LETTER})不对(?!{_LETTER})|틀[렸렵립]\w*|틀림(?!없)|偽(?!り)|(?:(?<!{_LETTER})|(?<=[是为]))假(?!{_LETTER})|거짓",
-    re.I,
-)
-
-
-def _yes_or_no(text: str, known: _Words) -> str:
-    """The text with a yes or no, true or false of another language as the option."""
-    if text.isascii() and _ABROAD.isdisjoint(words(text)):
-        return text
-    text = _EITHER_EAST.sub("yes or no", text)
-    truths = "true" in known.keys
-    for pattern, n in ((_YES_ABROAD, 0), (_NO_ABROAD, 1), *(((_TRUE_ABROAD, 0), (_FALSE_ABROAD, 1)) if truths else ())):
-        text = _CALLED_WRONG.sub(r'not "\g<one>"', text) if pattern is _FALSE_ABROAD else text
-        name = next(
-            (option for option, one in zip(known.options, known.keys, strict=True) if one in (("yes", "true"), ("no", "false"))[n]), None
-        )
-        if name is not None:
-            if '"' in text or "不" in text:
-                text = (_SAID_NO if n else _SAID_YES).sub(name, text)
-            text = pattern.sub(name, text).replace(f"'{name}'", f'"{name}"')
-    return fold(_CALLED_WRONG.sub(r'not "\g<one>"', text))
-
-
-_CALLED_WRONG = regex(
-    r"(?<![A-Za-z])(?P<quote>[\"']?)(?P<one>yes|no|true|false)(?P=quote)(?![A-Za-z])\s?(?:(?:and )?makes (?:no|without) sense"
-    r"|(?:という(?:答え|回答|返答|の)?|이?라는 (?:답변?|대답))?(?:(?<=[\"\'])(?=不|错|錯|틀)|(?:ist|wäre|est|serait"
-    r"|would be|(?:(?<=[\"\'] )|(?<=s ))(?:es|sería|resultaría)|是|も?[はが]|[은는이가])"
-    r"(?: ?(?:hier|ici|aquí|ja|aber|also|donc|claramente|clairement|eindeutig|klar|una?e?|ein|eine|ein klarer|明らかに|显然))*\s?"
-    r"(?:falsch|unpassend|unzutreffend|nicht (?:richtig|korrekt)|fehler|faux|fausse|erreur|error|err[oó]ne[oa]|equivocad[oa]"
-    r"|incorrect[oae]?|wrong|不?错(?:误)?的?|錯|不对|不正确|間違い|不正解|誤り|正しく(?:ない|ありません)|違[うい]"
-    r"|틀[렸린림]\w*|오답\w*|잘못\w*"
-    r"|맞지 않\w*|it is not (?:정답|답))))(?:です|だ|답입니다| 답\w*)?",
-    re.I,
-)
-"""A yes or no that is called wrong, in another language."""
-
-
 _CORRECT_THING = regex(
     r"\bthe (?:in)?correct (?=(?:object|referent|antecedent|person|word|pronoun|interpretation|noun"
     r"|subject|meaning|reference|sentence)\b)",
@@ -358,7 +322,8 @@ _AMONG = regex(r"\W*(?:among|of|out of|between|from)\b", re.I)
 _SHARES = regex("[:=(%]")
 _SHARE = regex(r"[:=(]\s?\d|\d\s?% ")
 _TURNS_DOWN = CUES | words(
-    "too stretch overstatement exaggeration second next runner backup than over less would could might no so serait sarebbe seria"
+    "too stretch overstatement exaggeration second next runner backup than over less would could might no so serait sarebbe seria "
+    "literal literally implausible improbable unplausible likely probable possible conceivable plausible chance probability likelihood"
 )
 
 

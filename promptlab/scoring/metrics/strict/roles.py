@@ -17,7 +17,7 @@ _CLAUSES = regex(
     r"|\b(?:while|whereas|and|but|mais|sino|sondern|though|although|because|since|alors que|tandis que|mientras(?: que)?"
     r"|während|wohingegen|compared (?:to|with)|y|und|et)\b|(?<=[고며])\s|(?<=므로)\s|(?<=\S) (?=(?:원인|결과)[은는] )|(?<=지만)\s"
     r"| e "
-    r"|(?<=\S) (?=(?:ursache|wirkung|folge|cause|effect|effet|result|causa|efecto)\s?:)"
+    r"|(?<=\S) (?=(?:ursache|wirkung|folge|cause|effect|effet|result|causa|efecto|trigger|outcome)\s?:)"
     r"|(?<=\S) (?=(?:結果|原因|大き|小さ|较|較|결과|원인)\S{0,3}:)"
     r"|(?<=[✅❌✔✗✘])(?=\s*\S)"
     r"|\s[|/]\s"
@@ -48,8 +48,23 @@ _BESIDE = regex(
 _CAUSE_OF = regex(f"({_ONE})([^\ue000-\ue00f。.;\n]{{0,20}}?)(?:la cause de|la causa de|die ursache (?:für|von)) (?:l[ae] )?({_ONE})", re.I)
 _CAUSE_OF_EAST = regex(f"({_ONE}) ?[はがは是은는이가] ?({_ONE}) ?[の的의] ?(?:原因|원인)")
 _ORDER = regex(r"\bthe (?:(?P<former>former)|latter)\b", re.I)
+_ONLY_IF = regex(r"\bwould (?:only )?be\b.*\b(?:only|if|in an?other|in a (?:strange|different|odd)\b)|\bcould only be\b", re.I)
+"""What says of one only what would make it so: "A would be sarcastic only in another context"."""
 _NO_MORE = regex(r"\bno (?:\w+er|more)\b|\bnowhere near\b", re.I)
-_OF = regex(f"(?<=cause|ffect) of {_ONE}", re.I)
+_OF = regex(
+    f"(?<=cause|ffect) of {_ONE}|(?<=eason) (?:for|behind|of|why) {_ONE}(?: (?:happen(?:s|ed)|occur(?:s|red)|took place|came about))?", re.I
+)
+_IN = regex(f"(?:^|(?<=[.;!\\n] ))in ({_ONE}),", re.I | re.M)
+_MAY_LOOK = regex(
+    f"{_ONE} (?:may|might|could|can|seems|looks|sounds|appears|mag|könnte|klingt|wirkt|scheint|peut|pourrait|semble|paraît|puede|podría"
+    "|parece|suena)\\b[^.;\\n\ue000-\ue00f]{0,60}?"
+    "(?:[,;]| (?=but|yet)) ?(?:(?:but|yet|though|however,?|aber|doch|mais|pourtant|pero|sin embargo,?) )?"
+    f"(?:(?:it is|es ist|c'est) )?(?:actually |really )?({_ONE}) "
+    "(?:(?:actually |really )?(?:is|does)(?: so| the one| it)?|that (?:really |actually )?is|ist es(?: aber)?|es wirklich ist"
+    "|(?:qui )?l'est|(?:sí )?lo es)\\W*\\Z",
+    re.I,
+)
+"""What only looks like one, and the one that is: "B might look sarcastic, but A is"."""
 _IS_ROLE = regex(
     r"\b(?:is|was|=|:) the (?:cause|effect|result)\b(?! of)|\b(?:the|la|die|el|l') ?(?:cause|effect"
     r"|result|causa|ursache|efecto|wirkung|effet)"
@@ -75,6 +90,17 @@ class Roles:
         object.__setattr__(self, "each", tuple(found))
 
 
+def _mark(match: re.Match[str]) -> str:
+    return chr(_FIRST + int(str(match.lastgroup)[1:]))
+
+
+def _ordered(text: str, mentions: re.Pattern[str]) -> str:
+    """The text with marks; "the former" and "the latter" are those that it names before, where it names both."""
+    marked = mentions.sub(lambda match: match[0] if _ORDER.match(match[0]) is not None else _mark(match), text)
+    order = list(dict.fromkeys(re.findall(_ONE, marked)))
+    return _ORDER.sub(lambda match: order[0 if match["former"] else 1], marked) if len(order) == 2 else mentions.sub(_mark, text)
+
+
 def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
     """The index of the option that has the role asked for; None where the text gives none or several.
 
@@ -82,12 +108,14 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
     """
     if len(text) > 2000 or not any(may_tell(text) and pattern.search(text) for may_tell, pattern in roles.each):
         return None
-    marked = mentions.sub(lambda match: chr(_FIRST + int(str(match.lastgroup)[1:])), text)
-    if _ORDER.search(marked) and len(order := list(dict.fromkeys(re.findall(_ONE, marked)))) == 2:
-        marked = _ORDER.sub(lambda match: order[0 if match["former"] else 1], marked)
+    marked = _ordered(text, mentions) if "former" in text or "latter" in text else mentions.sub(_mark, text)
     if not text.isascii() or "compar" in text or "ergl" in text or "caus" in text or "rsache" in text:
         marked = _CAUSE_OF_EAST.sub(r"\1 the cause of \2", _CAUSE_OF.sub(r"\1\2the cause of \3", _BESIDE.sub(" ", marked)))
     marked = _BOTH.sub(" ", marked.replace("cause and effect", " "))
+    if "in \ue000" in marked.lower() or "in \ue001" in marked.lower():
+        marked = _IN.sub(r"\1", marked)
+    if (looks := _MAY_LOOK.search(marked)) is not None and roles.asked.search(looks[0]) and looks[0][0] != looks[1]:
+        return ord(looks[1]) - _FIRST
     good: set[int] = set()
     bad: set[int] = set()
     for pair in _PAIR.finditer(marked):
@@ -96,10 +124,12 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
         told = _IS_ROLE.search(pair["between"].rstrip()) is not None
         if left == right or bool(first) == bool(second) or told:
             continue
-        good.add(left if bool(first) != (denying(pair["between"]) or _NO_MORE.search(pair["between"]) is not None) else right)
+        denied = denying(pair["between"]) or _NO_MORE.search(pair["between"]) is not None
+        denied = denied != marked[: pair.start()].lower().endswith(("no ", "no other "))
+        good.add(left if bool(first) != denied else right)
     for clause in _CLAUSES.split(_OF.sub("", marked)) if not good else ():
         named = {ord(mark) - _FIRST for mark in re.findall(_ONE, clause or "")}
-        if len(named) != 1 or " than " in clause:
+        if len(named) != 1 or " than " in clause or (" would " in clause and _ONLY_IF.search(clause) is not None):
             continue
         other = roles.other.search(clause)
         asked = roles.asked.search(roles.other.sub(" ", clause))
