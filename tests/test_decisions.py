@@ -1,7 +1,8 @@
 """What a reply decides on after it has looked at another answer, worked something out or checked it, in seven languages.
 
 `decisions.json` holds the replies as patterns: of `labels` {0} is the one decided on and {1} another, of `numbers` {0} is the result.
-Each is filled with the right answer and with a wrong one. `nothing`: JSON whose key for the answer is empty.
+Each is filled with the right answer and with a wrong one. `both`: {0} is the sum and {1} the difference; `replaced`: {0}
+replaces {1}. `nothing`: JSON whose key for the answer is empty.
 """
 
 from __future__ import annotations
@@ -30,6 +31,18 @@ def test_a_reply_says_the_result_that_it_arrives_at(kind: dict[str, Any]) -> Non
     right, wrong = kind["answer"], str(int(kind["answer"]) + 1)
     replies = [(each.format(said), said, other) for each in kind["replies"] for said, other in ((right, wrong), (wrong, right))]
     assert misread(kind["task"], kind["input"], replies) == []
+
+
+@pytest.mark.parametrize(("task", "right"), [("sum", "92"), ("diff", "24")])
+def test_of_both_results_the_one_asked_for_counts(task: str, right: str) -> None:
+    replies = [(each.format("92", "24"), right, None) for each in DECISIONS["both"]]
+    replies += [(each.format("24", "92"), None, right) for each in DECISIONS["both"]]
+    assert misread(task, "58 34", replies) == []
+
+
+def test_a_number_that_another_one_replaces_is_not_said() -> None:
+    assert misread("sum", "58 34", [(each.format("92", "90"), "92", "90") for each in DECISIONS["replaced"]]) == []
+    assert misread("sum", "58 34", [(each.format("90", "92"), None, "92") for each in DECISIONS["replaced"]]) == []
 
 
 @pytest.mark.parametrize("bound", ["no more than", "no fewer than", "at least", "at most", "more than", "not more than", "weniger als"])

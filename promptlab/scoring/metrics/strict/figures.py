@@ -61,6 +61,12 @@ DOTTED = regex(
     re.I,
 )
 """What tells that a full stop separates thousands."""
+_REPLACED = regex(
+    r"\W*(?:rather than|instead of|(?:an)?statt(?: der)?|anstelle von|plutôt que"
+    r"|au lieu de|en (?:lugar|vez) de|invece di|em vez de)\s*(?:the )?",
+    re.I,
+)
+"""What names a number that another one replaces: "rather than 90, 92"."""
 _DIGIT = regex(r"\d")
 MOST = 200
 """Numbers of a text that are looked at, the first and the last: an endless reply is not read for minutes."""
@@ -103,7 +109,8 @@ def figures(text: str) -> tuple[Figure, ...]:
         before = text[max(0, match.start() - 60) : match.start()] + text[match.start() : begin].replace("$", "")
         if before.strip() and (minus := _MINUS.search(before)) is not None and not re.search(r"\d\s*$", before[: minus.start()]):
             value, begin, before = -value, begin - len(before) + minus.start(), before[: minus.start()]
-        also = bool(found) and found[-1].barred and OR.fullmatch(text[found[-1].end : begin]) is not None
+        also = bool(found) and found[-1].barred and OR.fullmatch(between := text[found[-1].end : begin]) is not None
+        also = also and not (between.strip() == "," and _REPLACED.fullmatch(text[: found[-1].start]) is not None)
         compares = _AFTER.match(text, match.end()) is not None or _ELSE.match(text, match.end()) is not None
         if sign != "-" and _LOW.match(text, match.end()) is not None:
             value = -abs(value)

@@ -17,10 +17,17 @@ _LABELS = {
     "-": r"(?:difference|differenz|différence|diferencia|diferença|differenza|差(?:額|额|值)?|차이?)",
 }
 _OF_LABEL = (
-    r"(?P<{}>(?<![^\W_]){}) ?(?:[:=]|은|는|が|は|是|为|為|(?:is|equals|ist|est|es|è|é|beträgt) )"
-    r" ?(?P<{}>-?\d+(?:[.,]\d+)*)(?!\d| ?[-+*/×÷=])"
+    r"(?P<{}>(?<![^\W_]){}) ?(?:[:=]|은|는|が|は|是|为|為|(?:(?:is|equals|(?:comes|came|amounts) to|ist|est|es|è|é|beträgt) )?(?=[ -]?\d))"
+    r" ?(?P<{}>-?\d+(?:[.,]\d+)*)(?!\d| ?[-+*/×÷=] ?[\d(])"
 )
-_RESULT = regex(rf"{_OF_LABEL.format('plus', _LABELS['+'], 'summed')}|{_OF_LABEL.format('minus', _LABELS['-'], 'rest')}", re.I)
+_WITH_LABEL = (
+    r"(?P<{2}>(?<![\d.,+*/×÷=-])(?<![-+*/×÷=] )-?\d+(?:[.,]\d+)*)(?: ?[=(-]| (?:is|as|ist|est|es|è|é))?"
+    r" ?(?:(?:the|die|la|der|el|a|o) )?(?P<{0}>{1}(?![^\W_]))\)?"
+)
+_RESULT, _RESULT_FIRST = (
+    regex(rf"{named.format('plus', _LABELS['+'], 'summed')}|{named.format('minus', _LABELS['-'], 'rest')}", re.I)
+    for named in (_OF_LABEL, _WITH_LABEL)
+)
 _BETWEEN = regex(r"\W*(?:(?:and|und|et|y|e|while|(?<=while )|the|die|la|l'|der|el|a|o) ?|\W)*\Z", re.I)
 _EQUATION = regex(r"(?P<left>-?\d+) ?(?P<sign>[-+−]) ?(?P<right>-?\d+) ?= ?(?P<value>-?\d+)(?![\d.])")
 
@@ -42,10 +49,12 @@ def result(text: str, item: Item) -> Decimal | None:
     if not 7 <= len(text) <= 300 or (asked := _asks(item)) is None:
         return None
     sign, given = asked
-    labelled = list(_RESULT.finditer(text))
-    if len(labelled) == 2 and bool(labelled[0]["plus"]) != bool(labelled[1]["plus"]):
-        if _BETWEEN.sub("", _RESULT.sub("", text)).strip(" .;,。、|/-*\n"):
-            return None
+    for named in (_RESULT, _RESULT_FIRST):
+        labelled = list(named.finditer(text))
+        if len(labelled) != 2 or bool(labelled[0]["plus"]) == bool(labelled[1]["plus"]):
+            continue
+        if _BETWEEN.sub("", named.sub("", text)).strip(" .;,。、|/-*\n"):
+            continue
         one = next(one for one in labelled if bool(one["plus"]) == (sign == "+"))
         said = figures(one["summed"] or one["rest"])
         return said[0].value if len(said) == 1 else None
