@@ -71,14 +71,13 @@ def proxy_in_words(address: str) -> tuple[str, str] | None:
 
 
 def _proxy(address: str) -> tuple[str, str | None]:
-    """The variable of an address's proxy and its value, None where no proxy is used."""
+    """The variable of an address's proxy, in capitals as it is usually written, and its value; None where no proxy is used."""
     parts = urlsplit(address)
     host = parts.hostname or ""
     proxies = urllib.request.getproxies()
     name = parts.scheme if proxies.get(parts.scheme) else "all"
     is_spared = is_loopback(host) or (host and urllib.request.proxy_bypass(host))
-    variable = f"{name}_proxy" if os.environ.get(f"{name}_proxy") else f"{name.upper()}_PROXY"
-    return variable, None if is_spared else proxies.get(name)
+    return f"{name.upper()}_PROXY", None if is_spared else proxies.get(name)
 
 
 def is_loopback(host: str) -> bool:
