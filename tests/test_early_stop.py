@@ -101,6 +101,53 @@ def test_nobody_at_the_address(kind: str, choice: WireChoice, monkeypatch: pytes
     assert gateway.n_sent == 0, "a request that finds nobody is not sent"
 
 
+class _Refusing(BaseHTTPRequestHandler):
+    """A proxy that lets nothing through, and counts what it was asked."""
+
+    protocol_version = "HTTP/1.1"
+    status = 407
+    asked: list[str]
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.do_CONNECT()
+
+    def do_CONNECT(self) -> None:
+        self.asked.append(self.path)
+        self.send_response(self.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+@pytest.mark.parametrize("choice", WIRES)
+@pytest.mark.parametrize(("scheme", "status"), [("https", 407), ("https", 403), ("http", 407), ("http", None)])
+def test_a_proxy_that_lets_nothing_through_is_named(
+    scheme: str, status: int | None, choice: WireChoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the address nor the experiment is wrong then. Without a status nothing answers at the proxy."""
+    asked: list[str] = []
+    variable = f"{scheme.upper()}_PROXY"
+    for name in (variable, variable.lower(), "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    handler = type("Proxy", (_Refusing,), {"asked": asked, "status": status})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        proxy = closed_port().removesuffix("/v1") if status is None else f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setenv(variable, proxy)
+        found, gateway = all_asked(Model("m", "openai/m", f"{scheme}://far.invalid/v1"), choice)
+        server.shutdown()
+    assert {type(one) for one in found} == {ProviderStopped}
+    assert len(asked) <= MOST
+    assert gateway.n_sent == 0
+    [said] = {str(one) for one in found}
+    assert f"the proxy {proxy} that {variable} names" in said
+    assert f"correct {variable} or" in said
+    assert f"{scheme}://far.invalid/v1" in said
+
+
 @pytest.fixture(scope="module")
 def untrusted(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of a server with a certificate that nobody signed."""

@@ -100,7 +100,7 @@ def refuse_open(folder: Path) -> None:
 SETTLE_S = 10.0
 """After so long a batch that was begun is in its provider's list."""
 CERTAIN: frozenset[Boundary] = frozenset(
-    {"auth", "quota", "rate", "policy", "request", "model", "length", "setup", "unreachable", "certificate"}
+    {"auth", "quota", "rate", "policy", "request", "model", "length", "setup", "unreachable", "certificate", "proxy"}
 )
 """Where a failure says that nothing was begun; after the others it may have been."""
 POLICY = RetryPolicy(attempts=4, rate_attempts=4)

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 Boundary = Literal[
     "auth", "quota", "rate", "server", "timeout", "connection", "policy", "request", "size", "protocol",
-    "model", "parameter", "length", "setup", "unreachable", "certificate", "forbidden",
+    "model", "parameter", "length", "setup", "unreachable", "certificate", "forbidden", "proxy",
 ]  # fmt: skip
 """`model`: no such model. `length`: more text than the model takes. `setup`: a package is missing. `forbidden`: 403 with a page.
-`protocol`: an answer that breaks the rules of HTTP."""
+`protocol`: an answer that breaks the rules of HTTP. `proxy`: a proxy of the environment lets no request through."""
 RETRIED: frozenset[Boundary] = frozenset({"rate", "server", "timeout", "connection", "unreachable", "forbidden", "protocol"})
 STOPPING: frozenset[Boundary] = frozenset({"auth", "quota", "setup"})
 STOPS_AFTER: Mapping[Boundary, int] = {
-    "quota": 1, "setup": 1, "auth": 3, "model": 3, "parameter": 3, "certificate": 3, "protocol": 4, "unreachable": 6, "forbidden": 6,
-    "request": 7, "server": 30, "connection": 30,
+    "quota": 1, "setup": 1, "auth": 3, "model": 3, "parameter": 3, "certificate": 3, "proxy": 3, "protocol": 4, "unreachable": 6,
+    "forbidden": 6, "request": 7, "server": 30, "connection": 30,
 }  # fmt: skip
 """After so many failures alike in a row, and no answer in between, no more is sent to a model."""
-REPEATED: frozenset[Boundary] = frozenset({"auth", "model", "parameter", "certificate", "unreachable"})
+REPEATED: frozenset[Boundary] = frozenset({"auth", "model", "parameter", "certificate", "proxy", "unreachable"})
 """A call is sent again all the same, a few times, so that its model stops without failed trials."""
 FLAGGED = re.compile(
     r"content.?polic|content.?filter|content.?management|requires moderation|flagged_input|(?:input|prompt) was flagged"
@@ -65,6 +65,8 @@ NO_CREDENTIALS = re.compile(r"missing (?:credentials|[\w -]{0,20}api.?key)")
 """What a library says without a key, with the status 500."""
 NO_HTTP = re.compile(r"\b400, message=\W*(?:invalid|expected|got more than|bad )|illegal (?:header|status)|badstatusline")
 """How client libraries word an answer that they cannot read as HTTP; they give it the status 400 themselves. One that is cut is none."""
+BY_PROXY = re.compile(r"\b4(?:0[1-9]|[1-9]\d), message=")
+"""How client libraries word the refusal of a proxy to open a tunnel; a server's own refusal has a status."""
 WAIT = re.compile(
     r"(?:retry|try again) (?:in|after) ((?:\d{1,9}(?:\.\d{1,9})?\s?(?:ms|s|m|h|d)[a-z]*\s?)+)|\"retrydelay\":\s*\"([\d.]{1,20}s)\""
 )
@@ -106,7 +108,7 @@ class WireError(Exception):
     def was_sent(self) -> bool:
         """Whether a request left this machine: none does without a key, a package, a connection, or parameters that can be sent."""
         needs_status = self.boundary in ("auth", "request")  # a server's own word has one
-        return self.boundary not in ("setup", "unreachable", "certificate") and not (needs_status and self.status is None)
+        return self.boundary not in ("setup", "unreachable", "certificate", "proxy") and not (needs_status and self.status is None)
 
     @property
     def kind(self) -> str:
@@ -120,6 +122,8 @@ def read_boundary(status: int | None, text: str, kind: str = "") -> Boundary:
     lowered, kind = text.lower(), kind.lower()
     if status in (402, 429):
         return _limited(status, lowered)
+    if status == 407:
+        return "proxy"
     if status in (408, 504) or "timeout" in kind:
         return "timeout"
     if status is None and kind != "apierror":  # an APIError without one came with status 200
@@ -157,6 +161,8 @@ def _silent(lowered: str, kind: str) -> Boundary:
         return "certificate"
     if NO_HTTP.search(lowered):
         return "protocol"
+    if BY_PROXY.search(lowered):
+        return "proxy"
     return "unreachable" if NOT_FOUND.search(lowered) else "connection"
 
 

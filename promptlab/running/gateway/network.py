@@ -55,19 +55,29 @@ def bundle() -> str | None:
 
 def proxy_of(address: str) -> str | None:
     """The proxy for an address, or for any public one where only a scheme is given; UsageProblem where it speaks SOCKS."""
-    parts = urlsplit(address)
-    host = parts.hostname or ""
-    if is_loopback(host) or (host and urllib.request.proxy_bypass(host)):
-        return None
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    name, proxy = _proxy(address)
     if proxy and proxy.lower().startswith("socks"):
-        name = f"{parts.scheme.upper()}_PROXY" if proxies.get(parts.scheme) else "ALL_PROXY"
         raise UsageProblem(
             f"{name} names a SOCKS proxy ({redact(proxy)}), which promptlab does not speak; name an HTTP proxy, add the host to NO_PROXY, "
             f"or forward a port (ssh -L) and give its address as api_base"
         )
     return f"http://{proxy}" if proxy and "://" not in proxy else proxy
+
+
+def proxy_in_words(address: str) -> tuple[str, str] | None:
+    """The variable that names the proxy for an address, and the proxy as a message calls it; None where there is none."""
+    name, proxy = _proxy(address)
+    return (name, f"the proxy {redact(proxy)} that {name} names") if proxy else None
+
+
+def _proxy(address: str) -> tuple[str, str | None]:
+    """The variable of an address's proxy, in capitals as it is usually written, and its value; None where no proxy is used."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    proxies = urllib.request.getproxies()
+    name = parts.scheme if proxies.get(parts.scheme) else "all"
+    is_spared = is_loopback(host) or (host and urllib.request.proxy_bypass(host))
+    return f"{name.upper()}_PROXY", None if is_spared else proxies.get(name)
 
 
 def is_loopback(host: str) -> bool:

@@ -7,7 +7,8 @@ from collections import deque
 
 from promptlab.nouns import Model
 from promptlab.running.gateway.failures import STOPS_AFTER, Boundary, WireError
-from promptlab.running.gateway.providers import address_of, key_sent
+from promptlab.running.gateway.network import proxy_in_words
+from promptlab.running.gateway.providers import address_of, asked_at, key_sent
 
 PROBES = 4
 """Calls to a model in flight until one of them is answered, where its first trial does not go alone."""
@@ -114,12 +115,14 @@ class Probation:
 
 def is_of_all(error: WireError) -> bool:
     """Whether an error holds for every model with the same address and key, and not for one alone."""
-    return error.boundary in ("quota", "unreachable", "certificate", "setup") or (error.boundary == "auth" and error.status != 403)
+    return error.boundary in ("quota", "unreachable", "certificate", "proxy", "setup") or (error.boundary == "auth" and error.status != 403)
 
 
 def stop_reason(model: Model, error: WireError) -> str:
     """Why no later call to a model can succeed, and what to do."""
-    where, said = address_of(model), error.message
+    where, said, proxy = address_of(model), error.message, proxy_in_words(asked_at(model))
+    fix = f"correct {proxy[0]} or" if proxy else "check"
+    through = f" through {proxy[1]}" if proxy else ""
     status = f"HTTP {error.status}: " if error.status else ""
     match error.boundary:
         case "quota":
@@ -141,7 +144,11 @@ def stop_reason(model: Model, error: WireError) -> str:
                 f"'api_base', and {RESUME}"
             )
         case "unreachable":
-            return f"nothing answers at {where} ({said}); start the server or correct 'api_base', and {RESUME}"
+            to_do = f"{fix} 'api_base'" if proxy else "start the server or correct 'api_base'"
+            return f"nothing answers at {where}{through} ({said}); {to_do}, and {RESUME}"
+        case "proxy":
+            name, which = proxy or ("HTTPS_PROXY", "a proxy")
+            return f"{which} lets no call through to {where} ({status}{said}); correct {name} or add the host to NO_PROXY, and {RESUME}"
         case "forbidden":
             return f"{where} answers every call with a page ({status}{said}); look for a proxy or firewall in between, and {RESUME}"
         case "protocol":
@@ -151,4 +158,5 @@ def stop_reason(model: Model, error: WireError) -> str:
         case "request":
             return f"{where} refused the first {STOPS_AFTER['request']} calls alike ({status}{said}); correct the experiment, and {RESUME}"
         case _:
-            return f"{where} failed {STOPS_AFTER['server']} times without one answer ({status}{said}); check 'api_base', and {RESUME} later"
+            n = STOPS_AFTER["server"]
+            return f"{where} failed {n} times without one answer{through} ({status}{said}); {fix} 'api_base', and {RESUME} later"
