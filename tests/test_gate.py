@@ -156,6 +156,9 @@ def test_what_the_report_would_not_judge_does_not_pass(tmp_path: Path, monkeypat
     [found] = gate(run_of, None, margin=5)
     assert found.outcome == "not enough data"
     assert found.why.startswith("all 4,000 answers score 0. That shows no equality")
+    lost = tuple(replace(s, score=0.0, failed=0.25) for s in report.standings)
+    monkeypatch.setattr(gates, "build", lambda _: replace(report, standings=lost))
+    assert gate(run_of, None, margin=5)[0].why.startswith("all 3,000 answers score 0.")  # failed calls have none
     monkeypatch.setattr(gates, "build", lambda _: replace(report, standings=(), state="incomplete"))
     [found] = gate(run_of, "new", margin=5)
     assert (found.outcome, found.why) == ("not enough data", "the run is incomplete, and no other arm has an answer")

@@ -197,7 +197,7 @@ def nothing_right(report: Report, model: str) -> str:
     base = report.baselines
     declined = base.loc[base["model"] == model, "declined"].mean() if "declined" in base else 0.0
     refusing = f", and {100 * declined:.0f} % of the baseline's refuse in words" if declined > 0 else ""
-    n = sum(s.answers for s in scored)
+    n = sum(round(s.answers * (1 - s.failed)) for s in scored)
     return f"all {n:,} answers score 0{refusing}. That shows no equality; read some, then change prompt, scorer or model."
 
 
