@@ -201,8 +201,8 @@ def test_a_sentence_says_where_missing_answers_differ(rich: Path, trials: pd.Dat
     folder, _ = write_run(tmp_path)
     even = store_of(folder)
     [sentence] = reliability.uneven(reliability.by_arm(even, reliability.sums_of(even), PLANTED, setting), arm_names.baseline_named(even))
-    assert sentence.startswith("No arm differs from none by more than chance allows")
-    assert reliability.uneven([]) == []
+    assert sentence.startswith("No arm differs from no added text by more than chance allows")
+    assert reliability.uneven([], PLAIN) == []
 
 
 def agreement(own: pd.DataFrame, column: str) -> tuple[int, int]:

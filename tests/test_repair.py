@@ -20,6 +20,7 @@ from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.record.repair import repair
 from promptlab.record.store import Run, RunWriter
 from promptlab.record.store.files import line_of
+from promptlab.reporting import checked
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -144,3 +145,18 @@ def test_a_damaged_line_of_the_journal_is_not_called_torn(tmp_path: Path) -> Non
     assert "1 damaged line moved to damaged/journal.jsonl; the same sweep command sends the trials that it held again" in said
     assert "torn" not in said
     assert (folder / "damaged" / "journal.jsonl").read_bytes() == bad
+
+
+def test_a_report_of_a_damaged_journal_names_repair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What repair mends is named as what to type; a run that fails its audit for another reason is not sent there."""
+    folder = tmp_path / "r"
+    two_parts(folder)
+    monkeypatch.setattr(checked, "failures", lambda run, trials=None: ["something differs"])
+    with pytest.raises(RunProblem, match="something differs") as other:
+        checked.checked(Run(folder))
+    assert "runs repair" not in str(other.value)
+    line = line_of(row(TRIAL_COLUMNS, trial="t40", order=40, outcome="ok"), [row(CALL_COLUMNS, trial="t40", turn=0)])
+    (folder / "journal.jsonl").write_bytes(line.replace(b'"t40"', b'"t41"', 1))
+    with pytest.raises(RunProblem, match="something differs") as told:
+        checked.checked(Run(folder))
+    assert f"`promptlab runs repair {folder}` sets the damaged lines of its journal aside" in str(told.value)
