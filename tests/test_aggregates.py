@@ -75,7 +75,39 @@ def test_of_a_run_by_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     _, run = sweep(resolve(path), tmp_path, "runs")
     found = aggregate_table(run).frame
     assert {"macro F1", "weighted F1", "preference bias"} == set(found[found["task"] == "sentiment"]["measure"])
-    assert set(found["arm"]) >= {"none_aa", "emotionprompt/EP02"}
+    assert set(found["arm"]) >= {"no added text, again", "emotionprompt/EP02"}
     done = CliRunner().invoke(app, ["scores", str(run.folder), "--aggregate"])
     assert done.exit_code == 0, done.output
     assert "macro F1" in done.output
+
+
+def test_whole_prompts_stand_next_to_the_incumbent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two prompts have one arm, `none`: their answers are two sides, and never one."""
+    monkeypatch.setattr(of, "RESAMPLES", 50)
+    path = tmp_path / "two.yaml"
+    path.write_text(
+        """name: two
+question: Which prompt?
+suite: twin
+tasks: [sentiment]
+models: [sim/mine]
+prompts: {new: "Say it. {input}", old: "Positive or negative? {input}"}
+incumbent: old
+items: 40
+simulators: {mine: {accuracy: 0.5, flip_rate: 0, effects: [{points: 50, when: {prompt: new}}]}}
+""",
+        encoding="utf-8",
+    )
+    _, run = sweep(resolve(path), tmp_path, "runs")
+    frame = aggregate_table(run).frame
+    f1 = frame[frame["measure"] == "macro F1"].set_index("arm")
+    assert set(f1.index) == {"new", "old, again"}
+    trials = run.trials()
+    gold = {str(row["item"]): row["targets"][0] for row in run.each_item()}
+    for arm, column, prompt in (("new", "arm's", "new"), ("new", "baseline's", "old")):
+        mine = trials[(trials["base_prompt"] == prompt) & (trials["arm"] == "none")]
+        by_hand = of.f1([str(text) for text in mine["extracted"]], [gold[str(item)] for item in mine["item"]])[0]
+        assert f1.loc[arm, column] == f"{by_hand:.3f}"
+    assert "nan" not in " ".join(map(str, frame.to_numpy().ravel()))
+    done = CliRunner().invoke(app, ["show", "run", str(run.folder)])
+    assert "old, new, old (a second time)" in done.output

@@ -133,3 +133,18 @@ def test_runs_that_were_sent_different_parameters_are_compared_by_force_alone(tw
     (warm / "manifest.json").write_text(json.dumps(manifest))
     sides = [(run, side_of(run, None, "none", None)) for run in (Run(two[0]), Run(warm))]
     assert compare(*sides[0], *sides[1]).rows, "the seed of a simulator is no parameter of a model"
+
+
+def test_an_item_is_named_by_its_id_or_with_its_task(two: tuple[Path, Path]) -> None:
+    first, second = two
+    items = Run(first).items()
+    task, item = (str(items[name].iloc[0]) for name in ("task", "item"))
+    for name in (item, f"{task}/{item}"):
+        done = runs.run("compare", str(first), str(second), "--item", name, "--examples", "0")
+        assert done.returncode == 0, done.stderr
+        assert f"{task}, item {item}; right:" in done.stdout
+    for name in ("sum/no-such", "no-such", "5", f"tsk/{item}"):
+        done = runs.run("compare", str(first), str(second), "--item", name)
+        assert done.returncode == 2, done.stderr
+        assert f"no item '{name}' in {first.name}" in done.stderr
+        assert "Traceback" not in done.stderr

@@ -175,3 +175,16 @@ def test_questions_only_on_a_terminal(tmp_path: Path) -> None:
     assert b"Which column holds the input? [message]" in shown
     assert "target: urgency" in (tmp_path / "t_task.yaml").read_text(encoding="utf-8")
     assert "How urgent is this? One of: {labels}" in (tmp_path / "t.yaml").read_text(encoding="utf-8")
+
+
+def test_a_metric_that_is_not_there_writes_nothing(tmp_path: Path) -> None:
+    rows = "".join(f"a text {n},{'up' if n % 2 else 'down'}\n" for n in range(30))
+    (tmp_path / "t.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
+    done = run("init", "t.csv", "--metric", "lable", "--yes", "--force", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "the metric 'lable' is not known; did you mean 'label'?" in done.stderr
+    assert "init t.csv --metric label --yes --force" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+    done = run("sweep", "t.csv", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "init t.csv" in done.stderr

@@ -180,7 +180,7 @@ def test_a_label_that_is_misspelt(tmp_path: Path) -> None:
         ("labels: [one]\n", "input: q, target: a", "label", "at least two different texts"),
         ("target_is: index\n", "input: q, target: a", "text", "needs options"),
         ("nonsense: 1\n", "input: q, target: a", "text", "nonsense"),
-        ("demos: none.csv\n", "input: q, target: a", "text", "there is no such file"),
+        ("demos: none.csv\n", "input: q, target: a", "text", "none.csv: there is no such file"),
     ],
 )
 def test_a_task_file_that_is_wrong(more: str, columns: str, metric: str, expected: str, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from promptlab.explorer.filters import Filters
 from promptlab.explorer.plain import CELL
 from promptlab.nouns.inert import HIDDEN
 from promptlab.record.store import Run
-from promptlab.reporting import charts, reliability
+from promptlab.reporting import arm_names, charts, reliability
 from promptlab.reporting.prepared import Store
 from promptlab.reporting.table import Table
 from promptlab.stats.intervals import wilson
@@ -61,6 +61,9 @@ def varied(frame: pd.DataFrame) -> pd.DataFrame:
     frame.loc[error, ["input_tokens", "output_tokens"]] = pd.NA
     frame.loc[(frame["model"] == "sim/null") & (frame["arm"] == "none") & (frame["item"] == frame["item"].iloc[0]), "cost_usd"] = np.nan
     return frame
+
+
+PLAIN = "no added text"
 
 
 def store_of(folder: Path) -> Store:
@@ -129,7 +132,7 @@ def test_one_unknown_price_makes_the_price_of_a_right_answer_unknown(rich: Path,
     [sentence] = reliability.unpriced(store, reliability.sums_of(store))
     assert sentence.startswith(f"sim/null: the price of {n_unknown} answers is unknown")
     other = cost.tables(store, Filters({"model": "sim/null"}))
-    assert row_of(titled(other, "What a right answer costs").frame, arm="none")["price of 1,000 right answers"] == "unknown"
+    assert row_of(titled(other, "What a right answer costs").frame, arm=PLAIN)["price of 1,000 right answers"] == "unknown"
     assert row_of(titled(other, "What a right answer costs").frame, arm=EP02)["price of 1,000 right answers"].startswith("$")
 
 
@@ -163,7 +166,7 @@ def test_a_model_that_is_paid_for_is_said_to_be(tmp_path: Path) -> None:
 def test_tokens_and_times_of_an_arm(arm: str, shown: list[Table], trials: pd.DataFrame) -> None:
     own = of(trials, arm)
     fine = own[own["outcome"] != "error"]
-    row = row_of(titled(shown, "Tokens and time").frame, arm=arm)
+    row = row_of(titled(shown, "Tokens and time").frame, arm=PLAIN if arm == "none" else arm)
     assert row["answers"] == str(len(fine))
     for name, column, digits in (("input tokens", "input_tokens", 1), ("output tokens", "output_tokens", 1), ("seconds", "latency_s", 3)):
         values = fine[column].astype(float)
@@ -183,23 +186,23 @@ def test_missing_answers_by_arm_and_end(shown: list[Table], trials: pd.DataFrame
         assert row[column] == f"{k} ({100 * k / len(own):.1f} %, {100 * low:.1f} to {100 * high:.1f})"
     assert own["outcome"].isin(["truncated", "refused", "empty", "parse_failed"]).any()
     assert row["no score"].split(" ")[0] == str(own["score"].isna().sum())
-    assert list(frame["arm"])[:2] == ["none", "none_aa"], "in the plan's order"
+    assert list(frame["arm"])[:2] == [PLAIN, f"{PLAIN}, again"], "in the plan's order"
 
 
 def test_a_sentence_says_where_missing_answers_differ(rich: Path, trials: pd.DataFrame, tmp_path: Path) -> None:
     store = store_of(rich / "demo")
     setting = next(iter(store.settings.values()))
     arms = reliability.by_arm(store, reliability.sums_of(store), PLANTED, setting)
-    [sentence] = reliability.uneven(arms)
+    [sentence] = reliability.uneven(arms, arm_names.baseline_named(store))
     lost = of(trials, EP02)["score"].isna().mean()
-    assert sentence.startswith("Arms differ in how many trials have no score: none 0.0 %, emotionprompt/EP02 ")
+    assert sentence.startswith("Arms differ in how many trials have no score: no added text 0.0 %, emotionprompt/EP02 ")
     assert f"{100 * lost:.1f} % (" in sentence
     assert "could turn a verdict" in sentence
     folder, _ = write_run(tmp_path)
     even = store_of(folder)
-    [sentence] = reliability.uneven(reliability.by_arm(even, reliability.sums_of(even), PLANTED, setting))
-    assert sentence.startswith("No arm differs from none by more than chance allows")
-    assert reliability.uneven([]) == []
+    [sentence] = reliability.uneven(reliability.by_arm(even, reliability.sums_of(even), PLANTED, setting), arm_names.baseline_named(even))
+    assert sentence.startswith("No arm differs from no added text by more than chance allows")
+    assert reliability.uneven([], PLAIN) == []
 
 
 def agreement(own: pd.DataFrame, column: str) -> tuple[int, int]:
@@ -232,7 +235,7 @@ def test_requests_and_form_of_the_answers(shown: list[Table], trials: pd.DataFra
     assert row["failed for good"] == reliability.share(int((own["outcome"] == "error").sum()), len(own))
     assert (row["calls"], row["requests of one trial, at most"]) == (f"{own['n_calls'].sum():,.0f}", "3")
     arm = of(trials, "none")
-    form = row_of(titled(shown, "Form of the answers").frame, arm="none")
+    form = row_of(titled(shown, "Form of the answers").frame, arm=PLAIN)
     for column, flag in (("in the requested form", "compliant"), ("echoes", "echoed"), ("declined", "declined")):
         known = arm[flag].dropna().astype(bool)
         assert form[column] == reliability.share(int(known.sum()), len(known))

@@ -10,13 +10,17 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from made_up import row, write
+from promptlab.cli import app
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.manifest import Tally
 from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.record.repair import repair
 from promptlab.record.store import Run, RunWriter
+from promptlab.record.store.files import line_of
+from promptlab.reporting import checked
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -86,7 +90,7 @@ def test_repair_clears_what_a_killed_process_left(tmp_path: Path) -> None:
     (folder / f".report.html.{os.getpid()}.tmp").write_bytes(b"being written")
     done = repair(folder)
     assert done.leftovers == (f"trials/.part-00002.parquet.{dead}.tmp",)
-    assert (done.n_torn, done.n_trials, done.aside, done.n_lost) == (2, 41, (), 0)
+    assert (done.n_torn, done.n_damaged, done.n_trials, done.aside, done.n_lost) == (1, 1, 41, (), 0)
     assert (folder / "journal.jsonl").read_text(encoding="utf-8") == line + "\n"
     assert (folder / f".report.html.{os.getpid()}.tmp").exists()
     assert not repair(folder).needed
@@ -109,3 +113,50 @@ def test_repair_is_refused_while_a_process_writes_and_elsewhere(tmp_path: Path) 
     with pytest.raises(RunProblem, match="not a run"):
         repair(tmp_path / "empty")
     assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_repair_counts_what_a_killed_sweep_sent(tmp_path: Path) -> None:
+    """A killed sweep left the counts of its last checkpoint; the audit compares them with the calls that are recorded."""
+    folder = tmp_path / "r"
+    with closing(RunWriter(folder)) as writer:
+        for n in range(20):
+            call = row(CALL_COLUMNS, trial=f"t{n}", turn=0, attempts=1, cached=n >= 15)
+            writer.append(row(TRIAL_COLUMNS, trial=f"t{n}", order=n, outcome="ok", model="m", model_version="later"), [call])
+    counts = {"done": 13, "errors": 0, "planned": 90, "sent": 13}
+    plain = {"format": 1, "state": "running", "counts": counts, "served": {"m": ["earlier"]}}
+    (folder / "manifest.json").write_text(json.dumps(plain), encoding="utf-8")
+    assert repair(folder).manifest
+    now = Run(folder).manifest
+    assert (now.state, now.counts.done, now.counts.sent) == ("interrupted", 20, 15)
+    assert now.served == {"m": ("earlier", "later")}
+    assert not repair(folder).needed
+
+
+def test_a_damaged_line_of_the_journal_is_not_called_torn(tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    two_parts(folder)
+    trial = row(TRIAL_COLUMNS, trial="t40", order=40, outcome="ok")
+    line = line_of(trial, [row(CALL_COLUMNS, trial="t40", turn=0)])
+    bad = line.replace(b'"t40"', b'"t41"', 1)
+    (folder / "journal.jsonl").write_bytes(line + bad)
+    done = CliRunner().invoke(app, ["runs", "repair", str(folder)])
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "1 damaged line moved to damaged/journal.jsonl; the same sweep command sends the trials that it held again" in said
+    assert "torn" not in said
+    assert (folder / "damaged" / "journal.jsonl").read_bytes() == bad
+
+
+def test_a_report_of_a_damaged_journal_names_repair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What repair mends is named as what to type; a run that fails its audit for another reason is not sent there."""
+    folder = tmp_path / "r"
+    two_parts(folder)
+    monkeypatch.setattr(checked, "failures", lambda run, trials=None: ["something differs"])
+    with pytest.raises(RunProblem, match="something differs") as other:
+        checked.checked(Run(folder))
+    assert "runs repair" not in str(other.value)
+    line = line_of(row(TRIAL_COLUMNS, trial="t40", order=40, outcome="ok"), [row(CALL_COLUMNS, trial="t40", turn=0)])
+    (folder / "journal.jsonl").write_bytes(line.replace(b'"t40"', b'"t41"', 1))
+    with pytest.raises(RunProblem, match="something differs") as told:
+        checked.checked(Run(folder))
+    assert f"`promptlab runs repair {folder}` sets the damaged lines of its journal aside" in str(told.value)

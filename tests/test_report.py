@@ -51,7 +51,7 @@ def test_simulated_is_said_in_every_format(planted: Path, name: str) -> None:
     if name == "html":
         assert "<title>SIMULATED" in text
         assert 'class="banner">SIMULATED' in text
-        assert text.count("<caption>SIMULATED: ") == 2
+        assert text.count("<caption><span>SIMULATED: ") == 2
 
 
 def test_every_table_row_of_a_simulated_model_says_so(planted: Path) -> None:

@@ -220,7 +220,7 @@ def test_a_kill_forgets_no_call_of_a_simulated_run(tmp_path: Path, lost: int) ->
 @pytest.mark.parametrize(
     ("n_sent", "n_trials", "n_failed", "why"),
     [
-        (4, 4, 0, ""), (5, 4, 1, "is sent again"), (3, 4, 0, "the cache, a batch, or an equal call"),
+        (4, 4, 0, ""), (5, 4, 1, "was sent again"), (3, 4, 0, "the cache, a batch, or an equal call"),
         (0, 2, 2, "need not have sent any"), (0, 3, 2, "the cache, a batch, or an equal call"),
     ],
 )  # fmt: skip

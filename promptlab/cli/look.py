@@ -15,7 +15,7 @@ from typer import Argument, Option
 from promptlab.cli import completing
 from promptlab.cli.common import AsJson, RunFolder, RunsAnywhere, exit_json, print_json, print_rows, run_folder, say
 from promptlab.cli.home import RunLine, ago, run_line, show_runs
-from promptlab.nouns import EXIT_ERROR, DataMissing, RunProblem, UsageProblem, did_you_mean
+from promptlab.nouns import AA_ARM, EXIT_ERROR, NONE_ARM, DataMissing, Plan, RunProblem, UsageProblem, did_you_mean
 from promptlab.nouns.words import counted
 
 ls = typer.Typer(name="ls", help="List runs, tasks, stimuli or models.", no_args_is_help=True)
@@ -165,14 +165,14 @@ def show_run(
         _show(whole, as_json)
         return
     line, plan = run_line(found, told=m), found.plan
+    arms = _arms(plan)
     missing = f", {m.counts.planned - m.counts.done:,} missing" if m.counts.done < m.counts.planned else ""
     stopped = "; ".join(f"{model}: {why}" for model, why in m.stopped.items())
     fields = {
         "run": run, "question": m.question, "state": line.state + (" (SIMULATED)" if m.simulated else ""),
         "answers": f"{line.answers}, {m.counts.errors:,} failed, {m.counts.cached:,} from the cache{missing}",
         "models": list(m.models), "tasks": f"{plan.counts.tasks:,}, {counted(plan.counts.items)}",
-        "arms": f"{len(plan.arms):,}: {', '.join(arm.name for arm in plan.arms[:MOST_ARMS])}"
-        + (f" and {len(plan.arms) - MOST_ARMS} more" if len(plan.arms) > MOST_ARMS else ""),
+        "arms": f"{len(arms):,}: {', '.join(arms[:MOST_ARMS])}" + (f" and {len(arms) - MOST_ARMS} more" if len(arms) > MOST_ARMS else ""),
         "cost": m.paid, "planned": "not before the data: imported" if m.imported else f"before the first answer, {ago(m.created_at)}",
         "experiment": m.experiment_path, "stopped": m.budget_reached or stopped, "last error": m.last_error,
     }  # fmt: skip
@@ -262,6 +262,14 @@ def schema() -> None:
     print_json(experiment_schema())
 
 
+def _arms(plan: Plan) -> list[str]:
+    """What people read for each arm: whole prompts by their names, and the baseline's repeat as such."""
+    plain = plan.incumbent or plan.called(NONE_ARM)
+    named = {NONE_ARM: plain, AA_ARM: f"{plain} (a second time)"}
+    others = [prompt.name for prompt in plan.prompts if prompt.name != plain] if plan.incumbent else []
+    return list(dict.fromkeys([plain, *others, *(named.get(arm.name, arm.name) for arm in plan.arms)]))
+
+
 @runs.command("repair")
 def repair(
     run: Annotated[Path, Argument(help="A run folder.", autocompletion=completing.runs)],
@@ -282,6 +290,9 @@ def repair(
         say(f"leftover:      {name} {would}removed; the process that wrote it has ended")
     if done.n_torn:
         say(f"journal:       {counted(done.n_torn, 'torn line')} {would}dropped; no such line was ever a recorded trial")
+    if done.n_damaged:
+        kept = f"{counted(done.n_damaged, 'damaged line')} {would}moved to damaged/journal.jsonl"
+        say(f"journal:       {kept}; the same sweep command sends the trials that it held again, or takes them from the cache")
     for name, reason in done.aside:
         say(f"moved aside:   {name} {would}moved to damaged/{name}: {reason}")
     for problem in done.chain:

@@ -157,13 +157,15 @@ def compare(
     from promptlab import api
     from promptlab.record.store import Run
     from promptlab.reporting import EXPLORATORY
-    from promptlab.reporting.flips import example
+    from promptlab.reporting.flips import example, meant
     from promptlab.stats import interval, p_figure, points
 
     found = api.compare(
         run_a, arm, against, other=run_b, model=model, other_model=model_b, prompt=prompt, other_prompt=prompt_b, setting=setting,
         other_setting=setting_b, strategy=strategy, force=force,
     )  # fmt: skip
+    runs = (Run(run_a), Run(run_b or run_a))
+    of_item = [meant(runs[0], item)] if item else []
     if as_json:
         exit_json({**asdict(found), "note": EXPLORATORY})
     mark = "SIMULATED: " if found.a.simulated or found.b.simulated else ""
@@ -187,7 +189,6 @@ def compare(
         f"{counted(found.n_changed)} changed"
         + (f"; the most: {', '.join(f'{c.task}/{c.item}' for c in found.changed[:5])}" * bool(found.changed))
     )
-    runs, of_item = (Run(run_a), Run(run_b or run_a)), [tuple(item.split("/", 1))] if item else []
     for task, name in [*of_item, *((c.task, c.item) for c in found.changed[:examples])]:
         say("\n" + example(runs, found, task, name))
 

@@ -134,8 +134,12 @@ def sweep(
     )  # fmt: skip
     study = load(experiment, allow_code, sequential=sequential)
     _say_first(study)
-    for finding in preflight(study, execution) if use != "replay" else ():
-        say(str(finding))
+    found = preflight(study, execution) if use != "replay" else []
+    for finding in found:
+        if not finding.is_error:
+            say(str(finding))
+    if errors := [finding.problem for finding in found if finding.is_error]:
+        raise FileProblems(errors)  # before there is a run folder
     simulated = [model.name for model in study.models if model.simulated]
     if simulated:
         say(f"SIMULATED. {', '.join(simulated)}: promptlab makes up the answers; they say nothing about any real model.")

@@ -139,7 +139,7 @@ def _verdict(store: Store, model: str, control: str) -> None:
     said = [
         *([f"Corrected for choosing the best of {n}: {points(best.corrected)}."] if best and best.corrected is not None and n > 1 else ()),
         *([f"{f'{len(tied)} of the other {n - 1}' if n > 2 else 'The other one'} may be as good."] if tied else ()),
-        f"Against {against}, {found.where}: " + ", ".join(tallied(counts)) + ".",
+        f"Against {against}, {found.where}: " + (", ".join(tallied(counts)) or "nothing is judged yet") + ".",
         *([price] if (price := _price(rows, best)) else ()),
     ]
     live = (
@@ -169,6 +169,9 @@ def _table(store: Store, filters: Filters, chosen: tuple[str, str, str]) -> None
     wanted = SHOWN[show][1]
     every = arm_rows(store, model, control)
     rows = [row for row in every if not wanted or row.verdict in wanted]
+    if not every:
+        st.caption("Nothing is judged yet.")
+        return
     if not rows:
         st.caption("No arm.")
         st.button("Clear filters", on_click=go, kwargs={"show": None})

@@ -122,7 +122,7 @@ class Manifest(Typed):
 def beside_trials(n_sent: int, n_trials: int, n_failed: int = 0) -> str:
     """Why more, or fewer, calls were sent than trials that no cache answered; `n_failed` of these failed. Empty where they are as many."""
     if n_sent > n_trials:
-        return "a trial can take several calls, and a call that fails or is cut off is sent again"
+        return "some trials took several, or a call was sent again"
     if n_sent < n_trials - n_failed:
         return "the other answers came from the cache, a batch, or an equal call"
     return "a trial that fails need not have sent any" if n_sent < n_trials else ""

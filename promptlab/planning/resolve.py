@@ -196,6 +196,21 @@ class _Resolver:
             self.problem(f"a simulated model of promptlab is called {name!r}; give this one another name", "simulators", name)
         return {**known, **own}
 
+    def planted(self, models: Sequence[Model], known: Mapping[str, Sequence[str]]) -> None:
+        """Notes on effects of the experiment's own simulators that name nothing that it has: such an effect is in no answer."""
+        used = {model.litellm_name.removeprefix("sim/") for model in models if model.simulated}
+        for simulator in sorted(used & self.experiment.simulators.keys()):
+            for n, shift in enumerate(self.experiment.simulators[simulator].effects):
+                for what, wanted in (("prompt", shift.when.get("prompt")), ("stimulus", shift.stimulus), ("task", shift.task)):
+                    patterns = [str(one) for one in (wanted if isinstance(wanted, list) else [wanted]) if one is not None]
+                    names = known[what]
+                    if patterns and names and not any(fnmatchcase(name, pattern) for name in names for pattern in patterns):
+                        where = self.document.problem(("simulators", simulator, "effects", n), "").line
+                        hint = did_you_mean(patterns[0], names).rstrip("; ")
+                        place = f"{self.document.path.name}:{where}" if where else f"simulators.{simulator}"
+                        told = f"{place}: an effect of sim/{simulator} is on the {what} {patterns[0]!r}, which is not in this experiment"
+                        self.notes.append(f"{told}{'; ' * bool(hint)}{hint}")
+
     def prompts(self, tasks: Sequence[Task]) -> dict[str, Prompt]:
         """Whole prompts by name, each with the variables that it holds; problems of their files and variables."""
         return read_prompts(self.experiment.prompts, self.document, self.file, tasks, self.problems, self.notes)
@@ -425,9 +440,9 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
     lengths |= {s.id: n_tokens(s.text, encoding) for s in (*placebos, *unshared)}
     resolver.enough_placebos(stimuli, placebos, lengths)
     prompts = resolver.prompts(tasks)
+    resolver.planted(models, {"prompt": list(prompts), "stimulus": [s.id for s in (*stimuli, *placebos)], "task": [t.name for t in tasks]})
     tasks = [with_columns(task, prompts.values(), lambda said: resolver.problem(said, "prompts")) for task in tasks] if prompts else tasks
-    looped = resolver.loops(known)
-    loaded = resolver.programs()
+    looped, loaded = resolver.loops(known), resolver.programs()
     table = PriceTable.load()
     simulated = sim_prices(sims)
     prices = {model.name: simulated.get(model.litellm_name) if model.simulated else table.price(model) for model in (*models, *judges)}

@@ -56,7 +56,7 @@ class Repair(NamedTuple):
     leftovers: tuple[str, ...]
     """Temporary files of processes that ended, removed."""
     n_torn: int
-    """Lines of the journal that are no whole trial, dropped: they were never acknowledged."""
+    """Lines of the journal that a killed process left half written, dropped: they were never acknowledged."""
     aside: tuple[tuple[str, str], ...]
     """Files moved into `damaged/`, and why."""
     n_lost: int
@@ -72,10 +72,12 @@ class Repair(NamedTuple):
     """What was wrong with the hash chain, which was rebuilt."""
     missing: tuple[str, ...] = ()
     """Files that are not there, which the same sweep writes again."""
+    n_damaged: int = 0
+    """Lines of the journal that were written whole and are not so any more, kept in `damaged/`: each may have been a trial."""
 
     @property
     def needed(self) -> bool:
-        return bool(self.leftovers or self.n_torn or self.aside or self.manifest or self.chain)
+        return bool(self.leftovers or self.n_torn or self.n_damaged or self.aside or self.manifest or self.chain)
 
 
 def repair(folder: Path, dry_run: bool = False) -> Repair:
@@ -122,6 +124,7 @@ def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
         last[row["trial"]] = row["outcome"]
         found.items.add((row["suite"], row["task"], row["item"]))
         found.paid_usd += row.get("paid_usd") or 0.0
+        found.count(line["calls"], [row])
     missing = tuple(name for name in ("manifest.json", "plan.json", "items.parquet") if not os.path.lexists(folder / name))
     no_items = plan is not None and "items.parquet" in missing
     if plan is not None and not no_items and (why := _damage(lambda: _check_items(folder, found.items))):
@@ -130,7 +133,8 @@ def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
     n_errors = sum(outcome == "error" for outcome in last.values())
     n_lost = len(found.lost - set(last)) if found.all_known else max(len(found.lost - set(last)), told.counts.done - len(last))
     state = {"running": "interrupted", "complete": "incomplete" if aside or no_items else "complete"}.get(told.state, told.state)
-    right = replace(told, state=state, counts=replace(told.counts, done=len(last), errors=n_errors), paid_usd=found.paid_usd)
+    right = replace(_ended(told, found), state=state, paid_usd=found.paid_usd)
+    right = replace(right, counts=replace(right.counts, done=len(last), errors=n_errors))
     wrong, gone = _wrong(folder, told.chain), tuple(name for name, _ in unlike(folder))
     broken = bool(told.chain) and bool(wrong)
     rebuilt = tuple(said for said in wrong if not said.startswith(gone))  # the chain stays where a part goes aside
@@ -149,7 +153,7 @@ def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
             write_manifest(folder, replace(right, updated_at=now()))
     return Repair(
         leftovers=tuple(str(path.relative_to(folder)) for path in left),
-        n_torn=len(lines) - len(good),
+        n_torn=sum(line not in damaged for line in lines) - len(good),
         aside=tuple((str(path.relative_to(folder)), reason) for path, reason in aside.items()),
         n_lost=n_lost,
         n_trials=len(last),
@@ -159,7 +163,17 @@ def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
         manifest=changed,
         chain=rebuilt,
         missing=missing,
+        n_damaged=sum(line in damaged for line in lines),
     )
+
+
+def _ended(told: Manifest, found: _Found) -> Manifest:
+    """The manifest with the requests and versions that a killed sweep could not write at its end."""
+    if told.state != "running":
+        return told
+    models = dict.fromkeys([*told.served, *found.served])
+    served = {model: tuple(dict.fromkeys([*told.served.get(model, ()), *found.served.get(model, ())])) for model in models}
+    return replace(told, served=served, counts=replace(told.counts, sent=max(told.counts.sent, found.sent)))
 
 
 def _wrong(folder: Path, told: Mapping[str, Any]) -> tuple[str, ...]:
@@ -193,6 +207,16 @@ class _Found:
     all_known: bool = True
     """Whether those are all that go aside."""
     paid_usd: float = 0.0
+    sent: int = 0
+    """Calls that were sent, not taken from the cache."""
+    served: dict[str, list[str]] = field(default_factory=dict)
+    """The versions that answered, by model."""
+
+    def count(self, calls: Sequence[Row], trials: Sequence[Row]) -> None:
+        self.sent += sum(not call["cached"] and (call["attempts"] or 0) > 0 for call in calls)
+        for row in trials:
+            if row["model_version"] is not None and row["model_version"] not in (known := self.served.setdefault(row["model"], [])):
+                known.append(row["model_version"])
 
 
 def _of_parts(folder: Path, aside: dict[Path, str], plan: Plan | None) -> _Found:
@@ -217,6 +241,7 @@ def _of_parts(folder: Path, aside: dict[Path, str], plan: Plan | None) -> _Found
                 found.items.add((row["suite"], row["task"], row["item"]))
                 found.last[row["trial"]] = row["outcome"]
                 found.paid_usd += row["paid_usd"] or 0.0
+            found.count(calls, trials)
             continue
         found.all_known = found.all_known and not (of_trials and of_calls)
         found.lost |= {row["trial"] for row in [*trials, *calls]}

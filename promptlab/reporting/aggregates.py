@@ -9,11 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import NONE_ARM
+from promptlab.nouns import AA_ARM, NONE_ARM
 from promptlab.record.store import Run
+from promptlab.reporting.names import AGAIN
 from promptlab.reporting.rescore import item_of
 from promptlab.reporting.table import Table, table
 from promptlab.stats import aggregates as of
+from promptlab.stats import prompt_names
 
 Columns = Mapping[str, Sequence[Any]]
 Measure = Callable[[Columns], float]
@@ -31,17 +33,23 @@ MOST_LABELS = 30
 
 
 def aggregate_table(run: Run) -> Table:
-    """F1 and preference bias where answers are labels, correlation and error where they are numbers, distinct-n elsewhere."""
-    trials = run.trials()
+    """F1 and preference bias where answers are labels, correlation and error where they are numbers, distinct-n elsewhere.
+
+    A whole prompt is compared with the incumbent, and an added sentence with the prompt that it is added to.
+    """
+    trials, plan = run.trials(), run.plan
+    several = len(prompt_names(plan)) > 1
     items = {(str(row["task"]), str(row["item"])): item_of(row) for row in run.each_item()}
     rows: list[list[Any]] = []
     scored = trials[(trials["outcome"] != "error") & (trials["replicate"] == 0)]
     for (model, setting, task), group in scored.groupby(["model", "setting", "task"], sort=False):
-        arms = {str(arm): mine.drop_duplicates("item").set_index("item") for arm, mine in group.groupby("arm", sort=False)}
-        base = arms.get(NONE_ARM)
+        by = group.groupby(["base_prompt", "arm"], sort=False, observed=True)
+        sides_of = {(str(prompt), str(arm)): mine.drop_duplicates("item").set_index("item") for (prompt, arm), mine in by}
         gold = {item: found.targets[0] for (name, item), found in items.items() if name == task and found.targets}
-        for arm, mine in arms.items():
-            if base is None or arm == NONE_ARM:
+        for (prompt, arm), mine in sides_of.items():
+            control = (plan.incumbent or prompt if arm in (NONE_ARM, AA_ARM) else prompt, NONE_ARM)
+            base = sides_of.get(control)
+            if base is None or (prompt, arm) == control:
                 continue
             shared = [item for item in mine.index if item in base.index]
             sides = [_columns(side.loc[shared], gold) for side in (mine, base)]
@@ -51,8 +59,11 @@ def aggregate_table(run: Run) -> Table:
                 except ValueError:
                     continue
                 if math.isfinite(found.treatment) or math.isfinite(found.control):
-                    a, b, diff, low, high = (f"{value:.3f}" for value in found[:5])
-                    rows.append([str(model), str(setting), str(task), name, arm, a, b, diff, f"{low} to {high}", str(len(shared))])
+                    a, b, diff, low, high = (f"{value:.3f}" if math.isfinite(value) else "-" for value in found[:5])
+                    interval = "-" if "-" in (diff, low, high) else f"{low} to {high}"
+                    alone = prompt if several else plan.called(NONE_ARM)
+                    called = {NONE_ARM: alone, AA_ARM: f"{alone}{AGAIN}"}.get(arm, f"{alone} + {arm}" if several else arm)
+                    rows.append([str(model), str(setting), str(task), name, called, a, b, diff, interval, str(len(shared))])
     note = "Next to the baseline on the same items; the interval is of the difference, by resampling items or clusters. Exploratory."
     heads = ("model", "setting", "task", "measure", "arm", "arm's", "baseline's", "difference", "95 % CI", "items")
     return table("Scores of whole tasks", note, heads, rows)

@@ -24,18 +24,20 @@ def recorded(store: Store, arms: Sequence[Mapping[str, Any]]) -> list[str]:
 def arm_named(store: Store, prompt: str, arm: str) -> str:
     """An arm as the tables of costs call it."""
     if not of_prompts(store):
-        return arm
+        plain = store.plan.called(NONE_ARM)
+        return {NONE_ARM: plain, AA_ARM: f"{plain}{AGAIN}"}.get(arm, arm)
     return prompt + {NONE_ARM: "", AA_ARM: AGAIN}.get(arm, f" + {arm}")
 
 
 def baseline_named(store: Store) -> str:
     """What the other arms are compared with, as these tables call it."""
-    return arm_named(store, store.plan.incumbent or store.plan.prompts[0].name, NONE_ARM) if of_prompts(store) else NONE_ARM
+    return arm_named(store, (store.plan.incumbent or store.plan.prompts[0].name) if of_prompts(store) else "", NONE_ARM)
 
 
 def arm_sql(store: Store) -> str:
     """`arm_named` in SQL."""
     if not of_prompts(store):
-        return "arm"
+        plain = store.plan.called(NONE_ARM).replace("'", "''")
+        return f"CASE arm::VARCHAR WHEN '{NONE_ARM}' THEN '{plain}' WHEN '{AA_ARM}' THEN '{plain}{AGAIN}' ELSE arm::VARCHAR END"
     named = f"CASE arm::VARCHAR WHEN '{NONE_ARM}' THEN '' WHEN '{AA_ARM}' THEN '{AGAIN}' ELSE ' + ' || arm::VARCHAR END"
     return f"base_prompt::VARCHAR || {named}"

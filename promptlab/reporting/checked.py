@@ -18,6 +18,7 @@ from promptlab.planning.earlier import earlier_run
 from promptlab.planning.rebuilt import by_another_version
 from promptlab.record import ratings, registry
 from promptlab.record.store import Run, frozen_plan
+from promptlab.record.store.files import damaged_lines, journal_of
 from promptlab.reporting.against_calls import contradictions
 from promptlab.reporting.earlier import own_rows
 from promptlab.reporting.rating import strange
@@ -30,6 +31,11 @@ MOST_SCORED = 1_000
 LISTS = "`promptlab audit {}` lists every check"
 REMEDY = f"{LISTS}; --force continues all the same, with this on every page"
 """What to do about a run that fails its audit, with a place for its folder."""
+SETS_ASIDE = (
+    "`promptlab audit {0}` lists every check; `promptlab runs repair {0}` sets the damaged lines of its journal aside; "
+    "--force continues all the same, with this on every page"
+)
+"""The same where lines of the journal can be read no more."""
 
 
 def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCORED, *, just_made: bool = False) -> list[str]:
@@ -62,8 +68,9 @@ def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCOR
 def checked(run: Run, force: bool = False, trials: pd.DataFrame | None = None, remedy: str = REMEDY) -> list[str]:
     """`failures`; RunProblem where there are any, unless `force`."""
     found = failures(run, trials)
-    if not force:
-        rebuilt.refuse(run.folder, found, remedy)
+    if found and not force:
+        damaged = remedy == REMEDY and damaged_lines(journal_of(run.folder))
+        rebuilt.refuse(run.folder, found, SETS_ASIDE if damaged else remedy)
     return found
 
 

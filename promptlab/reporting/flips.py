@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Setting
+from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Setting, UsageProblem, did_you_mean
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.pair import PairReport
@@ -223,6 +223,19 @@ def largest(run: Run, report: Report, model: str, control: str | None) -> str:
     for side in ("control", "treated"):
         found += ["", f"{pair[f'arm_{side}']}, score {pair[f'score_{side}']:g}", said(run.calls_of(str(pair[f"trial_{side}"])))]
     return "\n".join(found)
+
+
+def meant(run: Run, item: str) -> tuple[str, str]:
+    """The task and the id of an item, by its id or as TASK/ITEM; UsageProblem with what is near where it is not one item of the run."""
+    items = run.items()
+    known = [(str(task), str(name)) for task, name in zip(items["task"], items["item"], strict=True)]
+    found = dict.fromkeys(one for one in known if item in ("/".join(one), one[1]))
+    if len(found) == 1:
+        return next(iter(found))
+    if found:
+        raise UsageProblem(f"several tasks have an item {item!r}; name one of {', '.join('/'.join(one) for one in found)}")
+    near = did_you_mean(item, ["/".join(one) for one in known] if "/" in item else [name for _, name in known])
+    raise UsageProblem(f"no item {item!r} in {run.id}; {near or 'write TASK/ITEM, such as ' + '/'.join(known[0])}")
 
 
 def example(runs: tuple[Run, Run], found: PairReport, task: str, item: str) -> str:

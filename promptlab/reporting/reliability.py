@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, BAD_ENDS, NONE_ARM, OUTCOMES, Setting, counted, grouped
+from promptlab.nouns import AA_ARM, BAD_ENDS, OUTCOMES, Setting, counted, grouped
 from promptlab.reporting.arm_names import arm_named, arm_sql, of_prompts
 from promptlab.reporting.prepared import RIGHT, Store, records
 from promptlab.reporting.table import Table
@@ -229,7 +229,7 @@ def missing_rows(arms: Sequence[Row]) -> list[Row]:
     return found
 
 
-def uneven(arms: Sequence[Row], base: str = NONE_ARM) -> list[str]:
+def uneven(arms: Sequence[Row], base: str) -> list[str]:
     """A sentence for each way of going missing in which an arm differs from the baseline, else one that none does.
 
     Newcombe's interval of two independent shares, Bonferroni's level over the arms; the pairing by item makes it cautious.

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from promptlab.design.defects import SMALL
 from promptlab.nouns import Demo, Item, Scorer, Scoring, Task, counted, grouped, together
-from promptlab.nouns.errors import DataMissing, FileProblems, ScoringFailed, UsageProblem, did_you_mean
+from promptlab.nouns.errors import DataMissing, FileProblems, ScoringFailed, UsageProblem, did_you_mean, no_file
 from promptlab.nouns.typed import filled
 from promptlab.scoring.assertions import Part, assertion, combined
 from promptlab.scoring.code import Code, Consent, found
@@ -172,7 +172,10 @@ def _metric(spec: TaskFile, document: Document) -> str:
 def _tables(source: str, key: str, spec: TaskFile, document: Document) -> tuple[list[Table], str]:
     """The tables that a source means, and where they come from, in words."""
     if not source.startswith("hf:"):
-        return [read_table(document.path.parent / source)], ""
+        path = document.path.parent / source
+        if not path.exists():
+            raise FileProblems([document.problem((key,), f"{source}: {no_file(path, path.suffix)}")])
+        return [read_table(path)], ""
     try:
         paths, commit = dataset_files(source.removeprefix("hf:").lstrip("/"), spec.config, spec.split, spec.revision)
     except DataMissing as error:

@@ -345,7 +345,7 @@ class Experiment(Part):
             raise ValueError("'prompts' are whole prompts and 'base_prompts' parts of one; leave one of the two out")
         if self.prompts and self.programs:
             raise ValueError("a program writes its own prompts; leave 'prompts' or 'programs' out")
-        named = [("incumbent", self.incumbent), *((f"{n}: paraphrase_of", p.paraphrase_of) for n, p in self.prompts.items())]
+        named = [("incumbent", self.incumbent), *((f"prompts.{n}.paraphrase_of", p.paraphrase_of) for n, p in self.prompts.items())]
         for where, name in named:
             if name is not None and name not in known:
                 raise ValueError(f"{where}: the prompt {name!r} is not known; {did_you_mean(name, known)}".rstrip("; "))

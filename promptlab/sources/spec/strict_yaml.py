@@ -103,8 +103,7 @@ def parsed(path: Path, text: str) -> Document:
     document = parsed_value(path, text)
     if not isinstance(document.value, dict):
         found = _kind(document.value)
-        table = f"; of a table, `promptlab init {shlex.quote(str(path))}` makes an experiment" if path.suffix in (".csv", ".tsv") else ""
-        raise FileProblems([document.problem((), f"expected keys with values at the top of the file, found {found}{table}")])
+        raise FileProblems([document.problem((), f"expected keys with values at the top of the file, found {found}{_of_table(path)}")])
     return document
 
 
@@ -182,7 +181,13 @@ def _syntax_problem(path: Path, text: str, error: yaml.YAMLError) -> Problem:
     tabs = [n for n, row in enumerate(rows, 1) if row[: len(row) - len(row.lstrip())].count("\t")]
     if tabs:
         return Problem(path, tabs[0], "a tab indents this line; YAML allows spaces only: replace each tab by two spaces")
-    return Problem(path, line, f"not valid YAML: {what}; check the indentation, and quote text that holds ': ', '#' or a brace")
+    advice = _of_table(path) or "; check the indentation, and quote text that holds ': ', '#' or a brace"
+    return Problem(path, line, f"not valid YAML: {what}{advice}")
+
+
+def _of_table(path: Path) -> str:
+    """What to do with a table that was given for an experiment; '' for other files."""
+    return f"; of a table, `promptlab init {shlex.quote(str(path))}` makes an experiment" if path.suffix.lower() in TABLES else ""
 
 
 def _construct(node: yaml.Node, loc: Loc, path: Path, lines: dict[Loc, int], problems: list[Problem]) -> Any:  # noqa: ANN401
@@ -234,6 +239,7 @@ def _kind(value: object) -> str:
     return repr(value if not isinstance(value, str) or len(value) <= MOST_SHOWN else f"{value[:MOST_SHOWN]}...")
 
 
+TABLES = (".csv", ".tsv")
 MOST_SHOWN = 60
 """Characters of a wrong text that an error shows."""
 WANTED = {
@@ -270,6 +276,10 @@ def _problem(document: Document, model: type[BaseModel], detail: Any) -> Problem
         return document.problem(loc, f"{name}: {found} is not known; {did_you_mean(str(detail['input']), known)}".rstrip("; "))
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     if kind == "value_error":
+        about, colon, _ = message.partition(": ")
+        at = (*loc, *about.split("."))
+        if colon and at in document.lines:  # several keys decide, and the rule says which one is wrong
+            return document.problem(at, f"{'.'.join(map(str, loc))}.{message}".lstrip("."))
         return document.problem(loc, f"{name}: {message}")
     return document.problem(loc, f"{name}: must be {message}, found {found}".replace("must be String should", "text should"))
 

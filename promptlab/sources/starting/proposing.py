@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptlab.nouns import Item, UsageProblem, counted, did_you_mean
+from promptlab.scoring.metrics import METRICS
 from promptlab.scoring.metrics.strict import STRICT
 from promptlab.sources.own.rows import chat_of
 from promptlab.sources.starting.columns import (
@@ -82,6 +83,9 @@ def propose(looked: Looked, wishes: Wishes = Wishes()) -> Proposal:
     for wanted in (wishes.input, wishes.target):
         if wanted is not None and wanted not in columns:
             raise UsageProblem(f"{looked.source} has no column {wanted!r}; {did_you_mean(wanted, columns)}".rstrip("; "))
+    if wishes.metric and ":" not in wishes.metric and wishes.metric not in (known := (*STRICT, *METRICS)):
+        hint = did_you_mean(wishes.metric, [*STRICT, *(name for name in METRICS if not name.startswith("strict_"))])
+        raise UsageProblem(f"the metric {wishes.metric!r} is not known; {hint or f'known: {known}'}")
     made = Proposal(looked, "", rows=list(looked.rows), copied=list(looked.copied), notes=list(looked.notes))
     _lettered(made, columns, wishes)
     made.notes += [
