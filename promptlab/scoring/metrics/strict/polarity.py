@@ -141,6 +141,8 @@ class _Words:
             rf"|\b(?:could|might|may|would) be {one} (?:on the (?:face of it|surface)|at first (?:sight|glance)"
             rf"|(?:if )?(?:taken )?literally)\b"
             rf"|{one}[\"')]* (?:does|do|did)(?:n't| not) (?:apply|fit|hold)\b"
+            rf"|\b(?:can|could|may|might) (?:sound|seem|look|appear|come across as|read as) (?:quite |rather )?[\"']?{one}"
+            r"(?=[\"']? (?:elsewhere|otherwise|in (?:other|another|isolation)|out of|on its own|alone|by itself))"
         ) + (rf"|\bliteral(?:ly| meaning| reading)?\s?:\s*{one}" if self.yes_no else "")
         self.denied = regex(
             rf"(?:{DENIES}|\bthan|\bover|\bless|{_ONLY_IF}"
@@ -323,6 +325,7 @@ _SHARES = regex("[:=(%]")
 _SHARE = regex(r"[:=(]\s?\d|\d\s?% ")
 _TURNS_DOWN = CUES | words(
     "too stretch overstatement exaggeration second next runner backup than over less would could might no so serait sarebbe seria "
+    "elsewhere otherwise alone isolation itself "
     "literal literally implausible improbable unplausible likely probable possible conceivable plausible chance probability likelihood"
 )
 
