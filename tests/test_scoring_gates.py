@@ -25,6 +25,7 @@ from promptlab.scoring.metrics.strict import (
     implied,
     notations,
     numerals,
+    operations,
     options,
     phrases,
     polarity,
@@ -139,7 +140,7 @@ def test_checks_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         (bigbench, "_BREAK", ALWAYS), (text, "_OTHER_SIGN", ALWAYS), (text, "_PLAIN", b""), (places, "_MARKED_UP", ALWAYS),
         (places, "may_tick", lambda _: True), (statements, "_DECIDING", _Everything()), (statements, "_DECIDERS", _Everything()),
         (senses, "_JOINS", ("",)), (walks, "_TELLS", _Everything()), (undecided, "_LEFT", _Everything()),
-        (undecided, "may_undecide", lambda _: True),
+        (undecided, "may_undecide", lambda _: True), (operations, "_NAMES", _Everything()), (senses, "_MEANINGS", _Everything()),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
     forget()

@@ -15,7 +15,7 @@ FRAMES = (
         r"(?=\W*(?:$|[.!;\n]))",
         r"it is not \1",
     ),
-    ("it this that", rf"(?:^|(?<=[.;,] )){X} (?:it|this|that) (?:is|was)(?:n't| not)(?=\W*(?:$|[.;!\n]))", r"it is not \1"),
+    ("isn wasn not", rf"(?:^|(?<=[.;,] )){X} (?:it|this|that) (?:is|was)(?:n't| not)(?=\W*(?:$|[.;!\n]))", r"it is not \1"),
     (
         "sight glance blush",
         rf"\bat first (?:sight|glance|blush),? (?:it|this|that)(?:'s|(?: is| seems| looks| appears| sounds)(?: like| to be)?) "
@@ -23,8 +23,8 @@ FRAMES = (
         r"it is not \1. ",
     ),
     (
-        "look seem appear sound",
-        rf"\b(?:it|this|that) (?:might|may|could|can) (?:look|seem|appear|sound)(?: like| to be)? {X},? (?:but|yet) (?:it|this|that) "
+        "look seem appear",
+        rf"\b(?:it|this|that) (?:might|may|could|can) (?:look|seem|appear)(?: like| to be)? {X},? (?:but|yet) (?:it|this|that) "
         r"(?:really |actually )?(?:is|must be|has to be) (?!not\b)",
         BUT,
     ),
@@ -34,7 +34,7 @@ FRAMES = (
         BUT,
     ),
     (
-        "neither none isn aren doesn not",
+        "neither none isn aren doesn",
         rf"\bfor (?:it|this|that) to be {X}(?: that [^.;\n]{{1,80}}?)?,? [^.;\n]{{1,100}}?\b(?:would|must|needs?)\b[^.;\n]{{1,80}}[.;] "
         r"(?:but )?(?:neither|none|(?:that|this|it|they)) (?:is|are|does|do|has|have)(?:n't| not)?\b",
         r"it is not \1",

@@ -134,8 +134,8 @@ _CUE = regex(r"[^\W\d_]|[<>≤≥≠❌✗✘]")
 def _barred(before: str) -> bool:
     return (
         _CUE.search(before) is not None
-        and EXACTLY.search(before) is None
         and (_COMPARED.search(before) is not None or _REJECTED.search(before) is not None or denied_before(before))
+        and EXACTLY.search(before) is None
     )
 
 

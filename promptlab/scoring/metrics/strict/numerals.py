@@ -243,9 +243,13 @@ def _beside_input(text: str, asked: str, value: Decimal | None, rule: str) -> tu
     plain = _unnumbered(text)
     usable = _values(_things([one for one in figures(plain) if not one.barred], plain))
     new = usable - given
-    chained = rule in ("equation", "statement") and (_CHAIN.search(plain) is not None or (len(new) == 1 and _applied(plain, *new)))
-    keeps = value is not None and (value not in given or chained)
+    keeps = value is not None and (value not in given or (rule in ("equation", "statement") and _follows(plain, new)))
     return (new.pop(), "new number") if len(new) == 1 and usable & given and not keeps else (value, rule)
+
+
+def _follows(text: str, new: set[Decimal]) -> bool:
+    """Whether a number of the input is the last result of a text, worked out of a new one."""
+    return "=" in text and (_CHAIN.search(text) is not None or (len(new) == 1 and _applied(text, *new)))
 
 
 def _applied(text: str, value: Decimal) -> bool:

@@ -27,7 +27,8 @@ _DIFFERENT = regex(
 )
 _ELSEWHERE = regex(
     r"\b(?:the )?same (?:word|form|spelling|care|information|topic|subject|idea|structure|length|story|event|letters"
-    r"|pronunciation)\b|(?<!\bof the )(?<!\bof this )\bword(?: itself)? is the same\b|\b(?:\w+ )?(?:contexts?|sentences|examples"
+    r"|pronunciation)\b|\bword(?: itself)? is the same\b(?<!of the word is the same)(?<!of this word is the same)"
+    r"|\b(?:\w+ )?(?:contexts?|sentences|examples"
     r"|situations)(?: are| is)?(?: \w+)?"
     r" different\b|\bdifferent (?:\w+ )?(?:structures?|information|topics?|subjects?|contexts?|sentences|examples|situations"
     r"|opinions?|objects?)\b|\bif it\b.*"
@@ -89,11 +90,17 @@ _WOULD = regex(r"\b(?:would|if|could|might|wäre|serait|sería)\b", re.I)
 _COMPARES = regex(rf"{_SAME.pattern}|{_DIFFERENT.pattern}", re.I)
 
 
+_MEANINGS = words(
+    "meaning meanings sense senses means mean bedeutung bedeutungen bedeutet bedeuten sinn sinne signification significations signifie "
+    "signifient significado significados significa significan sens sentido sentidos"
+)
 _JOINS = (". ", ", ", "; ", "\n")
 
 
 def _of_meaning(text: str) -> str | None:
     """The only clause that compares meanings, of a text of several clauses; None elsewhere, and after a leading yes or no."""
+    if text.isascii() and _MEANINGS.isdisjoint(words(text)):
+        return None
     if (
         not any(map(text.__contains__, _JOINS))
         or len(text) > 600
