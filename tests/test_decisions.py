@@ -59,6 +59,21 @@ def test_an_option_is_said_by_its_own_words_after_another_one_is_granted() -> No
     assert mislabelled("disambiguation_qa", asked, options, {options[1]: DECISIONS["core"]}) == []
 
 
+@pytest.mark.parametrize(("larger", "other"), permutations(("walrus", "northern pike")))
+def test_the_animal_that_opens_a_reply_is_the_larger_one(larger: str, other: str) -> None:
+    replies = [each.format(a=larger, b=other, A=larger.capitalize(), B=other.capitalize()) for each in DECISIONS["larger"]]
+    assert misread("larger_animal", "northern pike, walrus", [(reply, larger, other) for reply in replies]) == []
+
+
+def test_a_word_is_said_to_be_the_translation() -> None:
+    assert misread("translation_en-de", "bird", [(each.format("Vogel"), "Vogel", "Hund") for each in DECISIONS["words"]]) == []
+
+
+@pytest.mark.parametrize("reply", ["92 it ain't.", "It ain't 92.", "92 is out of the question.", "92 ist es nicht.", "92 no es."])
+def test_a_number_that_a_reply_only_denies_is_not_said(reply: str) -> None:
+    assert promptlab.score("sum", reply, input="58 34", targets=["92"]) == 0
+
+
 @pytest.mark.parametrize("bound", ["no more than", "no fewer than", "at least", "at most", "more than", "not more than", "weniger als"])
 def test_one_bound_is_no_number(bound: str) -> None:
     assert promptlab.score("object_counting", f"{bound} 8", input="I have eight drums.", targets=["8"]) == 0

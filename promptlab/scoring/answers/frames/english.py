@@ -39,6 +39,12 @@ FRAMES = (
         r"(?:but )?(?:neither|none|(?:that|this|it|they)) (?:is|are|does|do|has|have)(?:n't| not)?\b",
         r"it is not \1",
     ),
+    (
+        "even although though",
+        rf",? (?:even (?:if|though)|although|though) (?:some|many|others|a few|most|people)(?: people| readers)? "
+        rf"(?:might|may|would|could|can) (?:say|argue|think|answer|call it|claim) {X}(?=\W*(?:$|[.;!\n]))",
+        "",
+    ),
     ("other", r"\bthere(?:'s| is) no other (?:\w+ )?(?:than|but|except) ", "it is "),
     (
         "some many most others people",

@@ -339,6 +339,9 @@ def larger(reply: Reply, item: Item) -> Scored:
     """One of the two animals of the input."""
     asked, mentions = _pair(item)
     places = [reply.corrected] if reply.corrected is not None else [reply.concluded.text] if reply.concluded is not None else []
+    opens = _EXPLAINS.match(reply.head) if reply.concluded is None else None
+    if opens is not None and key(replies.ARTICLE.sub("", opens["said"])) in map(key, asked.choices):
+        reply, places = located(opens["said"]), []
     arrow = re.split(r"\s(?:→|[-=]+>)\s", reply.head)
     for place in dict.fromkeys((*places, *(arrow[-1:] if len(arrow) > 1 else []), reply.unremarked, reply.text)):
         told = compared(place, mentions) if mentions is not None and not place.isascii() else None
@@ -355,6 +358,12 @@ def larger(reply: Reply, item: Item) -> Scored:
     return _implied(reply, asked, asked.choices)
 
 
+_EXPLAINS = regex(
+    r"\W*(?P<said>(?:the |an? )?[\w' -]{2,40}?)(?:,? (?:because|since|as|weil|da|denn|car|parce que|puisque|porque|ya que) "
+    r"(?:even |the |an? |selbst |même |incluso )|[.:] (?:even )?an? (?:\w+ )?(?:large|big|huge|small|tiny)\b)",
+    re.I,
+)
+"""What opens with an animal before it explains: "Walrus, because even a big pike is only a fish"."""
 _OR_A = regex(r" (or|and|oder|ou|und|et|o|y|e) (?:(?:maybe|perhaps|possibly|even|also) )?(?:an?|the|une?|eine?|die|der|das|l[ae]|el) ")
 """What hides that a text lists: "a warthog or a wasp"."""
 
