@@ -89,7 +89,12 @@ _UNSURE_ABROAD = regex(
 
 def _agrees_abroad(text: str, asked: str) -> bool | None:
     """The same of a reply in another language, by its words for the question."""
-    if len(text) > 500 or (text.isascii() and _WESTERN.isdisjoint(words(text))):
+    if text.isascii() and _WESTERN.isdisjoint(words(text)):
+        return None
+    if not text.isascii() or len(text) > 500:
+        told = sentences(text)
+        text = _PEOPLE.sub(" ", told[-1] if told and _PEOPLE.search(told[-1]) is not None else text)
+    if len(text) > 500 or len(_DENIES_ABROAD.findall(text)) > 1 and _TWICE.search(text) is not None:
         return None
     said = set()
     for concept, named in _ASKS_ABROAD:
@@ -103,6 +108,14 @@ def _agrees_abroad(text: str, asked: str) -> bool | None:
     return said.pop() if len(said) == 1 else None
 
 
+_PEOPLE = regex(
+    r"(?:사람|이들?|인)(?:들)?(?:이?라면|이면)|(?:普通の|一般の|多くの)?人(?:なら|であれば)(?:ば)?|如果是(?:普通|一般)人|\bsi (?:on|se) (?:demandait|preguntara)[^,]*,",
+    re.I,
+)
+"""Who judges, put as a condition: "보통 사람이라면"."""
+_TWICE = regex(
+    r"\bnicht\b.*\bnicht\b|\bpas\b.*\bpas\b|\bno\b.*\bno\b|不.*(?:不|没|未|并非)|(?:ない|なかっ|ません).*(?:ない|なかっ|ません)|(?:않|아니|없).*(?:않|아니|없)", re.I
+)
 _WESTERN = words("nicht kein keine ist den dem der und wurde pas ne le il elle les des es el los se una del")
 
 
@@ -116,12 +129,12 @@ def _agrees(reply: Reply, asked: str) -> bool | None:
     wanted = _question(asked) if len(reply.unremarked) < 500 else ()
     if not wanted:
         return None
-    if (so := _SO.search(reply.unremarked)) is not None and any(_same(wanted[0], word) for word in key(so["verb"]).split()):
+    if (so := _SO.search(reply.unremarked)) is not None and any(same(wanted[0], word) for word in key(so["verb"]).split()):
         return not denying(so[0]) if _UNSURE.search(so[0]) is None else None
     said = set()
     for sentence in (part for whole in sentences(_untitled(reply.unremarked)) for part in whole.split("; ")):
         told = key(sentence).split()
-        if _UNSURE.search(sentence) is None and len(told) < 3 * len(wanted) + 20 and all(any(_same(a, b) for b in told) for a in wanted):
+        if _UNSURE.search(sentence) is None and len(told) < 3 * len(wanted) + 20 and all(any(same(a, b) for b in told) for a in wanted):
             said.add(not denying(sentence) and _FAILS.search(sentence) is None)
     return said.pop() if len(said) == 1 else None
 
@@ -134,7 +147,7 @@ def _untitled(text: str) -> str:
     return _TITLE.sub(r"\1", text) if ". " in text else text
 
 
-def _same(one: str, other: str) -> bool:
+def same(one: str, other: str) -> bool:
     """Whether two words may be forms of one: "come" and "coming"."""
     stem = max(3, min(len(one), len(other)) - 1)
     return one == other or (one[:stem] == other[:stem] and abs(len(one) - len(other)) < 4)

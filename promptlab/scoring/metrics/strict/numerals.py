@@ -15,7 +15,7 @@ from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.remarks import EXPLANATION, sentences
 from promptlab.scoring.answers.text import CACHED, fold, kept, words
 from promptlab.scoring.compiled import regex
-from promptlab.scoring.metrics.strict import operations, replies
+from promptlab.scoring.metrics.strict import operations, replies, tried
 from promptlab.scoring.metrics.strict.figures import DOTTED, OR, VERB, Figure, figures, leads, unlabelled
 from promptlab.scoring.metrics.strict.notations import arabic, undated
 
@@ -295,6 +295,10 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
         settled, value = (concluded if rule == "conclusion" else _corrected)(text) if text else (False, None)
         if settled and (value is not None or rule == "conclusion"):
             return value, rule
+    if said is None and reply.corrected is None:
+        settled, value = tried.fitting(reply.unremarked)
+        if settled:
+            return value, "trial"
     text = _unnumbered(reply.unremarked)
     cut = EXPLANATION.search(text, 1) if "\n" in text else None
     body = text[: cut.start()] if cut and figures(text[: cut.start()]) else text

@@ -17,11 +17,14 @@ from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import claims, replies
 from promptlab.scoring.metrics.strict.implied import agrees, fallacious, left_over, names_place, placed
+from promptlab.scoring.metrics.strict.judged import judged
 from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
 from promptlab.scoring.metrics.strict.rated import names_of, rated
 from promptlab.scoring.metrics.strict.roles import NEVER, Roles, by_role, compared
+from promptlab.scoring.metrics.strict.unmeant import as_sarcastic
 from promptlab.scoring.metrics.strict.vocabulary import with_labels
+from promptlab.scoring.metrics.strict.weights import heavier
 
 
 def _settled(reply: Reply, item: Item) -> Scored:
@@ -84,6 +87,15 @@ def _implied(reply: Reply, item: Item, options: tuple[str, ...]) -> Scored:
     return Scored(0.0, None)
 
 
+def _judged(reply: Reply, item: Item, options: tuple[str, ...]) -> str | None:
+    """The yes or no that people would give, by a reply that does not open with one; None where it says neither."""
+    keys = frozenset(map(key, options))
+    if keys not in _YES_NO or _ANSWERS.match(reply.unremarked) is not None or (said := judged(reply.unremarked, item.input)) is None:
+        return None
+    return next(iter(keys & (_YES if said else _NO)))
+
+
+_ANSWERS = regex(r"\W*(?:yes|no|true|false)\b(?=\W*\Z|[\"')]*[,.!:;\n-]| -)", re.I)
 _OF_BOTH = regex(
     r"\W*(?:between|of|out of|from) (?P<former>[^\n]{1,80}?) and (?P<latter>[^\n]{1,80}?)[,:;]? "
     r"(?:(?:it's|it is|the answer is|i(?:'d| would)? (?:choose|pick|say|go with)) )?the (?P<nth>former|latter)(?: fits(?: better)?)?\W*",
@@ -176,6 +188,8 @@ def choice(reply: Reply, item: Item) -> Scored:
         if not own:
             return Scored(0.0, None, "unsettled")
         reply = located(own)
+    if reply.concluded is None and reply.corrected is None and (word := _judged(reply, item, options)) is not None:
+        return replace(bigbench.choice(word, item), rule="judgment")
     reply = _in_options(reply, options)
     scored = _settled(reply, item)
     if scored.extracted is None and reply.text:
@@ -240,13 +254,12 @@ def _of_statements(reply: Reply, item: Item) -> int | None:
     if (both := _AB.search(fold(item.input))) is not None:
         said = key(reply.text)
         quotes = [i for i in (0, 1) if key(both[f"o{i}"]) and key(both[f"o{i}"]) in said]
-        if len(quotes) == 1 and not said.startswith(("a ", "b ")):
-            return quotes[0]
         head = reply.head
         for i in quotes:
             head = re.sub(rf"[\"'(]*{re.escape(both[f'o{i}'].strip(' .!?'))}[.!?]*[\"')]*", f" ({'ab'[i]}) ", head, flags=re.I)
-        return by_role(head, _LETTERED, _SARCASM)
-    return by_role(reply.head, _LETTERED, _SARCASM)
+        told = by_role(as_sarcastic(head), _LETTERED, _SARCASM)
+        return quotes[0] if told is None and len(quotes) == 1 and not said.startswith(("a ", "b ")) else told
+    return by_role(as_sarcastic(reply.head), _LETTERED, _SARCASM)
 
 
 _OTHERS_SAY = regex(
@@ -360,6 +373,9 @@ def larger(reply: Reply, item: Item) -> Scored:
             return replace(bigbench.choice(asked.choices[chosen], asked), rule="role")
         text = _OR_A.sub(r" \1 ", in_options(place, asked.choices).casefold())
         scored = bigbench.choice(text, asked)
+        measured = heavier(place, mentions) if mentions is not None and place not in places else None
+        if measured is not None:
+            return replace(bigbench.choice(asked.choices[measured], asked), rule="sizes")
         if scored.extracted is None:
             for head, _ in _opening(text, asked.choices):
                 if (scored := bigbench.choice(head, asked)).extracted is not None:

@@ -1,0 +1,92 @@
+"""A yes or no that a reply gives as what most people, or it itself, would say of the question: "most would not say he shot her on purpose"."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from promptlab.scoring.answers.remarks import sentences
+from promptlab.scoring.answers.text import CACHED, fold, full, key, words
+from promptlab.scoring.compiled import regex
+from promptlab.scoring.metrics.strict.implied import same
+
+_WHO = (
+    r"(?:most(?: of us| \w+)?|(?:an? |the )?(?:typical|average|ordinary|reasonable|normal|regular|common|everyday|lay) \w+|people|folks|laypeople"
+    r"|the (?:vast )?majority(?: of \w+)?|everyone|everybody|anyone|(?P<none>nobody|no one|few(?: people)?|hardly anyone)|i|we|one|you)"
+)
+_SAYS = (
+    r"(?:say|call|judge|consider|regard|see|view|describe|conclude|think|hold|agree|deem|believe|maintain|claim|classify|count|label|treat)"
+)
+_FRAME = regex(
+    rf"\b{_WHO} (?:(?:\w+,? ){{0,3}}?(?:would|will)(?: (?:therefore|thus|then|probably|likely|also|still|hence|so|readily|generally|normally"
+    rf"|typically|usually|really|certainly|surely|definitely|clearly|and|(?P<not>not))){{0,3}} |(?:(?:generally|usually|typically|normally) )?"
+    rf"(?:do (?P<dont>not) |tend to )?){_SAYS}s?\b",
+    re.I,
+)
+"""Who says it, and that they say it."""
+_HEDGES = regex(
+    r"\b(?:whether|if|unless|may|might|could|either|unclear|unsure|unknown|ambiguous|doubt|question|some|at first|but|however|although|though"
+    r"|while|yet|or|only|both|partly|partially|depends|tempt\w*|wrong\w*|mistake[n]?)\b|\?",
+    re.I,
+)
+_NOT = regex(r"\b(?:not|never|no|nor|neither|nobody|without|hardly|unable|refus\w+|fail\w*)\b", re.I)
+_ASKS = (
+    (regex(r"\b(?:intention\w*|deliberate\w*|on purpose|knowing\w*|purpose(?:ful)?ly)\b", re.I), "intent"),
+    (regex(r"\bcaus\w+", re.I), "cause"),
+)
+_OPPOSITE = regex(r"\b(?:unintention\w*|accident(?:al|ally)?|by (?:mistake|accident)|inadvertent\w*|unknowing\w*|not on purpose)\b", re.I)
+_MEANT = _ASKS[0][0]
+_CAUSED = regex(
+    r"\b(?:caus\w+|brought \w+ about|brought about|responsible for|is to blame for|(?:was|is|were|are|being|to be|as) the (?:\w+ )?cause)\b", re.I
+)
+_GENERIC = frozenset(
+    str.split(
+        "a an the i you he she it we they him her them his its their my your our this that these those of to for at on in and by as with "
+        "do does did done is are was were be been being has have had would will so then therefore thus indeed really actually clearly "
+        "act acts action actions event outcome result harm incident thing matter what happened all same way case here deed shot shooting killing "
+        "cause causes caused causing brought about responsible blame sort kind truly having"
+    )
+)
+_ASKED = regex(r"(?<!\w)(?:do|does|did|is|are|was|were|has|have|had) (?P<rest>[^?.!\"]{4,200})\?", re.I)
+_CUT = regex(r"[,;:]? ?\b(?:because|since|as he|as she|as they|as it|given|due to|even|here|when|which)\b|[,;:]", re.I)
+_TELLS = words(
+    "say says call calls judge consider regard see view describe conclude think hold agree deem believe maintain claim classify count label treat "
+    "judges considers"
+)
+
+
+@lru_cache(maxsize=CACHED)
+def _question(asked: str) -> tuple[str, frozenset[str]] | None:
+    """What the last question of an input asks, "intent" or "cause", and its words."""
+    found = list(_ASKED.finditer(fold(asked)))
+    if not found or asked.count("?") > 2:
+        return None
+    kind = next((name for pattern, name in _ASKS if pattern.search(found[-1]["rest"])), None)
+    return (kind, frozenset(key(found[-1]["rest"].replace("'s", "")).split())) if kind is not None else None
+
+
+def judged(text: str, asked: str) -> bool | None:
+    """Whether the last sentence of a reply says that people would say yes to the question of its input; None where it says neither."""
+    if _TELLS.isdisjoint(words(text)) or (question := _question(asked)) is None:
+        return None
+    each = sentences(text)
+    last = full(fold(each[-1] if each else text).casefold())
+    frame = None
+    for frame in _FRAME.finditer(last):
+        pass
+    if frame is None or _HEDGES.search(last[frame.start() :]) is not None:
+        return None
+    said = last[frame.end() :]
+    cut = _CUT.search(said)
+    said = said[: cut.start()] if cut is not None and cut.start() else said
+    kind, wanted = question
+    concept = (_OPPOSITE.search(said) or _MEANT.search(said)) if kind == "intent" else _CAUSED.search(said)
+    if concept is None:
+        return None
+    rest = f"{said[: concept.start()]} {said[concept.end() :]}"
+    told = key(_NOT.sub(" ", rest.replace("'s", ""))).split()
+    if any(word not in _GENERIC and not any(same(word, one) for one in wanted) for word in told):
+        return None
+    denials = len(_NOT.findall(rest)) + sum(frame[name] is not None for name in ("none", "not", "dont"))
+    denials += kind == "intent" and _OPPOSITE.match(concept[0]) is not None
+    return denials == 0 if denials < 2 else None
