@@ -91,10 +91,13 @@ def _agrees_abroad(text: str, asked: str) -> bool | None:
     """The same of a reply in another language, by its words for the question."""
     if text.isascii() and _WESTERN.isdisjoint(words(text)):
         return None
-    if not text.isascii() or len(text) > 500:
-        told = sentences(text)
-        text = _PEOPLE.sub(" ", told[-1] if told and _PEOPLE.search(told[-1]) is not None else text)
-    if len(text) > 500 or len(_DENIES_ABROAD.findall(text)) > 1 and _TWICE.search(text) is not None:
+    last = sentences(text)[-1:]
+    if last and _SAYING.search(last[0]) is not None:
+        text = last[0]
+        if _TWICE.search(text) is not None or _OPEN.search(text) is not None:
+            return None
+        text = _PEOPLE.sub(" ", text)
+    if len(text) > 500:
         return None
     said = set()
     for concept, named in _ASKS_ABROAD:
@@ -109,12 +112,30 @@ def _agrees_abroad(text: str, asked: str) -> bool | None:
 
 
 _PEOPLE = regex(
-    r"(?:사람|이들?|인)(?:들)?(?:이?라면|이면)|(?:普通の|一般の|多くの)?人(?:なら|であれば)(?:ば)?|如果是(?:普通|一般)人|\bsi (?:on|se) (?:demandait|preguntara)[^,]*,",
+    r"사람(?:들)?(?:이?라면|이면)|人(?:なら|であれば)ば?",
     re.I,
 )
 """Who judges, put as a condition: "보통 사람이라면"."""
+_SAYING = regex(
+    r"\b(?:die meisten|jeder|normale\w*|durchschnitt\w*|typische\w*|gewöhnliche\w*|vernünftige\w*)\b.*\b(?:sagen|nennen|finden|meinen|urteilen|halten"
+    r"|annehmen|bezeichnen|ansehen)\b"
+    r"|\b(?:la plupart|les gens|une personne \w+|tout le monde|la majorité)\b.*\b(?:dir|jug|penser|considérer|estimer|affirmer|qualifier)\w*"
+    r"|\b(?:la mayoría|la gente|una persona \w+|cualquiera|todo el mundo)\b.*\b(?:dir[íi]\w*|juzg\w*|pens\w*|consider\w*|opin\w*|cre\w*|afirm\w*|calific\w*)"
+    r"|(?:大多数|多数|一般|普通|典型|通常)[的]?人.*(?:说|认为|觉得|判断|看作|视为|同意)"
+    r"|(?:普通の|一般の|一般的な|多くの|ほとんどの|大半の|たいていの|大抵の|典型的な)人.*(?:言|考え|思|判断|みな|見な|感じ)"
+    r"|(?:사람|일반인|보통은).*(?:보지|볼 것|본다|봅니다|보겠|말할|말하|생각할|생각하|여길|여기|판단할|판단하|간주)",
+    re.I,
+)
+"""What people would say of the question."""
+_OPEN = regex(
+    r"[,;] (?:aber|doch|jedoch|mais|pero)\b|\b(?:einige|manche|vielleicht|cependant|certains|peut-être|sin embargo|algunos|quizá\w*)\b|但|可能|有些|かもしれ|しかし|一部"
+    r"|하지만|그러나|일부|수도",
+    re.I,
+)
 _TWICE = regex(
-    r"\bnicht\b.*\bnicht\b|\bpas\b.*\bpas\b|\bno\b.*\bno\b|不.*(?:不|没|未|并非)|(?:ない|なかっ|ません).*(?:ない|なかっ|ません)|(?:않|아니|없).*(?:않|아니|없)", re.I
+    r"\bnicht\b.*\b(?:nicht|kein\w*)\b|\bpas\b.*\bpas\b|\bno\b.*\bno\b|不.*(?:不|没|未|并非)|(?:ない|なかっ|ません|なく).*(?:ない|なかっ|ません)"
+    r"|(?:않|아니|없).*(?:않|아니|없)",
+    re.I,
 )
 _WESTERN = words("nicht kein keine ist den dem der und wurde pas ne le il elle les des es el los se una del")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from promptlab.scoring.answers.places import Reply
 from promptlab.scoring.answers.remarks import sentences
 from promptlab.scoring.answers.text import CACHED, fold, full, key, words
 from promptlab.scoring.compiled import regex
@@ -20,7 +21,8 @@ _SAYS = (
 _FRAME = regex(
     rf"\b{_WHO} (?:(?:\w+,? ){{0,3}}?(?:would|will)(?: (?:therefore|thus|then|probably|likely|also|still|hence|so|readily|generally|normally"
     rf"|typically|usually|really|certainly|surely|definitely|clearly|and|(?P<not>not))){{0,3}} |(?:(?:generally|usually|typically|normally) )?"
-    rf"(?:do (?P<dont>not) |tend to )?){_SAYS}s?\b",
+    rf"(?:do (?P<dont>not) |tend to )?){_SAYS}s?\b"
+    r"|\A\W*it is (?P<framed>not )?(?:that )?(?=(?:he|she|it|they) (?!is\b|was\b|so\b))",
     re.I,
 )
 """Who says it, and that they say it."""
@@ -51,7 +53,7 @@ _ASKED = regex(r"(?<!\w)(?:do|does|did|is|are|was|were|has|have|had) (?P<rest>[^
 _CUT = regex(r"[,;:]? ?\b(?:because|since|as he|as she|as they|as it|given|due to|even|here|when|which)\b|[,;:]", re.I)
 _TELLS = words(
     "say says call calls judge consider regard see view describe conclude think hold agree deem believe maintain claim classify count label treat "
-    "judges considers"
+    "judges considers it"
 )
 
 
@@ -87,6 +89,24 @@ def judged(text: str, asked: str) -> bool | None:
     told = key(_NOT.sub(" ", rest.replace("'s", ""))).split()
     if any(word not in _GENERIC and not any(same(word, one) for one in wanted) for word in told):
         return None
-    denials = len(_NOT.findall(rest)) + sum(frame[name] is not None for name in ("none", "not", "dont"))
+    denials = len(_NOT.findall(rest)) + sum(frame[name] is not None for name in ("none", "not", "dont", "framed"))
     denials += kind == "intent" and _OPPOSITE.match(concept[0]) is not None
     return denials == 0 if denials < 2 else None
+
+
+_YES_NO = {frozenset({"yes", "no"}): ("no", "yes"), frozenset({"true", "false"}): ("false", "true")}
+_ANSWERS = regex(r"\W*(?:yes|no|true|false)\b(?=\W*\Z|[\"')]*[,.!:;\n-]| -)", re.I)
+
+
+def answered(reply: Reply, asked: str, options: tuple[str, ...]) -> str | None:
+    """The yes or no, of options that are these, that people would give by a reply that neither opens with one nor concludes."""
+    if (both := _yes_no(options)) is None or reply.concluded is not None or reply.corrected is not None:
+        return None
+    text = reply.unremarked
+    said = judged(text, asked) if _ANSWERS.match(text) is None else None
+    return both[said] if said is not None else None
+
+
+@lru_cache(maxsize=CACHED)
+def _yes_no(options: tuple[str, ...]) -> tuple[str, str] | None:
+    return _YES_NO.get(frozenset(map(key, options)))

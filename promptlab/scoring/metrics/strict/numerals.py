@@ -191,7 +191,7 @@ def number(reply: Reply, item: Item) -> Scored:
     if (of_both := operations.result(reply.head, item)) is not None:
         return Scored(float(of_both in _wanted(item.targets)), str(of_both), "operation")
     value, rule, plain = numbered(reply)
-    if (value is None or rule in ("equation", "statement", "only number")) and len(plain) < 2000:
+    if rule != "trial" and (value is None or rule in ("equation", "statement", "only number")) and len(plain) < 2000:
         value, rule = _beside_input(plain, item.input, value, rule)
     if value is None:
         return Scored(0.0, None, rule)

@@ -17,7 +17,7 @@ from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import claims, replies
 from promptlab.scoring.metrics.strict.implied import agrees, fallacious, left_over, names_place, placed
-from promptlab.scoring.metrics.strict.judged import judged
+from promptlab.scoring.metrics.strict.judged import answered
 from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
 from promptlab.scoring.metrics.strict.rated import names_of, rated
@@ -87,15 +87,6 @@ def _implied(reply: Reply, item: Item, options: tuple[str, ...]) -> Scored:
     return Scored(0.0, None)
 
 
-def _judged(reply: Reply, item: Item, options: tuple[str, ...]) -> str | None:
-    """The yes or no that people would give, by a reply that does not open with one; None where it says neither."""
-    keys = frozenset(map(key, options))
-    if keys not in _YES_NO or _ANSWERS.match(reply.unremarked) is not None or (said := judged(reply.unremarked, item.input)) is None:
-        return None
-    return next(iter(keys & (_YES if said else _NO)))
-
-
-_ANSWERS = regex(r"\W*(?:yes|no|true|false)\b(?=\W*\Z|[\"')]*[,.!:;\n-]| -)", re.I)
 _OF_BOTH = regex(
     r"\W*(?:between|of|out of|from) (?P<former>[^\n]{1,80}?) and (?P<latter>[^\n]{1,80}?)[,:;]? "
     r"(?:(?:it's|it is|the answer is|i(?:'d| would)? (?:choose|pick|say|go with)) )?the (?P<nth>former|latter)(?: fits(?: better)?)?\W*",
@@ -188,7 +179,7 @@ def choice(reply: Reply, item: Item) -> Scored:
         if not own:
             return Scored(0.0, None, "unsettled")
         reply = located(own)
-    if reply.concluded is None and reply.corrected is None and (word := _judged(reply, item, options)) is not None:
+    if (word := answered(reply, item.input, options)) is not None:
         return replace(bigbench.choice(word, item), rule="judgment")
     reply = _in_options(reply, options)
     scored = _settled(reply, item)

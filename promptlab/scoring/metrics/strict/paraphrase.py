@@ -151,7 +151,13 @@ def _headed(text: str, pair: tuple[str, ...]) -> int | None:
     if "\n" in below[0]:
         return None
     cause, effect = below if found[0]["cause"] is not None else below[::-1]
+    numbers = [set(_BY_NUMBER.findall(part)) for part in (cause, effect)]
+    if numbers[0] | numbers[1] == {"1", "2"} and len(numbers[0]) == len(numbers[1]) == 1:
+        return int(numbers[0].pop()) - 1
     return _of_roles(cause, effect, pair)
+
+
+_BY_NUMBER = regex(r"(?<![a-z])(?:sentence|statement|satz|phrase|oración|frase|number|句子?|文|문장)\s?#?([12])(?!\d)", re.I)
 
 
 _IN_ENGLISH = words("the my his her she they their of and")

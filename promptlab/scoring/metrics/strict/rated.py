@@ -90,11 +90,11 @@ _DOUBTS = regex(r"\b(?:maybe|perhaps|possibly|might|could|a bit|somewhat|slightl
 def _set_apart(text: str, options: tuple[str, ...]) -> str | None:
     """The only option of which a list of all says something good; None of any other reply."""
     found = [_REMARKED.fullmatch(line) for line in text.split("\n") if key(line)]
-    if found and found[0] is None:
+    names = names_of(options)
+    if found and (found[0] is None or key(ARTICLE.sub("", found[0]["name"])) not in names):
         del found[0]
     if len(found) != len(options):
         return None
-    names = names_of(options)
     told = {names.get(key(ARTICLE.sub("", one["name"]))): one["remark"] for one in found if one is not None}
     if None in told or len(told) < len(options):
         return None

@@ -47,7 +47,7 @@ def may_try(text: str) -> bool:
 
 
 def fitting(text: str) -> tuple[bool, Decimal | None]:
-    """Whether a reply ends by trying values, two or more with what comes of each, and the only one that fits; None where none does."""
+    """Whether a reply ends by trying values, two or more with what comes of each, and the only one that fits; None where none or several do."""
     if len(text) > 2000 or not may_try(text):
         return False, None
     found = list(_TRIAL.finditer(text))
@@ -67,4 +67,4 @@ def fitting(text: str) -> tuple[bool, Decimal | None]:
         return False, None
     if not fits:
         return True, None
-    return (True, fits[0]) if len(fits) == 1 and fits[0] == Decimal(found[-1]["value"]) else (False, None)
+    return (True, fits[0] if len(set(fits)) == 1 else None) if fits[-1] == Decimal(found[-1]["value"]) else (False, None)

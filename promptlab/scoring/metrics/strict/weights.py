@@ -37,7 +37,7 @@ _UNITS: dict[str, tuple[str, float]] = {
 """Units as replies write them: what they measure, and how many kilograms or metres one is."""
 _NUMBER = r"\d{1,3}(?:[ '.,]\d{3})+(?!\d)|\d+(?:[.,]\d+)?"
 _SIZE = regex(
-    rf"(?<![\w.,])(?:(?P<from>{_NUMBER})\s?(?:(?:to|bis|à|a|or|oder|and)\s|[-~至到から]+\s?))?(?P<to>{_NUMBER})[\s-]?"
+    rf"(?<![0-9A-Za-z.,])(?:(?P<from>{_NUMBER})\s?(?:(?:to|bis|à|a|or|oder|and)\s|[-~至到から]+\s?))?(?P<to>{_NUMBER})[\s-]?"
     rf"(?P<unit>{'|'.join(sorted((re.escape(unit) for unit in _UNITS), key=len, reverse=True))})(?![a-zà-ÿ²³/])",
     re.I,
 )
