@@ -51,10 +51,14 @@ _GENERIC = frozenset(
 )
 _ASKED = regex(r"(?<!\w)(?:do|does|did|is|are|was|were|has|have|had) (?P<rest>[^?.!\"]{4,200})\?", re.I)
 _CUT = regex(r"[,;:]? ?\b(?:because|since|as he|as she|as they|as it|given|due to|even|here|when|which)\b|[,;:]", re.I)
-_TELLS = words(
-    "say says call calls judge consider regard see view describe conclude think hold agree deem believe maintain claim classify count label treat "
-    "judges considers it"
+_CONCEPTS = words(
+    "intention intentional intentionally unintentional unintentionally deliberate deliberately purpose purposely purposefully knowing knowingly "
+    "unknowingly accident accidental accidentally mistake inadvertent inadvertently cause causes caused causing brought responsible blame"
 )
+_SUPPOSES = regex(r"\b(?:if|unless|without|otherwise|suppos\w+|were it not|had (?:\w+ ){1,3}(?:been|not))\b|\A\W*had\b", re.I)
+"""What makes a judgment one of another case."""
+_OWN = regex(r"\A\W*(?:(?:so|thus|therefore|hence),? )?(?=(?:he|she|they|it|this|that|(?:the|his|her) \w+ (?:is|was)) )", re.I)
+"""How a reply begins that is one sentence on what the question asks: "She did not hit him intentionally"."""
 
 
 @lru_cache(maxsize=CACHED)
@@ -69,14 +73,16 @@ def _question(asked: str) -> tuple[str, frozenset[str]] | None:
 
 def judged(text: str, asked: str) -> bool | None:
     """Whether the last sentence of a reply says that people would say yes to the question of its input; None where it says neither."""
-    if _TELLS.isdisjoint(words(text)) or (question := _question(asked)) is None:
+    if _CONCEPTS.isdisjoint(words(text)) or (question := _question(asked)) is None:
         return None
     each = sentences(text)
     last = full(fold(each[-1] if each else text).casefold())
     frame = None
     for frame in _FRAME.finditer(last):
         pass
-    if frame is None or _HEDGES.search(last[frame.start() :]) is not None:
+    if frame is None and len(each) == 1:
+        frame = _OWN.match(last)
+    if frame is None or _HEDGES.search(last[frame.start() :]) is not None or _SUPPOSES.search(last[: frame.start()]) is not None:
         return None
     said = last[frame.end() :]
     cut = _CUT.search(said)
@@ -89,7 +95,7 @@ def judged(text: str, asked: str) -> bool | None:
     told = key(_NOT.sub(" ", rest.replace("'s", ""))).split()
     if any(word not in _GENERIC and not any(same(word, one) for one in wanted) for word in told):
         return None
-    denials = len(_NOT.findall(rest)) + sum(frame[name] is not None for name in ("none", "not", "dont", "framed"))
+    denials = len(_NOT.findall(rest)) + sum(value is not None for value in frame.groupdict().values())
     denials += kind == "intent" and _OPPOSITE.match(concept[0]) is not None
     return denials == 0 if denials < 2 else None
 

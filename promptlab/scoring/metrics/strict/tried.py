@@ -18,7 +18,9 @@ _TRIAL = regex(
     rf"(?:(?:\A|(?<=[.;,:!?。；，、\n✓✔✅✗✘❌)]))[\s*•-]*(?:\d[.)] )?(?:(?:now|then|next|first|and|let's|let us|we|so|also|again|dann|nun|jetzt"
     rf"|puis|ensuite|luego|ahora|再|先|然后|まず|次に|먼저|다음|이제),? ){{0,3}}"
     rf"(?:{_TRIES} ?(?:wir |es |now |then |(?:the )?(?:value|number|zahl|nombre|número) )?(?:mit |with |avec |con |on |in )?(?:[a-z] ?= ?)?"
-    rf"|[a-z] ?= ?))(?P<value>-?\d{{1,7}}(?:\.\d{{1,4}})?)(?![\d/%]|[.,]\d)",
+    rf"|[a-z] ?= ?))(?P<value>-?\d{{1,7}}(?:\.\d{{1,4}})?)(?![\d/%]|[.,]\d)"
+    r"(?=\s*(?:[:;,.!?→✓✔✅✗✘❌=+×*(<>≠-]|\Z|(?:we|it|you|that|this|gives?|is|works?|fits?|does|would|makes?|ergibt|gibt|passt|ist|macht|donne|cela"
+    r"|on|nous|il|da|es|funciona|encaja|wir|man|für|pour|para|as|for|instead)\b|[得则则时時为為,是,。，、]|なら|だと|では|を|は|で|[이가은는을를로]|으로|일))",
     re.I,
 )
 """Where a reply begins to try a value: "Try l = 3", "with 5", "x = 4"."""

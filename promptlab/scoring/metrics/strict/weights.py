@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from promptlab.scoring.answers.denials import denying
+from promptlab.scoring.answers.text import words
 from promptlab.scoring.compiled import regex
 
 _UNITS: dict[str, tuple[str, float]] = {
@@ -41,13 +42,24 @@ _SIZE = regex(
     rf"(?P<unit>{'|'.join(sorted((re.escape(unit) for unit in _UNITS), key=len, reverse=True))})(?![a-zà-ÿ²³/])",
     re.I,
 )
-_ELSE = regex(
-    r"\b(?:smaller|smallest|lighter|shorter|former|latter|first|second|however|though|yet|wrong|unless|if|baby|babies|newborn|young|cub|calf"
-    r"|difference|per|each day|eats?|runs?|faster|hour|kleiner|leichter|aber|wenn|baby|petite?|mais|si|pequeñ[oa]|pero|jung\w*|isst|frisst"
-    r"|mange|come|h)\b|小|轻|但|如果|吃|每|しかし|食べ|子|もし|작|하지만|새끼|먹|\?",
-    re.I,
+_TELLS = words(
+    "a an the is are was at about around roughly approximately approx some up to maybe perhaps probably can may could reach reaches reaching "
+    "grow grows growing weigh weighs weighing weighed weight weights mass size length height long tall high heavy of or and while whereas but "
+    "between over under only just even more less than nearly almost usually typically normally often mere adult adults male males female average "
+    "typical large small big body it its in comes measures measuring measure has have with vs versus for against compared as much many animal "
+    "full grown by from well max maximum around s "
+    "ein eine einer der die das wiegt wiegen etwa ca circa rund ungefähr bis zu und während nur kann über mehr als schwer lang hoch groß ist sind "
+    "gewicht von im schnitt durchschnittlich ausgewachsener ausgewachsene dagegen hingegen aber bringt es auf "
+    "un une le la les l pèse pèsent environ jusqu à et tandis que alors peut peser plus de mesure seulement est fait poids mais en moyenne "
+    "el los las pesa pesan unos unas alrededor aproximadamente hasta y mientras puede pesar más mide solo sólo es peso pero promedio cerca"
 )
-"""What says something else than how large the two are, or turns the other way."""
+"""The words of a text that only tells how large two animals are."""
+_TELLS_EAST = regex(
+    r"的?(?:体重|體重|重量|身長|身长|体長|体长|身高|长度|高度)|大约|大約|约为|约|約|左右|重达|可达|达到?|可以?|重|长|長|高|只有|仅|成年的?|一[只头頭匹条條]|通常|一般"
+    r"|而|则|和|与|是|为|有|也|体重は|ほど|くらい|ぐらい|程度|あります|ある|です|ます|なり|に達し|最大で?|平均で?|一方|は|が|で|の|も|に|と"
+    r"|몸무게|무게|체중|길이|키|약|대략|정도|까지|최대|평균|나갑니다|나가고|나가며|입니다|이고|이며|인데|이지만|됩니다|되고|반면|보통|은|는|이|가|의|에|도|와|과|로|쯤"
+    r"|[、。，：；（）・~～]"
+)
 
 
 class _Size(NamedTuple):
@@ -83,6 +95,22 @@ def may_measure(text: str) -> bool:
     return sum(map(str.isdigit, text)) > 1
 
 
+def _tells_only(text: str) -> bool:
+    """Whether the words around names and sizes only tell of sizes."""
+    return words(_TELLS_EAST.sub(" ", text) if not text.isascii() else text) <= _TELLS
+
+
+def of_sizes(text: str, mentions: re.Pattern[str]) -> bool:
+    """Whether a text tells of the sizes of both names, and does not open with one of them as its answer."""
+    if not may_measure(text) or len(text) > 1000 or len(_sizes(text)) < 2:
+        return False
+    named = list(mentions.finditer(text))
+    return len({one.lastgroup for one in named}) == 2 and _OPENS.match(text, named[0].end()) is None
+
+
+_OPENS = regex(r"[\"'*)]*(?:\s*(?:[.,!;(\n]|\Z|-\s|:\s(?!\W*\d))|\s+(?:because|since|as|with|weil|car|parce|porque)\b)")
+
+
 def heavier(text: str, mentions: re.Pattern[str]) -> int | None:
     """Which of two names has the larger sizes; None where not all sizes say so, or the reply says more of a name than its size.
 
@@ -90,7 +118,8 @@ def heavier(text: str, mentions: re.Pattern[str]) -> int | None:
     """
     if len(text) > 1000 or not may_measure(text) or len(sizes := _sizes(text)) < 2:
         return None
-    if denying(text) or _ELSE.search(_SIZE.sub(" ", text)) is not None:
+    until = max(sizes[-1].at, *(one.end() for one in mentions.finditer(text)), 0)
+    if not _tells_only(_SIZE.sub(" ", mentions.sub(" ", text[:until]))) or denying(text):
         return None
     named = [(one.start(), int(str(one.lastgroup)[1:])) for one in mentions.finditer(text)]
     if sorted(n for _, n in named) != [0, 1]:
