@@ -117,18 +117,23 @@ _PEOPLE = regex(
 )
 """Who judges, put as a condition: "보통 사람이라면"."""
 _SAYING = regex(
-    r"\b(?:die meisten|jeder|normale\w*|durchschnitt\w*|typische\w*|gewöhnliche\w*|vernünftige\w*)\b.*\b(?:sagen|nennen|finden|meinen|urteilen|halten"
+    r"\b(?:die meisten|jeder|normale\w*|durchschnitt\w*|typische\w*|gewöhnliche\w*|vernünftige\w*)\b.*\b(?:sagen|nennen|finden|meinen"
+    r"|urteilen|halten"
     r"|annehmen|bezeichnen|ansehen)\b"
-    r"|\b(?:la plupart|les gens|une personne \w+|tout le monde|la majorité)\b.*\b(?:dir|jug|penser|considérer|estimer|affirmer|qualifier)\w*"
-    r"|\b(?:la mayoría|la gente|una persona \w+|cualquiera|todo el mundo)\b.*\b(?:dir[íi]\w*|juzg\w*|pens\w*|consider\w*|opin\w*|cre\w*|afirm\w*|calific\w*)"
+    r"|\b(?:la plupart|les gens|une personne \w+|tout le monde|la majorité)\b.*\b(?:dir|jug|penser|considérer|estimer|affirmer"
+    r"|qualifier)\w*"
+    r"|\b(?:la mayoría|la gente|una persona \w+|cualquiera|todo el mundo)\b.*\b(?:dir[íi]\w*|juzg\w*|pens\w*|consider\w*|opin\w*"
+    r"|cre\w*|afirm\w*|calific\w*)"
     r"|(?:大多数|多数|一般|普通|典型|通常)[的]?人.*(?:说|认为|觉得|判断|看作|视为|同意)"
     r"|(?:普通の|一般の|一般的な|多くの|ほとんどの|大半の|たいていの|大抵の|典型的な)人.*(?:言|考え|思|判断|みな|見な|感じ)"
-    r"|it is (?:not )?(?=[^.]*사람(?:들)?이라면)|(?:사람|일반인|보통은).*(?:보지|볼 것|본다|봅니다|보겠|말할|말하|생각할|생각하|여길|여기|판단할|판단하|간주)",
+    r"|it is (?:not )?(?=[^.]*사람(?:들)?이라면)|(?:사람|일반인|보통은).*(?:보지|볼 것|본다|봅니다|보겠|말할|말하|생각할|생각하|여길"
+    r"|(?:사람|일반인|보통은).*(?:여기|판단할|판단하|간주)",
     re.I,
 )
 """What people would say of the question."""
 _OPEN = regex(
-    r"[,;] (?:aber|doch|jedoch|mais|pero)\b|\b(?:ohne|wenn|falls|sans|si|sin)\b(?! embargo)(?=[^.]*,)|\b(?:einige|manche|vielleicht|cependant|certains|peut-être|sin embargo|algunos|quizá\w*)\b|但|可能|有些|かもしれ|しかし|一部"
+    r"[,;] (?:aber|doch|jedoch|mais|pero)\b|\b(?:ohne|wenn|falls|sans|si|sin)\b(?! embargo)(?=[^.]*,)|\b(?:einige|manche|vielleicht"
+    r"|cependant|certains|peut-être|sin embargo|algunos|quizá\w*)\b|但|可能|有些|かもしれ|しかし|一部"
     r"|하지만|그러나|일부|수도",
     re.I,
 )

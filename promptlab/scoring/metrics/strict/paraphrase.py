@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from promptlab.scoring.answers.held import may_hold
 from promptlab.scoring.answers.text import key, words
 from promptlab.scoring.compiled import regex
 
@@ -127,10 +128,6 @@ def _of_roles(of_cause: str, of_effect: str, pair: tuple[str, ...]) -> int | Non
     return next((n for n in (0, 1) if cause[n] > cause[1 - n] and effect[1 - n] > effect[n]), None)
 
 
-_HEADS = words(
-    "cause causes effect effects result results consequence outcome ursache wirkung folge auslöser grund effet conséquence résultat causa efecto "
-    "consecuencia resultado raison razón"
-)
 _HEAD = regex(
     r"(?m)^[^\w\n]*(?:\d[.)]\s?)?(?:(?:the|die|der|la|el|le|l')\s?)?(?:(?P<cause>causes?|ursache|auslöser|grund|causa|raison|razón|原因|원인)"
     r"|(?:effects?|results?|consequence|outcome|wirkung|folge|effet|conséquence|résultat|efecto|consecuencia|resultado|结果|結果|결과|影响|영향))"
@@ -138,11 +135,12 @@ _HEAD = regex(
     re.I,
 )
 """A heading or a label that says that a cause or an effect follows."""
+_may_head = may_hold(_HEAD)
 
 
 def _headed(text: str, pair: tuple[str, ...]) -> int | None:
     """The sentence below the heading "cause", where that below "effect" is the other one; None where not both have words of one."""
-    if "\n" not in text or (text.isascii() and _HEADS.isdisjoint(words(text))):
+    if "\n" not in text or not _may_head(text):
         return None
     found = list(_HEAD.finditer(text))
     if len(found) != 2 or (found[0]["cause"] is None) == (found[1]["cause"] is None):

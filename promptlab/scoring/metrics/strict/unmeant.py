@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import re
 
-from promptlab.scoring.answers.text import words
+from promptlab.scoring.answers.held import may_hold
 from promptlab.scoring.compiled import regex
 
 _SERIOUS = (
-    r"(?:serious(?:ly)?|literal(?:ly)?|sincere(?:ly)?|genuine(?:ly)?|earnest(?:ly)?|in earnest|at face value|with a straight face|for real|honestly)"
+    r"(?:serious(?:ly)?|literal(?:ly)?|sincere(?:ly)?|genuine(?:ly)?|earnest(?:ly)?|in earnest|at face value|with a straight face"
+    r"|for real|honestly)"
 )
 _UNMEANT = regex(
-    r"\b(?:nobody|no one|no-one|no (?:sane |reasonable |sensible )?(?:person|speaker|human|man|woman)|hardly anyone|hardly anybody|few people"
+    r"\b(?:nobody|no one|no-one|no (?:sane |reasonable |sensible )?(?:person|speaker|human|man|woman)|hardly anyone|hardly anybody"
+    r"|few people"
     r"|(?:i |you |one |we |people |anyone |it |this |that |the speaker |the writer |they |he |she )?(?:can(?:'t|not)|could(?:n't| not)"
     r"|would(?:n't| not)|won't)"
-    r"|(?:it's |it is )?(?:hard|difficult|impossible) to (?:imagine|believe|see|think|picture)(?: that)?(?: anyone| anybody| someone| a person)?"
+    r"|(?:it's |it is )?(?:hard|difficult|impossible) to (?:imagine|believe|see|think|picture)(?: that)?(?: anyone| anybody| someone"
+    r"| a person)?"
     r"|who (?:could|would))"
-    rf" (?:\w+ ){{0,3}}?(?:mean|say|saying|meaning|take|believe|think|intend|meant|said|intended|taken|write|utter|be)\b[^.!?\n]{{0,40}}?\b{_SERIOUS}\b"
+    rf" (?:\w+ ){{0,3}}?(?:mean|say|saying|meaning|take|believe|think|intend|meant|said|intended|taken|write|utter"
+    rf"|be)\b[^.!?\n]{{0,40}}?\b{_SERIOUS}\b"
     r"|\b(?:niemand|kein(?:er| mensch)?|kaum jemand) (?:\w+ ){0,6}?(?:ernst(?:haft)?|wörtlich|aufrichtig|ehrlich)\b(?: \w+){0,2}"
     r"|\b(?:kann|könnte|würde)(?: \w+){0,3} (?:nicht|unmöglich|niemand|keiner) (?:\w+ ){0,3}?(?:ernst(?:haft)?|wörtlich)\b(?: \w+){0,2}"
     r"|\b(?:personne|nul|aucune personne) (?:ne |n')[^.!?\n]{0,60}?(?:sérieu\w+|sincère\w*|premier degré|au pied de la lettre)"
@@ -29,14 +33,12 @@ _UNMEANT = regex(
     re.I,
 )
 """Whole clauses about a statement that cannot be meant as it is said."""
-_NAMED = words("seriously serious literally literal sincerely sincere genuine genuinely earnest earnestly value face real honestly ernst ernsthaft")
-_ABROAD = words("wörtlich sérieusement sérieux degré serio seriamente sinceramente literalmente verdad")
+_may_be = may_hold(_UNMEANT)
 
 
 def as_sarcastic(text: str) -> str:
     """The text with "is sarcastic" in place of a clause that says that nobody can mean it; the same text where it has none."""
-    told = words(text)
-    if text.isascii() and _NAMED.isdisjoint(told) and _ABROAD.isdisjoint(told):
+    if not _may_be(text):
         return text
     marked = _UNMEANT.sub(lambda found: f"{' '.join(_MENTION.findall(found[0]))} is sarcastic", text)
     return _APART.sub(" ", marked) if marked != text else text

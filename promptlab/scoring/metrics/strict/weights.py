@@ -9,32 +9,23 @@ from promptlab.scoring.answers.denials import denying
 from promptlab.scoring.answers.text import words
 from promptlab.scoring.compiled import regex
 
-_UNITS: dict[str, tuple[str, float]] = {
-    **dict.fromkeys(("mg", "milligram", "milligrams", "毫克"), ("mass", 1e-6)),
-    **dict.fromkeys(("g", "gram", "grams", "gramm", "gramme", "grammes", "gramo", "gramos", "克", "グラム", "그램"), ("mass", 1e-3)),
-    **dict.fromkeys(
-        ("kg", "kgs", "kilo", "kilos", "kilogram", "kilograms", "kilogramm", "kilogramme", "kilogrammes", "kilogramo", "kilogramos")
-        + ("公斤", "千克", "キロ", "キログラム", "킬로그램", "킬로"),
-        ("mass", 1.0),
-    ),
-    **dict.fromkeys(("斤",), ("mass", 0.5)),
-    **dict.fromkeys(
-        ("t", "ton", "tons", "tonne", "tonnes", "tonnen", "tonelada", "toneladas", "吨", "噸", "トン", "톤"), ("mass", 1000.0)
-    ),
-    **dict.fromkeys(("lb", "lbs", "pound", "pounds", "livres", "libras"), ("mass", 0.4536)),
-    **dict.fromkeys(("oz", "ounce", "ounces"), ("mass", 0.02835)),
-    **dict.fromkeys(("mm", "millimeter", "millimeters", "millimetre", "millimetres", "毫米", "ミリ"), ("length", 1e-3)),
-    **dict.fromkeys(
-        ("cm", "centimeter", "centimeters", "centimetre", "centimetres", "zentimeter", "centímetros", "centimètres", "厘米", "公分")
-        + ("センチ", "センチメートル", "센티미터", "센티"),
-        ("length", 1e-2),
-    ),
-    **dict.fromkeys(
-        ("m", "meter", "meters", "metre", "metres", "metern", "mètre", "mètres", "metro", "metros", "米", "メートル", "미터"), ("length", 1.0)
-    ),
-    **dict.fromkeys(("inch", "inches"), ("length", 0.0254)),
-    **dict.fromkeys(("ft", "foot", "feet"), ("length", 0.3048)),
-}
+_NAMED = (
+    ("mass", 1e-6, "mg milligram milligrams 毫克"),
+    ("mass", 1e-3, "g gram grams gramm gramme grammes gramo gramos 克 グラム 그램"),
+    ("mass", 1.0, "kg kgs kilo kilos kilogram kilograms kilogramm kilogramme kilogrammes kilogramo kilogramos"),
+    ("mass", 1.0, "公斤 千克 キロ キログラム 킬로그램 킬로"),
+    ("mass", 0.5, "斤"),
+    ("mass", 1000.0, "t ton tons tonne tonnes tonnen tonelada toneladas 吨 噸 トン 톤"),
+    ("mass", 0.4536, "lb lbs pound pounds livres libras"),
+    ("mass", 0.02835, "oz ounce ounces"),
+    ("length", 1e-3, "mm millimeter millimeters millimetre millimetres 毫米 ミリ"),
+    ("length", 1e-2, "cm centimeter centimeters centimetre centimetres zentimeter centímetros centimètres"),
+    ("length", 1e-2, "厘米 公分 センチ センチメートル 센티미터 센티"),
+    ("length", 1.0, "m meter meters metre metres metern mètre mètres metro metros 米 メートル 미터"),
+    ("length", 0.0254, "inch inches"),
+    ("length", 0.3048, "ft foot feet"),
+)
+_UNITS = {unit: (measures, factor) for measures, factor, units in _NAMED for unit in units.split()}
 """Units as replies write them: what they measure, and how many kilograms or metres one is."""
 _NUMBER = r"\d{1,3}(?:[ '.,]\d{3})+(?!\d)|\d+(?:[.,]\d+)?"
 _SIZE = regex(
@@ -43,15 +34,15 @@ _SIZE = regex(
     re.I,
 )
 _TELLS = words(
-    "a an the is are was at about around roughly approximately approx some up to maybe perhaps probably can may could reach reaches reaching "
-    "grow grows growing weigh weighs weighing weighed weight weights mass size length height long tall high heavy of or and while whereas but "
-    "between over under only just even more less than nearly almost usually typically normally often mere adult adults male males female average "
-    "typical large small big body it its in comes measures measuring measure has have with vs versus for against compared as much many animal "
-    "full grown by from well max maximum around s "
-    "ein eine einer der die das wiegt wiegen etwa ca circa rund ungefähr bis zu und während nur kann über mehr als schwer lang hoch groß ist sind "
-    "gewicht von im schnitt durchschnittlich ausgewachsener ausgewachsene dagegen hingegen aber bringt es auf "
-    "un une le la les l pèse pèsent environ jusqu à et tandis que alors peut peser plus de mesure seulement est fait poids mais en moyenne "
-    "el los las pesa pesan unos unas alrededor aproximadamente hasta y mientras puede pesar más mide solo sólo es peso pero promedio cerca"
+    "a an the is are was at about around roughly approximately approx some up to maybe perhaps probably can may could reach "
+    "reaches reaching grow grows growing weigh weighs weighing weighed weight weights mass size length height long tall high heavy "
+    "of or and while whereas but between over under only just even more less than nearly almost usually typically normally often "
+    "mere adult adults male males female average typical large small big body it its in comes measures measuring measure has have "
+    "with vs versus for against compared as much many animal full grown by from well max maximum s ein eine einer der die das "
+    "wiegt wiegen etwa ca circa rund ungefähr bis zu und während nur kann über mehr als schwer lang hoch groß ist sind gewicht von "
+    "im schnitt durchschnittlich ausgewachsener ausgewachsene dagegen hingegen aber bringt es auf un une le la les l pèse pèsent "
+    "environ jusqu à et tandis que alors peut peser plus de mesure seulement est fait poids mais en moyenne el los las pesa pesan "
+    "unos unas alrededor aproximadamente hasta y mientras puede pesar más mide solo sólo peso pero promedio cerca"
 )
 """The words of a text that only tells how large two animals are."""
 _TELLS_EAST = regex(
@@ -134,6 +125,7 @@ def heavier(text: str, mentions: re.Pattern[str]) -> int | None:
     larger = set()
     for measures in {one.measures for one in of[0]} & {one.measures for one in of[1]}:
         sides = [[one for one in of[n] if one.measures == measures] for n in (0, 1)]
-        least, most = ([choose(values) for values in ([one[i] for one in side] for side in sides)] for i, choose in ((1, min), (2, max)))
+        least = [min(one.least for one in side) for side in sides]
+        most = [max(one.most for one in side) for side in sides]
         larger.add(0 if least[0] > most[1] else 1 if least[1] > most[0] else -1)
     return larger.pop() if len(larger) == 1 and -1 not in larger else None
