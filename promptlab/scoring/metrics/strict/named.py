@@ -37,7 +37,8 @@ _TAIL = regex(
 _REFUSED = regex(
     rf",? (?:but|though|yet|aber|doch|mais|pero) (?:that|this|it|das|dies|ce|es[aeo]|no)(?:'s|'est| is| ist| est| es|) ?(?:not|n't"
     rf"|nicht|pas|no|es|wouldn't be)"
-    rf" (?:the|my|what|das|le|la|el|mein|mon|mi) {_NAME}\b[^.;,!?\n]*[.!]?\Z",
+    rf" (?:the|my|what|das|le|la|el|mein|mon|mi) {_NAME}\b"
+    r"(?: (?:(?:that |which |das |que )?(?:i|we|ich|wir|je|nous|yo)\b[^.;,!?\n]*|here|asked for|you want|hier|ici|aquí))?[.!]?\Z",
     re.I,
 )
 """What says of a word before it that it is not the answer."""

@@ -24,7 +24,7 @@ from promptlab.scoring.metrics.strict.rated import names_of, rated
 from promptlab.scoring.metrics.strict.roles import NEVER, Roles, by_role, compared
 from promptlab.scoring.metrics.strict.unmeant import as_sarcastic
 from promptlab.scoring.metrics.strict.vocabulary import with_labels
-from promptlab.scoring.metrics.strict.weights import heavier, of_sizes
+from promptlab.scoring.metrics.strict.weights import heavier, lighter
 
 
 def _settled(reply: Reply, item: Item) -> Scored:
@@ -367,13 +367,13 @@ def larger(reply: Reply, item: Item) -> Scored:
         measured = heavier(place, mentions) if mentions is not None and place not in places else None
         if measured is not None:
             return replace(bigbench.choice(asked.choices[measured], asked), rule="sizes")
-        if mentions is not None and not places and reply.decides is None and of_sizes(place, mentions):
-            return Scored(0.0, None, "sizes")
         if scored.extracted is None:
             for head, _ in _opening(text, asked.choices):
                 if (scored := bigbench.choice(head, asked)).extracted is not None:
                     break
         if scored.extracted is not None:
+            if mentions is not None and (least := lighter(place, mentions)) is not None and scored.extracted == asked.choices[least]:
+                return Scored(0.0, None, "sizes")
             return Scored(scored.score, scored.extracted, "conclusion" if places and place is places[0] else "whole")
     return _implied(reply, asked, asked.choices)
 

@@ -136,7 +136,7 @@ def word(reply: Reply, item: Item) -> Scored:
                     and all(any(key(b) in targets and key(b) != asked for b in forms_of(part)) for part in listed)
                 ):
                     yield listed[0], rule
-        if reply.concluded is None and reply.corrected is None:
+        if reply.concluded is None and reply.corrected is None and not _of_another(reply.unremarked, asked):
             yield from ((text, "statement") for text in called(reply.unremarked, item))
 
     if (text := joined(reply.text)) is not reply.text and not any(joined(target) != target for target in item.targets):

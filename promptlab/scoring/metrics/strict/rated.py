@@ -79,7 +79,8 @@ _REMARKED = regex(
 _DULL = regex(
     r"\b(?:typos?|misspel\w+|mistypes?|mistyped|misprint|not|n't|no|nothing|never|none|meh|boring|plain|dull|flat|unfunny|nonsense"
     r"|meaningless|gibberish"
-    r"|random|just|only|mere(?:ly)?|spelling|wrong|original|unchanged|missing|dropped|weak|doesn't|isn't|tippfehler|schreibfehler|vertipper"
+    r"|random|least|less|ok(?:ay)?|crude|rude|vulgar|offensive|lame|bad|just|only|mere(?:ly)?|spelling|wrong|original|unchanged"
+    r"|missing|dropped|weak|doesn't|isn't|tippfehler|schreibfehler|vertipper"
     r"|nicht|kein\w*|nur|langweilig|sinnlos|faute|coquille|pas|rien|erreur|seulement|errata|error|errores|nada|simple|falta|sin sentido)\b"
     r"|[✗✘❌👎]|错|錯|误|無意味|无|没|不|ミス|誤|ない|ません|오타|오류|없|않|아니|아님",
     re.I,

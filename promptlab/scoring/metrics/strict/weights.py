@@ -91,15 +91,24 @@ def _tells_only(text: str) -> bool:
     return words(_TELLS_EAST.sub(" ", text) if not text.isascii() else text) <= _TELLS
 
 
-def of_sizes(text: str, mentions: re.Pattern[str]) -> bool:
-    """Whether a text tells of the sizes of both names, and does not open with one of them as its answer."""
-    if not may_measure(text) or len(text) > 1000 or len(_sizes(text)) < 2:
-        return False
-    named = list(mentions.finditer(text))
-    return len({one.lastgroup for one in named}) == 2 and _OPENS.match(text, named[0].end()) is None
+_CLAUSES = regex(
+    r"[.;,]\s|\n|[、。，；]|\b(?:and|while|whereas|but|versus|vs|against|compared|und|während|aber|gegen|et|mais|tandis|contre|y|mientras|pero|contra)\b",
+    re.I,
+)
 
 
-_OPENS = regex(r"[\"'*)]*(?:\s*(?:[.,!;(\n]|\Z|-\s|:\s(?!\W*\d))|\s+(?:because|since|as|with|weil|car|parce|porque)\b)")
+def lighter(text: str, mentions: re.Pattern[str]) -> int | None:
+    """Which of two names has the smaller size, each in a clause with no other name; None where not both have one."""
+    if len(text) > 1000 or not may_measure(text) or len(_sizes(text)) < 2:
+        return None
+    of: dict[int, set[float]] = {}
+    for clause in _CLAUSES.split(text):
+        named, sizes = {int(str(one.lastgroup)[1:]) for one in mentions.finditer(clause)}, _sizes(clause)
+        if len(named) == 1 and len(sizes) == 1 and sizes[0].measures == "mass":
+            of.setdefault(named.pop(), set()).add(sizes[0].most)
+    if of.keys() != {0, 1} or len(of[0]) != 1 or len(of[1]) != 1 or of[0] == of[1]:
+        return None
+    return int(max(of[0]) > max(of[1]))
 
 
 def heavier(text: str, mentions: re.Pattern[str]) -> int | None:
