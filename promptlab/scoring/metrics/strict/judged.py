@@ -1,4 +1,4 @@
-"""A yes or no as what people, or the reply itself, say of the question: "most would not say he shot her on purpose"."""
+"""A yes or no as what people, or the reply itself, say of the question: "most would not call it intentional"."""
 
 from __future__ import annotations
 

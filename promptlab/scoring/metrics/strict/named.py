@@ -27,7 +27,7 @@ _CALLED = regex(
     rf"(?P<rest>(?: (?:best |right |natural |obvious |clear |exact |mejor )?{_NAME}\b|(?= i\b|\Z|(?<=que) ))[^.!?\n]{{0,100}})[.!]?",
     re.I,
 )
-"""A sentence, and that its last word is the answer: "what is left is weakness, and that's the word I'd pair it with"."""
+"""A sentence, and that its last word is the answer: "what begins is dawn, and that's the word I'd pick"."""
 _TAIL = regex(
     r".*(?:\b(?:is|are|becomes?|spells?|makes?|gives?|yields?|called|reads?|get|gets|form|forms|form|as|to|say|says|with|ist|sind"
     r"|bleibt|ergibt|heißt"

@@ -75,7 +75,7 @@ def rated(text: str, options: tuple[str, ...]) -> str | None:
 _REMARKED = regex(
     r"[\W_]*(?:\d+[.)]\s+)?(?P<name>[^\n:→|]*?[^\W_])[*\"'.!)]*\s*(?:→|[-=]+>|:|\||\s[-–—]+\s|\s\()\s*(?P<remark>[^\n]*\S)[ |*]*"
 )
-"""An option and what is said of it: "- sheepless → a shepherd's nightmare"."""
+"""An option and what a list says of it: '- the green mule (a pun)'."""
 _DULL = regex(
     r"\b(?:typos?|misspel\w+|mistypes?|mistyped|misprint|not|n't|no|nothing|never|none|meh|boring|plain|dull|flat|unfunny|nonsense"
     r"|meaningless|gibberish"

@@ -1,4 +1,4 @@
-"""The value that fits where a reply tries several: "l = 3 gives 6, too small; l = 4 gives 7, that fits"."""
+"""The value that fits where a reply tries several: "k = 3 gives 7, too small; k = 5 gives 9, that fits"."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TRIAL = regex(
     r"|on|nous|il|da|es|funciona|encaja|wir|man|für|pour|para|as|for|instead)\b|[得则则时時为為,是,。，、]|なら|だと|では|を|は|で|[이가은는을를로]|으로|일))",
     re.I,
 )
-"""Where a reply begins to try a value: "Try l = 3", "with 5", "x = 4"."""
+"""Where a reply begins to try a value: "Try k = 3", "with 5", "x = 4"."""
 _FITS = regex(
     r"\b(?:fits?|works?|match(?:es)?|correct|right(?! (?:side|hand))|yes|exactly|perfect(?:ly)?|bingo|hits?(?: it)?|checks? out|passt"
     r"|stimmt|klappt"

@@ -32,7 +32,7 @@ _UNMEANT = regex(
     r"|(?:아무도|누구도)[^.!?\n]{0,25}(?:진심|진지|정말로|문자 그대로)[^.!?\n]{0,15}(?:않|없|못)[^.!?\n]{0,8}",
     re.I,
 )
-"""Whole clauses about a statement that cannot be meant as it is said."""
+"""Whole clauses by which nobody can mean a statement."""
 _may_be = may_hold(_UNMEANT)
 
 
