@@ -1,16 +1,19 @@
 """Replies that settle on one label, or on none: both labels, other statements, questions left open, and denials around an answer.
 
 `settled.json` holds them by task and label, with "" for what settles on none; `said.json` those of other kinds, with an answer that
-is right or none, and what they do not say.
+is right or none, and what they do not say; its `labels` are replies that name an option in words of their own, and `several` those
+that name several right words together.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import promptlab
 from replies import mislabelled, misrated, misread
 
 SETTLED = json.loads(Path(__file__).with_name("settled.json").read_text(encoding="utf-8"))
@@ -26,6 +29,20 @@ def test_replies_settle_on_one_label(task: str) -> None:
 @pytest.mark.parametrize(("task", "asked", "replies"), SAID["targets"], ids=lambda each: each if isinstance(each, str) else "")
 def test_replies_say_one_answer(task: str, asked: str, replies: list[tuple[str, str | None, str | list[str] | None]]) -> None:
     assert misread(task, asked, replies) == []
+
+
+@pytest.mark.parametrize("kind", SAID["labels"], ids=lambda kind: f"{kind['task']} {kind['input'][-30:]}")
+def test_replies_name_a_label_in_words_of_their_own(kind: dict[str, Any]) -> None:
+    assert mislabelled(kind["task"], kind["input"], kind["options"], kind["replies"]) == []
+
+
+def test_several_right_words_that_are_named_together_are_right() -> None:
+    kind = SAID["several"]
+    scored = {
+        reply: promptlab.score(kind["task"], reply, input=kind["input"], targets=kind["targets"]) for reply in kind["right"] + kind["wrong"]
+    }
+    assert [reply for reply in kind["right"] if scored[reply] != 1] == []
+    assert [reply for reply in kind["wrong"] if scored[reply] != 0] == []
 
 
 def test_figures_that_are_compared_rate_nothing() -> None:

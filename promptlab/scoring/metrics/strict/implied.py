@@ -89,7 +89,15 @@ _UNSURE_ABROAD = regex(
 
 def _agrees_abroad(text: str, asked: str) -> bool | None:
     """The same of a reply in another language, by its words for the question."""
-    if len(text) > 500 or (text.isascii() and _WESTERN.isdisjoint(words(text))):
+    if text.isascii() and _WESTERN.isdisjoint(words(text)):
+        return None
+    last = sentences(text)[-1:]
+    if last and _SAYING.search(last[0]) is not None:
+        text = last[0]
+        if _TWICE.search(text) is not None or _OPEN.search(text) is not None:
+            return None
+        text = _PEOPLE.sub(" ", text)
+    if len(text) > 500:
         return None
     said = set()
     for concept, named in _ASKS_ABROAD:
@@ -103,6 +111,37 @@ def _agrees_abroad(text: str, asked: str) -> bool | None:
     return said.pop() if len(said) == 1 else None
 
 
+_PEOPLE = regex(
+    r"사람(?:들)?(?:이?라면|이면)|人(?:なら|であれば)ば?",
+    re.I,
+)
+"""Who judges, put as a condition: "보통 사람이라면"."""
+_SAYING = regex(
+    r"\b(?:die meisten|jeder|normale\w*|durchschnitt\w*|typische\w*|gewöhnliche\w*|vernünftige\w*)\b.*\b(?:sagen|nennen|finden|meinen"
+    r"|urteilen|halten"
+    r"|annehmen|bezeichnen|ansehen)\b"
+    r"|\b(?:la plupart|les gens|une personne \w+|tout le monde|la majorité)\b.*\b(?:dir|jug|penser|considérer|estimer|affirmer"
+    r"|qualifier)\w*"
+    r"|\b(?:la mayoría|la gente|una persona \w+|cualquiera|todo el mundo)\b.*\b(?:dir[íi]\w*|juzg\w*|pens\w*|consider\w*|opin\w*"
+    r"|cre\w*|afirm\w*|calific\w*)"
+    r"|(?:大多数|多数|一般|普通|典型|通常)[的]?人.*(?:说|认为|觉得|判断|看作|视为|同意)"
+    r"|(?:普通の|一般の|一般的な|多くの|ほとんどの|大半の|たいていの|大抵の|典型的な)人.*(?:言|考え|思|判断|みな|見な|感じ)"
+    r"|it is (?:not )?(?=[^.]*사람(?:들)?이라면)|(?:사람|일반인|보통은).*(?:보지|볼 것|본다|봅니다|보겠|말할|말하|생각할|생각하|여길)"
+    r"|(?:사람|일반인|보통은).*(?:여기|판단할|판단하|간주)",
+    re.I,
+)
+"""What people would say of the question."""
+_OPEN = regex(
+    r"[,;] (?:aber|doch|jedoch|mais|pero)\b|\b(?:ohne|wenn|falls|sans|si|sin)\b(?! embargo)(?=[^.]*,)|\b(?:einige|manche|vielleicht"
+    r"|cependant|certains|peut-être|sin embargo|algunos|quizá\w*)\b|但|可能|有些|かもしれ|しかし|一部"
+    r"|하지만|그러나|일부|수도",
+    re.I,
+)
+_TWICE = regex(
+    r"\bnicht\b.*\b(?:nicht|kein\w*)\b|\bpas\b.*\bpas\b|\bno\b.*\bno\b|不.*(?:不|没|未|并非)|(?:ない|なかっ|ません|なく).*(?:ない|なかっ|ません)"
+    r"|(?:않|아니|없).*(?:않|아니|없)",
+    re.I,
+)
 _WESTERN = words("nicht kein keine ist den dem der und wurde pas ne le il elle les des es el los se una del")
 
 
@@ -116,12 +155,12 @@ def _agrees(reply: Reply, asked: str) -> bool | None:
     wanted = _question(asked) if len(reply.unremarked) < 500 else ()
     if not wanted:
         return None
-    if (so := _SO.search(reply.unremarked)) is not None and any(_same(wanted[0], word) for word in key(so["verb"]).split()):
+    if (so := _SO.search(reply.unremarked)) is not None and any(same(wanted[0], word) for word in key(so["verb"]).split()):
         return not denying(so[0]) if _UNSURE.search(so[0]) is None else None
     said = set()
     for sentence in (part for whole in sentences(_untitled(reply.unremarked)) for part in whole.split("; ")):
         told = key(sentence).split()
-        if _UNSURE.search(sentence) is None and len(told) < 3 * len(wanted) + 20 and all(any(_same(a, b) for b in told) for a in wanted):
+        if _UNSURE.search(sentence) is None and len(told) < 3 * len(wanted) + 20 and all(any(same(a, b) for b in told) for a in wanted):
             said.add(not denying(sentence) and _FAILS.search(sentence) is None)
     return said.pop() if len(said) == 1 else None
 
@@ -134,7 +173,7 @@ def _untitled(text: str) -> str:
     return _TITLE.sub(r"\1", text) if ". " in text else text
 
 
-def _same(one: str, other: str) -> bool:
+def same(one: str, other: str) -> bool:
     """Whether two words may be forms of one: "come" and "coming"."""
     stem = max(3, min(len(one), len(other)) - 1)
     return one == other or (one[:stem] == other[:stem] and abs(len(one) - len(other)) < 4)

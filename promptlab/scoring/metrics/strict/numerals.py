@@ -15,7 +15,7 @@ from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.remarks import EXPLANATION, sentences
 from promptlab.scoring.answers.text import CACHED, fold, kept, words
 from promptlab.scoring.compiled import regex
-from promptlab.scoring.metrics.strict import operations, replies
+from promptlab.scoring.metrics.strict import operations, replies, tried
 from promptlab.scoring.metrics.strict.figures import DOTTED, OR, VERB, Figure, figures, leads, unlabelled
 from promptlab.scoring.metrics.strict.notations import arabic, undated
 from promptlab.scoring.metrics.strict.workings import answered, follows
@@ -195,7 +195,7 @@ def number(reply: Reply, item: Item) -> Scored:
     if (of_both := operations.result(reply.head, item)) is not None:
         return Scored(float(of_both in _wanted(item.targets)), str(of_both), "operation")
     value, rule, plain = numbered(reply)
-    if (value is None or rule in ("equation", "statement", "only number")) and len(plain) < 2000:
+    if rule != "trial" and (value is None or rule in ("equation", "statement", "only number")) and len(plain) < 2000:
         value, rule = _beside_input(plain, item.input, value, rule)
     if value is None:
         return Scored(0.0, None, rule)
@@ -288,8 +288,12 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
         settled, value = (concluded if rule == "conclusion" else _corrected)(text) if text else (False, None)
         if settled and (value is not None or rule == "conclusion"):
             return value, rule
-    if (said := answered(reply.unremarked)) is not None:
-        return said, "decision"
+    if said is None and reply.corrected is None:
+        settled, value = tried.fitting(reply.unremarked)
+        if settled:
+            return value, "trial"
+    if (own := answered(reply.unremarked)) is not None:
+        return own, "decision"
     text = _unnumbered(reply.unremarked)
     cut = EXPLANATION.search(text, 1) if "\n" in text else None
     body = text[: cut.start()] if cut and figures(text[: cut.start()]) else text

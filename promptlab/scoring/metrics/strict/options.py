@@ -17,13 +17,16 @@ from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import claims, replies
 from promptlab.scoring.metrics.strict.cores import by_core
 from promptlab.scoring.metrics.strict.implied import agrees, fallacious, left_over, names_place, placed
+from promptlab.scoring.metrics.strict.judged import answered
 from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
 from promptlab.scoring.metrics.strict.rated import names_of, rated
 from promptlab.scoring.metrics.strict.roles import NEVER, Roles, by_role, compared
 from promptlab.scoring.metrics.strict.undecided import remaining, undecided
+from promptlab.scoring.metrics.strict.unmeant import as_sarcastic
 from promptlab.scoring.metrics.strict.vocabulary import with_labels
 from promptlab.scoring.metrics.strict.walks import ends_where_it_began
+from promptlab.scoring.metrics.strict.weights import heavier, lighter
 
 
 def _settled(reply: Reply, item: Item) -> Scored:
@@ -185,6 +188,8 @@ def choice(reply: Reply, item: Item) -> Scored:
         if not own:
             return Scored(0.0, None, "unsettled")
         reply = located(own)
+    if (word := answered(reply, item.input, options)) is not None:
+        return replace(bigbench.choice(word, item), rule="judgment")
     told, reply = reply, _in_options(reply, options)
     scored = _settled(reply, item)
     if not reply.text and (core := by_core(told.said, options)) is not None:  # its own words are all that is not denied
@@ -226,13 +231,12 @@ def _of_statements(reply: Reply, item: Item) -> int | None:
     if (both := _AB.search(fold(item.input))) is not None:
         said = key(reply.text)
         quotes = [i for i in (0, 1) if key(both[f"o{i}"]) and key(both[f"o{i}"]) in said]
-        if len(quotes) == 1 and not said.startswith(("a ", "b ")):
-            return quotes[0]
         head = reply.head
         for i in quotes:
             head = re.sub(rf"[\"'(]*{re.escape(both[f'o{i}'].strip(' .!?'))}[.!?]*[\"')]*", f" ({'ab'[i]}) ", head, flags=re.I)
-        return by_role(head, _LETTERED, _SARCASM)
-    return by_role(reply.head, _LETTERED, _SARCASM)
+        told = by_role(as_sarcastic(head), _LETTERED, _SARCASM)
+        return quotes[0] if told is None and len(quotes) == 1 and not said.startswith(("a ", "b ")) else told
+    return by_role(as_sarcastic(reply.head), _LETTERED, _SARCASM)
 
 
 _OTHERS_SAY = regex(
@@ -349,11 +353,16 @@ def larger(reply: Reply, item: Item) -> Scored:
             return replace(bigbench.choice(asked.choices[chosen], asked), rule="role")
         text = _OR_A.sub(r" \1 ", in_options(place, asked.choices).casefold())
         scored = bigbench.choice(text, asked)
+        measured = heavier(place, mentions) if mentions is not None and place not in places else None
+        if measured is not None:
+            return replace(bigbench.choice(asked.choices[measured], asked), rule="sizes")
         if scored.extracted is None:
             for head, _ in _opening(text, asked.choices):
                 if (scored := bigbench.choice(head, asked)).extracted is not None:
                     break
         if scored.extracted is not None:
+            if mentions is not None and (least := lighter(place, mentions)) is not None and scored.extracted == asked.choices[least]:
+                return Scored(0.0, None, "sizes")
             return Scored(scored.score, scored.extracted, "conclusion" if places and place is places[0] else "whole")
     return _implied(reply, asked, asked.choices)
 

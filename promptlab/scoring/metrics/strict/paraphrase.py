@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from promptlab.scoring.answers.held import may_hold
 from promptlab.scoring.answers.text import key, words
 from promptlab.scoring.compiled import regex
 
@@ -117,10 +118,44 @@ _CAUSE_AND_EFFECT = regex(
 def as_cause(text: str, pair: tuple[str, ...]) -> int | None:
     """The sentence whose words a reply gives the cause, where it gives the effect words of the other one; None where it does not."""
     if len(text) > LONGEST or "effect" not in text or (told := _CAUSE_AND_EFFECT.search(text)) is None:
-        return None
+        return _headed(text, pair) if len(text) <= 2 * LONGEST else None
+    return _of_roles(told["cause"], told["effect"], pair)
+
+
+def _of_roles(of_cause: str, of_effect: str, pair: tuple[str, ...]) -> int | None:
     wanted = [_content(sentence) for sentence in pair]
-    cause, effect = ([len(_held(_content(told[role]), one)) for one in wanted] for role in ("cause", "effect"))
+    cause, effect = ([len(_held(_content(said), one)) for one in wanted] for said in (of_cause, of_effect))
     return next((n for n in (0, 1) if cause[n] > cause[1 - n] and effect[1 - n] > effect[n]), None)
+
+
+_HEAD = regex(
+    r"(?m)^[^\w\n]*(?:\d[.)]\s?)?(?:(?:the|die|der|la|el|le|l')\s?)?(?:(?P<cause>causes?|ursache|auslöser|grund|causa|raison|razón|原因|원인)"
+    r"|(?:effects?|results?|consequence|outcome|wirkung|folge|effet|conséquence|résultat|efecto|consecuencia|resultado|结果|結果|결과|影响|영향))"
+    r"(?: \([^()\n]{1,30}\))?[ *_\"')]*(?:[:=|]|-+>|→| - |$)\s*",
+    re.I,
+)
+"""A heading or a label that says that a cause or an effect follows."""
+_may_head = may_hold(_HEAD)
+
+
+def _headed(text: str, pair: tuple[str, ...]) -> int | None:
+    """The sentence below the heading "cause", where that below "effect" is the other one; None where not both have words of one."""
+    if "\n" not in text or not _may_head(text):
+        return None
+    found = list(_HEAD.finditer(text))
+    if len(found) != 2 or (found[0]["cause"] is None) == (found[1]["cause"] is None):
+        return None
+    below = [text[found[0].end() : found[1].start()].strip(), text[found[1].end() :].strip().split("\n")[0]]
+    if "\n" in below[0]:
+        return None
+    cause, effect = below if found[0]["cause"] is not None else below[::-1]
+    numbers = [set(_BY_NUMBER.findall(part)) for part in (cause, effect)]
+    if numbers[0] | numbers[1] == {"1", "2"} and len(numbers[0]) == len(numbers[1]) == 1:
+        return int(numbers[0].pop()) - 1
+    return _of_roles(cause, effect, pair)
+
+
+_BY_NUMBER = regex(r"(?<![a-z])(?:sentence|statement|satz|phrase|oración|frase|number|句子?|文|문장)\s?#?([12])(?!\d)", re.I)
 
 
 _IN_ENGLISH = words("the my his her she they their of and")

@@ -10,12 +10,13 @@ from functools import lru_cache, partial
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.denials import DENIED_AFTER, denied_before, denying
-from promptlab.scoring.answers.places import Reply
+from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
 from promptlab.scoring.metrics.strict.dictionary import COPULA, MOST_AROUND, forms_of, may_say_grammar
 from promptlab.scoring.metrics.strict.lacking import keys, longer, longest, unlisted, unsaying
+from promptlab.scoring.metrics.strict.named import called, joined, refused
 from promptlab.scoring.metrics.strict.notations import spelled_number
 
 
@@ -135,7 +136,13 @@ def word(reply: Reply, item: Item) -> Scored:
                     and all(any(key(b) in targets and key(b) != asked for b in forms_of(part)) for part in listed)
                 ):
                     yield listed[0], rule
+        if reply.concluded is None and reply.corrected is None and not _of_another(reply.unremarked, asked):
+            yield from ((text, "statement") for text in called(reply.unremarked, item))
 
+    if (text := joined(reply.text)) is not reply.text and not any(joined(target) != target for target in item.targets):
+        reply = located(text)
+    if reply.concluded is None and reply.corrected is None and refused(reply.unremarked):
+        return Scored(0.0, None, "denied")
     return replies.found(reply, item, readings)
 
 

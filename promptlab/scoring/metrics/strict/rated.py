@@ -67,7 +67,41 @@ def rated(text: str, options: tuple[str, ...]) -> str | None:
     """The option that a list of all options rates highest; '' where two are alike; None of any other reply."""
     if text[:1] in ("P", "p") and ") " in text and (more := _more_probable(text, options)) is not None:
         return more
-    return _true(text, options) if (likeliest := _likeliest(text, options)) is None and ":" in text else likeliest
+    if (likeliest := _likeliest(text, options)) is None and ":" in text:
+        likeliest = _true(text, options)
+    return _set_apart(text, options) if likeliest is None and len(options) > 2 and "\n" in text else likeliest
+
+
+_REMARKED = regex(
+    r"[\W_]*(?:\d+[.)]\s+)?(?P<name>[^\n:→|]*?[^\W_])[*\"'.!)]*\s*(?:→|[-=]+>|:|\||\s[-–—]+\s|\s\()\s*(?P<remark>[^\n]*\S)[ |*]*"
+)
+"""An option and what a list says of it: '- the green mule (a pun)'."""
+_DULL = regex(
+    r"\b(?:typos?|misspel\w+|mistypes?|mistyped|misprint|not|n't|no|nothing|never|none|meh|boring|plain|dull|flat|unfunny|nonsense"
+    r"|meaningless|gibberish"
+    r"|random|least|less|ok(?:ay)?|crude|rude|vulgar|offensive|lame|bad|just|only|mere(?:ly)?|spelling|wrong|original|unchanged"
+    r"|missing|dropped|weak|doesn't|isn't|tippfehler|schreibfehler|vertipper"
+    r"|nicht|kein\w*|nur|langweilig|sinnlos|faute|coquille|pas|rien|erreur|seulement|errata|error|errores|nada|simple|falta|sin sentido)\b"
+    r"|[✗✘❌👎]|错|錯|误|無意味|无|没|不|ミス|誤|ない|ません|오타|오류|없|않|아니|아님",
+    re.I,
+)
+"""What tells of no joke and of no answer."""
+_DOUBTS = regex(r"\b(?:maybe|perhaps|possibly|might|could|a bit|somewhat|slightly|vielleicht|peut-être|quizá\w*)\b|\?|可能|かも|아마", re.I)
+
+
+def _set_apart(text: str, options: tuple[str, ...]) -> str | None:
+    """The only option of which a list of all says something good; None of any other reply."""
+    found = [_REMARKED.fullmatch(line) for line in text.split("\n") if key(line)]
+    names = names_of(options)
+    if found and (found[0] is None or key(ARTICLE.sub("", found[0]["name"])) not in names):
+        del found[0]
+    if len(found) != len(options):
+        return None
+    told = {names.get(key(ARTICLE.sub("", one["name"]))): one["remark"] for one in found if one is not None}
+    if None in told or len(told) < len(options):
+        return None
+    apart = [name for name, remark in told.items() if _DULL.search(remark) is None]
+    return apart[0] if len(apart) == 1 and _DOUBTS.search(told[apart[0]]) is None else None
 
 
 @lru_cache(maxsize=4096)

@@ -144,7 +144,7 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             rest = rest or ("" if chooses else without)
             scored = kind(located(rest), item) if rest else scored
         told = said not in asked.keys or _MARKS.search(reply.text) is not None
-        if scored.score and told and not chooses and scored.rule not in ("members", "reason", "meaning") and reply.denied:
+        if scored.score and told and not chooses and scored.rule not in ("members", "reason", "meaning", "trial") and reply.denied:
             return scored if _denying(item.targets) else Scored(0.0, None, "denied")
         if scored.extracted or (scored.extracted is None and not scored.score):
             return scored

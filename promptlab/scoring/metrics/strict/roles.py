@@ -21,7 +21,7 @@ _CLAUSES = regex(
     r"|(?<=\S) (?=(?:結果|原因|大き|小さ|较|較|결과|원인)\S{0,3}:)"
     r"|(?<=[✅❌✔✗✘])(?=\s*\S)"
     r"|\s[|/]\s"
-    r"|(?<=\S)(?<!\bnot)(?<!\bno)(?<!\bnon)(?<!\bnicht)(?<!\bpas)(?<!\bless)(?<!\bnão) "
+    r"|(?<=\S)(?<!\bnot)(?<!\bno)(?<!\bnon)(?<!\bnicht)(?<!\bpas)(?<!\bless)(?<!\btimes)(?<!\bmuch)(?<!\bfar)(?<!\bnão) "
     r"(?=\W{0,3}(?:(?:non-|not |un)?(?:sarcastic|ironic)|sincere|literal|genuine|serious|larger|bigger"
     r"|greater|taller|heavier"
     r"|smaller|shorter|lighter|größer|kleiner|sarkastisch|ironisch|ernst(?: gemeint)?|aufrichtig|plus (?:grande?|petite?)"
