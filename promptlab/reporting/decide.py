@@ -224,6 +224,7 @@ REASONS = {
     "zero_variance": "Every task moved alike, so there is no error to judge it by; ask more items.",
     "too_few_clusters": "Too few groups of items for an interval; ask more of them.",
     "uneven_answers": "The answers of the two arms ended differently (cut, empty, refused): fix that first.",
+    "uneven_versions": "Other versions of the model answered one arm: name one version in full, and run all arms again.",
     "nothing_answered": "All answers of both arms are refusals, empty or cut, so equal scores say nothing: read some.",
     "aa_failed": "The baseline differs from its own repeat: find out why before reading anything.",
     "judge_failed": "The judge failed a control, so its verdicts say nothing; take another judge, or rate answers by hand.",

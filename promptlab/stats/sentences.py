@@ -302,6 +302,15 @@ def uneven_answers(treatment: Mapping[str, float], control: Mapping[str, float],
     )
 
 
+def uneven_versions(treatment: float, control: float, without: Verdict) -> str:
+    """Why arms that other versions of a model answered get no verdict; the shares are of one version."""
+    return (
+        f"Other versions of the model answered the two sides: one gave {_percent(treatment)} of the treatment's answers and "
+        f"{_percent(control)} of the control's. On the answers of one version alone the verdict would be {without!r}, so the versions may "
+        "make this one, and not the text. Name one version in full, and run all arms again (sweep --fresh takes no answer from the cache)."
+    )
+
+
 def nothing_answered(treatment: Mapping[str, float], control: Mapping[str, float]) -> str:
     """Why arms of which no answer answers get no verdict."""
     how = f"treatment {ended(treatment)}; control {ended(control)}".replace("all whole", "refused in words")
