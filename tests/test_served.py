@@ -74,6 +74,18 @@ def fallback(trials: pd.DataFrame) -> np.ndarray:
     return np.where((trials["base_prompt"] == EXPERT) & trials["item"].str[-1].isin(["5", "6"]), "new", "old")
 
 
+def now_and_then(trials: pd.DataFrame) -> np.ndarray:
+    """A fallback that gave a twelfth of the current prompt's answers, all of them wrong."""
+    return np.where((trials["base_prompt"] != EXPERT) & trials["item"].str.split("-").str[1].isin(FALLEN), "fallback", "main")
+
+
+FALLEN = [str(n) for n in range(0, N, 12)]
+
+
+def fallen(_: str, setting: Setting, prompt: str, arm: str, items: np.ndarray) -> np.ndarray:
+    return ((items % 2 == 0) & ~((items % 12 == 0) & (prompt != EXPERT))).astype(float)
+
+
 def by_task(trials: pd.DataFrame) -> np.ndarray:
     return np.where((trials["base_prompt"] == EXPERT) & (trials["task"] == "t"), "new", "old")
 
@@ -102,6 +114,11 @@ def test_versions_that_may_make_a_verdict_leave_none(version: Callable[[pd.DataF
     assert "of the treatment's answers" in one.sentence
     assert one.diff == pytest.approx(0.2), "the figures stay"
     assert judged(plan(N), right, lambda _: "old").verdict == "helps"
+
+
+def test_a_fallback_that_answered_few_items_of_one_arm_leaves_no_verdict() -> None:
+    assert judged(plan(N), fallen, now_and_then).status == "uneven_versions"
+    assert judged(plan(N), fallen, lambda _: "main").verdict == "helps"
 
 
 def test_equality_between_versions_is_none_of_prompts() -> None:

@@ -17,8 +17,8 @@ from promptlab.stats.tables import with_prompts
 
 __all__ = ["by_version"]
 PLACE = ("model", "setting", "arm", "base_prompt", "task")
-FAR = 3.29
-"""Standard errors between the shares of a version on two sides; chance puts them further apart once in a thousand times."""
+FAR = 2.58
+"""Standard errors between the shares of a version on two sides; chance puts them further apart once in a hundred times."""
 
 
 class Served:
