@@ -159,5 +159,11 @@ def test_answers_that_an_older_version_left_in_the_cache_make_no_verdict(tmp_pat
 
     sweep("first", "current", "old")
     versions.append("m-2")
-    [one] = [c for c in sweep("second", "current", "new").comparisons if c.scope == "prompt"]
+    sweep("second", "current", "new")
+    (folder,) = (tmp_path / "runs").glob("second-*")
+    [one] = [c for c in promptlab.report(folder).comparisons if c.scope == "prompt"]
     assert (one.verdict, one.status) == ("refused", "uneven_versions")
+    said = " ".join(promptlab.compare(folder, "current", "new").notes)
+    assert "m-1 100 % and 0 %, m-2 0 % and 100 % of the answers" in said
+    (folder,) = (tmp_path / "runs").glob("first-*")
+    assert "versions that answered" not in " ".join(promptlab.compare(folder, "current", "old").notes)

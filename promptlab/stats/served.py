@@ -15,7 +15,7 @@ from promptlab.nouns import ArmRef, Comparison, Contrast, Plan, contrast_of
 from promptlab.stats import sentences as say
 from promptlab.stats.tables import with_prompts
 
-__all__ = ["by_version"]
+__all__ = ["by_version", "far"]
 PLACE = ("model", "setting", "arm", "base_prompt", "task")
 FAR = 2.58
 """Standard errors between the shares of a version on two sides; chance puts them further apart once in a hundred times."""
@@ -55,13 +55,13 @@ class Served:
             if not all(sides):
                 continue
             versions = [name for name in self.counts if name not in PLACE]
-            if _far(*(self.counts.loc[_at(self.counts, refs, task), versions].sum().to_numpy() for refs in sides)) is None:
+            if far(*(self.counts.loc[_at(self.counts, refs, task), versions].sum().to_numpy() for refs in sides)) is None:
                 continue
             rows = [self.rows[_at(self.rows, refs, task)] for refs in sides]
             pairs = [pd.MultiIndex.from_frame(side[["task", "item"]]) for side in rows]
             shared = [rows[one]["model_version"][pairs[one].isin(pairs[1 - one])] for one in (0, 1)]
             counts = [side.value_counts().reindex(versions, fill_value=0).to_numpy() for side in shared]
-            if (most := _far(*counts)) is not None:
+            if (most := far(*counts)) is not None:
                 return float(counts[0][most] / counts[0].sum()), float(counts[1][most] / counts[1].sum())
         return None
 
@@ -75,7 +75,7 @@ def _at(frame: pd.DataFrame, refs: Sequence[ArmRef], task: str | None) -> NDArra
     return first.to_numpy() & arms & (True if task is None else (frame["task"] == task).to_numpy())
 
 
-def _far(treated: NDArray[Any], control: NDArray[Any]) -> int | None:
+def far(treated: NDArray[Any], control: NDArray[Any]) -> int | None:
     """The place of the version whose shares of two sides are furthest apart, where they are by more than FAR standard errors."""
     n = treated.sum(), control.sum()
     if not all(n):

@@ -71,7 +71,7 @@ _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 
 
 def first_of(choices: Any) -> Any:  # noqa: ANN401
-    """Of several choices the one that counts itself as the first, as in a stream, wherever it stands; else the first in the list."""
+    """Of several choices the one that counts itself as the first, as in a stream, whatever its place; else the first in the list."""
     return next((each for each in choices if isinstance(each, dict) and each.get("index") == 0), choices[0])
 
 

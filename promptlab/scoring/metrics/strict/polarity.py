@@ -101,7 +101,7 @@ _TO_THINK = r"(?:(?!(?:so|hence|thus|therefore|but|and|because|since)\b)[\w']+ )
 
 
 _CALLED = r"[\"')]* (?:label|category|class|option|queue|team|tag|department|bucket|choice)[\"')]*"
-"""What an option is, behind its name: "the billing queue"."""
+"""What an option is, after its name: "the billing queue"."""
 _UNFIT = (
     r"(?: (?:simply|just|clearly|really|probably))? (?:(?:does|do|did)(?:n't| not) (?:really |quite )?(?:apply|fit|match|belong|work)\b"
     r"|(?:is|was)(?:n't| not) (?:really |quite )?(?:the )?(?:right|correct|appropriate|suitable|best|responsible|applicable|relevant)\b"
