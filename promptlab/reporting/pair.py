@@ -230,8 +230,8 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         rows.append(_row(m, None, sum(len(p.s) for p in pairs), means, m.p_value))
     last = rows[-1]
     text = (
-        f"{b.label} minus {a.label}, {f'over {len(pairs)} tasks' if last.task is None else f'in {last.task}'}: {points(last.diff)} points ({interval(last.ci_low, last.ci_high)}; n {last.n}; "
-        f"{p_text(last.p_value)})."
+        f"{b.label} minus {a.label}, {f'over {len(pairs)} tasks' if last.task is None else f'in {last.task}'}: "
+        f"{points(last.diff)} points ({interval(last.ci_low, last.ci_high)}; n {last.n}; {p_text(last.p_value)})."
     )
     most = sorted(changed, key=lambda one: -abs(one.score_b - one.score_a))[:MOST_CHANGED]
     return PairReport(a, b, tuple(rows), tuple(notes), text, n_changed=len(changed), changed=tuple(most))
