@@ -221,7 +221,7 @@ REASONS = {
     "n_too_small": "Too few items for a verdict; ask more.",
     "no_discordant_pairs": "Not one answer changed, so there is nothing to test; only more items could show a change.",
     "cannot_be_significant": "Too few changed answers; ask more items.",
-    "zero_variance": "Every task moved alike, so there is no error to judge it by; ask more items.",
+    "zero_variance": "Every task or item moved alike, so there is no error to judge it by; ask more items.",
     "too_few_clusters": "Too few groups of items for an interval; ask more of them.",
     "uneven_answers": "The answers of the two arms ended differently (cut, empty, refused): fix that first.",
     "uneven_versions": "Other versions of the model answered one arm: name one version in full, and run all arms again.",

@@ -188,6 +188,14 @@ def no_change(n: int, n_exact: int, margin: float, alpha: float) -> str:
     return f"{text} {counted(enough)} without a change would show that less than {100 * margin:g} % do."
 
 
+def all_equal(n: int, unseen: float, alpha: float) -> str:
+    """All items differ by the same amount, and too few were asked to exclude that others turn it round."""
+    return (
+        f"All {counted(n)} differ by the same amount, so there is no error to judge it by. With {100 * (1 - alpha):g} % confidence at most "
+        f"{100 * unseen:.1f} % of items differ otherwise, and these could turn the mean round. Ask for more items."
+    )
+
+
 def too_few_items(n: int, least: int) -> str:
     """Not enough pairs for a finding."""
     return f"Only {counted(n)} paired; a finding needs at least {least}. Ask for more items."
