@@ -23,6 +23,7 @@ from promptlab.scoring.metrics.strict import (
     english,
     figures,
     implied,
+    named,
     notations,
     numerals,
     operations,
@@ -141,6 +142,7 @@ def test_checks_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         (places, "may_tick", lambda _: True), (statements, "_DECIDING", _Everything()), (statements, "_DECIDERS", _Everything()),
         (senses, "_JOINS", ("",)), (walks, "_TELLS", _Everything()), (undecided, "_LEFT", _Everything()),
         (undecided, "may_undecide", lambda _: True), (operations, "_NAMES", _Everything()), (senses, "_MEANINGS", _Everything()),
+        (named, "_JOINS", _Everything()), (named, "_TURNS", _Everything()), (named, "_PARTS", ("",)),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
     forget()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.denials import denying
 from promptlab.scoring.answers.held import may_hold
-from promptlab.scoring.answers.text import key
+from promptlab.scoring.answers.text import key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import replies
 from promptlab.scoring.metrics.strict.lacking import keys
@@ -48,17 +48,20 @@ _ALSO = regex(
     r"|,? ?(?:以及|还有|および|ならびに|뿐만 아니라|및)",
     re.I,
 )
-_may_join, _may_refuse, _may_call = may_hold(_ALSO), may_hold(_REFUSED), may_hold(_CALLED)
+_may_call = may_hold(_CALLED)
+_JOINS = words("well also along together sowie ebenso ainsi aussi así además equally")
+_TURNS = words("but though yet aber doch mais pero")
+_PARTS = (", ", "; ", ". ", ": ", " - ", ',"', '."', ';"', ':"')
 
 
 def joined(text: str) -> str:
     """The text with "and" for "as well as"; the same text where it has none."""
-    return _ALSO.sub(" and ", text) if _may_join(text) else text
+    return text if text.isascii() and _JOINS.isdisjoint(words(text)) else _ALSO.sub(" and ", text)
 
 
 def refused(text: str) -> bool:
     """Whether a reply says of what it has said that it is not the answer: "... is dawn, but that's not the word I'd pick"."""
-    return " " in text and _may_refuse(text) and _REFUSED.search(text) is not None
+    return " " in text and not _TURNS.isdisjoint(words(text)) and _REFUSED.search(text) is not None
 
 
 def called(text: str, item: Item) -> Iterator[str]:
@@ -69,7 +72,12 @@ def called(text: str, item: Item) -> Iterator[str]:
         quoted = [one[1] for one in replies.QUOTED.finditer(text) if key(one[1]) != key(item.input)]
         if len({*map(key, quoted)}) > 1 and keys(item.targets).issuperset(map(key, quoted)):
             yield quoted[0]
-    if not _may_call(text) or (found := _CALLED.fullmatch(text)) is None or denying(found["rest"]):
+    if (
+        not any(map(text.__contains__, _PARTS))
+        or not _may_call(text)
+        or (found := _CALLED.fullmatch(text)) is None
+        or denying(found["rest"])
+    ):
         return
     before = re.split(r"[.;!?] ", found["before"])[-1]
     if (tail := _TAIL.fullmatch(before)) is not None and not denying(before):

@@ -81,9 +81,12 @@ def _sizes(text: str) -> list[_Size]:
     return found
 
 
+_TWO_NUMBERS = regex(r"\d\D+\d")
+
+
 def may_measure(text: str) -> bool:
     """Whether a text may give two sizes."""
-    return sum(map(str.isdigit, text)) > 1
+    return _TWO_NUMBERS.search(text) is not None
 
 
 def _tells_only(text: str) -> bool:
