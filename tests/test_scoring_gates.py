@@ -25,12 +25,16 @@ from promptlab.scoring.metrics.strict import (
     implied,
     notations,
     numerals,
+    operations,
     options,
     phrases,
     polarity,
     rated,
     replies,
+    senses,
     series,
+    undecided,
+    walks,
 )
 from promptlab.sources.tasks import load_task, task_names
 
@@ -134,7 +138,9 @@ def test_checks_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         (implied, "_NAMES_PLACE", _Everything()), (implied, "_RULES", ("",)), (phrases, "_JOINS", _Everything()),
         (bigbench, "_CONCLUDING", ("",)), (bigbench, "_DENYING", ("",)),
         (bigbench, "_BREAK", ALWAYS), (text, "_OTHER_SIGN", ALWAYS), (text, "_PLAIN", b""), (places, "_MARKED_UP", ALWAYS),
-        (places, "may_tick", lambda _: True),
+        (places, "may_tick", lambda _: True), (statements, "_DECIDING", _Everything()), (statements, "_DECIDERS", _Everything()),
+        (senses, "_JOINS", ("",)), (walks, "_TELLS", _Everything()), (undecided, "_LEFT", _Everything()),
+        (undecided, "may_undecide", lambda _: True), (operations, "_NAMES", _Everything()), (senses, "_MEANINGS", _Everything()),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
     forget()

@@ -76,7 +76,10 @@ DENIED_AFTER = (
 """What denies the thing before it: "is wrong", "isn't the answer", a cross."""
 _DENIED_BEFORE = regex(rf"{DENIES}\s*[\"'(]*$", re.I)
 _OFFERS = regex(
-    r"\b(?:but|instead|rather(?! than)|sondern|mais|sino)\b|[;:]\s|\.\s|,? (?:so )?(?:it|this|that)(?:'s| is| would be) (?!not\b)"
+    r"\b(?:but|instead|rather(?! than)|sondern|mais|sino)\b|[;:]\s|\.\s|,? (?:(?:so|therefore|hence|thus|which means|meaning) )?"
+    r"(?:that )?(?:(?:it|this|that)(?:'s| is| would be| has to be| must be| should be| can only be)"
+    r"|(?:it|that|this) (?:only )?leaves) (?!not\b)"
+    r"|,? así que (?:tiene que ser|es) (?!no\b)"
     r"|\n|→|而是",
     re.I,
 )
@@ -88,7 +91,7 @@ _OPENS = regex(
     re.I,
 )
 _CLOSES = regex(
-    rf"^(?:(?![.!?;]\s|,\s(?:and|und|et|y|while)\s|[,、][^\W\d])[^\n]){{1,300}}?"
+    rf"^(?:(?![.!?;]\s|,\s(?:and|und|et|y|while|whereas|though|although)\s|[,、][^\W\d])[^\n]){{1,300}}?"
     rf"(?:{DENIED_AFTER}|[\"')]? (?:is|are|was|were)(?:n't| not) (?:the|a|an|in) [^\n]{{1,40}})\W*$",
     re.I,
 )

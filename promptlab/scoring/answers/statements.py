@@ -15,8 +15,10 @@ _STATES = regex(
     r"|daher|deshalb|somit|also|folglich|所以|因此|よって|したがって|따라서|그러므로)[\s,:]+(?:it |that )?"
     r"|\b(?:i|we)(?:'d|'ll|'m|'re| would| will| am| are)? (?:say|choose|pick|select|go(?:ing)? (?:with|for)|answer|opt(?:ing)? for"
     r"|vote for|guess|suggest|conclude|settl(?:e|ed|ing) (?:on|for)|decided? (?:on|for|in favou?r of)|stick(?:ing)? (?:with|to)"
-    r"|end(?:ed)? up (?:with|at|on)|land(?:ed)? on|arrived? at|com(?:e|ing) down on)(?: that)?(?: it(?: is|'s))?[\s:]+"
-    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\b(?:c'est|nennt man das|das heißt|se llama"
+    r"|end(?:ed)? up (?:with|at|on)|land(?:ed)? on|arrived? at|com(?:e|ing) down on|(?:lean|tend)(?:ing)? (?:towards?|to)"
+    r"|(?:read|take|understand|interpret|see) (?:it|this|that) (?:as|to (?:be|mean)))(?: that)?(?: it(?: is|'s))?[\s:]+"
+    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\b(?:c'est|nennt man das|man nennt das"
+    r"|heißt das|heißt es|das heißt|se llama"
     r"|s'appelle|se dice|se dit|on dit|man sagt|sagt man"
     r"|ist das|das ist"
     r"|es ist|eso es|esto es) "
@@ -36,7 +38,7 @@ _STATING = words(
 _STATES_AT = frozenset(
     str.split(
         "so therefore thus hence consequently in overall finally to also donc ainsi por así asi daher deshalb somit folglich i we"
-        " c nennt das se s on man sagt ist es eso esto my it that this here behold"
+        " c nennt heißt das se s on man sagt ist es eso esto my it that this here behold"
     )
 )
 
@@ -64,7 +66,9 @@ def _stating(text: str) -> Iterator[re.Match[str]]:
 
 
 _PREFERS = regex(
-    r"choose|pick|select|go(?:ing)? with|opt(?:ing)? for|vote for|settl|decide|stick|end(?:ed)? up|land|arrive|com(?:e|ing) down|decision",
+    r"choose|pick|select|go(?:ing)? with|opt(?:ing)? for|vote for|settl|decide|stick|end(?:ed)? up|land|arrive|com(?:e|ing) down"
+    r"|lean|tend|decision"
+    r"|(?:read|take|understand|interpret|see) (?:it|this|that)",
     re.I,
 )
 _PREFERRED = regex(r"\s(?:over|rather than|instead of)\s", re.I)
@@ -78,7 +82,7 @@ def _prefers(words: str) -> bool:
 
 _DECIDING = words(
     "choose pick select go going opt opting vote settle settled settling decide decided stick sticking end ended land landed "
-    "arrive arrived down decision"
+    "arrive arrived down decision read take understand interpret see lean leaning tend tending"
 )
 
 

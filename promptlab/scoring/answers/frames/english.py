@@ -15,6 +15,36 @@ FRAMES = (
         r"(?=\W*(?:$|[.!;\n]))",
         r"it is not \1",
     ),
+    ("isn wasn not", rf"(?:^|(?<=[.;,] )){X} (?:it|this|that) (?:is|was)(?:n't| not)(?=\W*(?:$|[.;!\n]))", r"it is not \1"),
+    (
+        "sight glance blush",
+        rf"\bat first (?:sight|glance|blush),? (?:it|this|that)(?:'s|(?: is| seems| looks| appears| sounds)(?: like| to be)?) "
+        rf"{X}[.;] (?=\S)",
+        r"it is not \1. ",
+    ),
+    (
+        "look seem appear",
+        rf"\b(?:it|this|that) (?:might|may|could|can) (?:look|seem|appear)(?: like| to be)? {X},? (?:but|yet) (?:it|this|that) "
+        r"(?:really |actually )?(?:is|must be|has to be) (?!not\b)",
+        BUT,
+    ),
+    (
+        "sight glance blush",
+        rf"^{X} at first (?:sight|glance|blush),? (?:but|yet) (?:(?:it|this|that) )?(?:(?:is|must be|has to be|'s) )?",
+        BUT,
+    ),
+    (
+        "neither none isn aren doesn",
+        rf"\bfor (?:it|this|that) to be {X}(?: that [^.;\n]{{1,80}}?)?,? [^.;\n]{{1,100}}?\b(?:would|must|needs?)\b[^.;\n]{{1,80}}[.;] "
+        r"(?:but )?(?:neither|none|(?:that|this|it|they)) (?:is|are|does|do|has|have)(?:n't| not)?\b",
+        r"it is not \1",
+    ),
+    (
+        "even although though",
+        rf",? (?:even (?:if|though)|although|though) (?:some|many|others|a few|most|people)(?: people| readers)? "
+        rf"(?:might|may|would|could|can) (?:say|argue|think|answer|call it|claim) {X}(?=\W*(?:$|[.;!\n]))",
+        "",
+    ),
     ("other", r"\bthere(?:'s| is) no other (?:\w+ )?(?:than|but|except) ", "it is "),
     (
         "some many most others people",

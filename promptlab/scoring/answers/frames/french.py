@@ -19,7 +19,8 @@ FRAMES = (
         r"it is not \1",
     ),
     (
-        r"\bje ne (?:dirais|pense|crois|trouve) pas (?:ici )?que (?:c'est|ce soit|cela (?:soit|est)|(?:l[ea] |l'|cet |cette "
+        r"\bje ne (?:dirais|pense|crois|trouve) (?:donc |alors )?pas (?:ici )?que "
+        r"(?:c'est|ce soit|cela (?:soit|est)|(?:l[ea] |l'|cet |cette "
         r"|ce )\w+ (?:est|soit))\b",
         "it is not",
     ),
@@ -121,7 +122,13 @@ FRAMES = (
     ),
     (r"\bne (?:peut|saurait) (?:donc )?pas être\b", "cannot be"),
     (r"\bn'a (?:absolument |vraiment )?rien (?:de |d')", "it is not "),
-    (r"\bje ne dirais (?:certainement )?pas\b", "it is not"),
+    (r"\bje ne dirais (?:certainement |donc )?pas\b(?: qu'(?:il|elle) est\b)?", "it is not"),
+    (
+        rf"\b(?:on|l'on) (?:pourrait|peut)(?: être tenté de| vouloir)? (?:dire|répondre) {X}(?: pour cette raison)?,? mais "
+        r"(?:(?:une personne|la plupart|quelqu'un|on|je)[^.;,\n]{0,30}? )?(?:(?:répond\w*|dir\w+)(?: que)? )?",
+        BUT,
+    ),
+    (r"\b(?:répondr\w+|répond|dirai[st]|dirait) que (?=(?:oui|non)\b)", "would answer: "),
     (r"\b(?:en aucun cas|certainement pas|sûrement pas|surtout pas|absolument pas|pas du tout|aucunement|nullement)\b", "not"),
     (r"\b(?:ne (?:convient|colle|tient|marche|correspond) pas|n'a (?:pas de|aucun) sens|n'a pas lieu d'être)\b", "makes no sense"),
     (r"\bne (?:fait|font|donne|donnent|semble|paraît|vaut|valent) (?:pas|guère)\b", "it is not"),

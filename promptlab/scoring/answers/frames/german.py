@@ -91,7 +91,8 @@ FRAMES = (
     (r"\b(?:es|das|die antwort|die lösung|hier) (?:ist|sind) alles andere als\b", "it is not"),
     (r"\balles andere als\b", "not"),
     (
-        r"(?:^|(?<=[.;,:] )|(?<=\bund ))([\w()\"'-]{1,25}) (?:ist|war) (?:hier |es |das |daran |sie |er |auch |dieses? \w+ ){0,3}(?:gar "
+        r"(?:^|(?<=[.;,:] )|(?<=\bund ))([\w()\"'-]{1,25}) (?:ist|war) "
+        r"(?:hier |es |das |daran |sie |er |auch |also |daher |somit |dieses? \w+ |d(?:er|ie|as) \w+ ){0,3}(?:gar "
         r"|überhaupt |wirklich |sicher )?"
         r"(?:nichts|nicht)(?=\s?(?:[.!,;]|$))",
         r"it is not \1",

@@ -117,6 +117,8 @@ FRAMES = (
         r"It is not \1, but ",
     ),
     (rf"(?:^|(?<=[\s\"']))no {X},? sino(?: más bien)?\b", r"not \1, but"),
+    (r"^no (?=(?:lo|la|le|me|hay|dice|parece) )", "not "),
+    (r"\b(?:(?:yo )?diría|dirían?|respondería|respondo|digo) que (?=(?:sí|si|no)\b)", "I would say "),
     (r"\bsino(?: más bien)?\b", "but"),
     (r"\by (?:(?:desde luego|por supuesto|ciertamente|definitivamente|seguramente) )?no (?=\S)", "and not "),
     (r"(?<=, )no (?=\S)", "not "),

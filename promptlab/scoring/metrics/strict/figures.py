@@ -39,7 +39,15 @@ _REJECTED = regex(
     r"(?:is|would be|:))\s*(?:the number\s*)?$",
     re.I,
 )
-_AFTER = regex(rf"\s*[<>≤≥≠](?!-)|{DENIED_AFTER}|\s*\((?:wrong|incorrect|false|not)\b", re.I)
+_AFTER = regex(
+    rf"\s*[<>≤≥≠](?!-)|{DENIED_AFTER}|\s*\((?:wrong|incorrect|false|not)\b"
+    r"|\s\(?(?:would|might|could|is|was|wären?|serait|serían?) (?:have been |be )?"
+    r"(?:(?:one|two|three|far|way|much|a|bit|little|\d+|zwei|eins?) )*"
+    r"(?:too (?:many|few|much|high|low|big|small|large)|short(?=\W|$)|off by \w+|zu (?:viel|wenig|hoch)\w*|trop\b|demasiad[oa]s?)"
+    r"|,? (?:it|that|this) (?:ain't|isn't|is not|was not|wasn't)(?=\W*(?:$|[.;!]))"
+    r"|,? (?:ce n'est pas|no es|es nicht)(?: ça| esto| eso)?(?=\W*(?:$|[.;!]))",
+    re.I,
+)
 _LOW = regex(r"\s?(?:\w+ )?(?:below|unter|bajo|sous) (?:zero|null|cero|zéro|0)\b", re.I)
 _ELSE = regex(
     r"\"?\s(?:(?:is|was) what (?:you|we|one|i)(?:'d| would| might)|would (?:be|have been) (?:right|correct|true|the \w+))\b"
@@ -85,7 +93,7 @@ _BARS = CUES | words(
     "minus negative neg moins menos than least most over under above below to between within near nearly almost no "
     "from exceed casi presque knapp "
     "exceeds beyond als de wrong incorrect false previous old earlier first previously could if difference product unter bajo sous "
-    "what would"
+    "what would too short off trop zu demasiado demasiados demasiada demasiadas wären serait ain"
 )
 """In a text of ASCII without one of these words and of "<", ">" and "-" no number is denied, compared with or negative."""
 
@@ -134,8 +142,8 @@ _CUE = regex(r"[^\W\d_]|[<>≤≥≠❌✗✘]")
 def _barred(before: str) -> bool:
     return (
         _CUE.search(before) is not None
-        and EXACTLY.search(before) is None
         and (_COMPARED.search(before) is not None or _REJECTED.search(before) is not None or denied_before(before))
+        and EXACTLY.search(before) is None
     )
 
 

@@ -18,6 +18,7 @@ from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import operations, replies, tried
 from promptlab.scoring.metrics.strict.figures import DOTTED, OR, VERB, Figure, figures, leads, unlabelled
 from promptlab.scoring.metrics.strict.notations import arabic, undated
+from promptlab.scoring.metrics.strict.workings import answered, follows
 
 _OPERATOR = regex(r"\s*(?:[-+*/×÷x·]|\bplus\b|\bminus\b|\btimes\b|\bdivided by\b|\bmultiplied by\b)\s*", re.I)
 _ITEMS = regex(r"\b(?:there (?:is|are)|have|has|total|count|contains?|i see|in all|altogether)\b|[有共总総合計모총]", re.I)
@@ -126,6 +127,7 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
         and not operators[0]
         and not OR.fullmatch(between[0])
         and not re.search(r",\s*(?:and\s+)?$|\sand\s+$", between[0])
+        and not (_MOVES_ON.match(text, first.end) is not None and leads(text, usable[-1]))
         and re.match(
             r"\s*(?:%|[A-Za-z°%]+)?(?:\s+[A-Za-z-]+){0,3}\s*(?:[.:!;(\n]|,\s|$|\b(?:because|since|as|is (?:the|my|what))\b|\s-\s)",
             text[first.end :],
@@ -154,6 +156,8 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
     return False, None
 
 
+_MOVES_ON = regex(r",?\s(?:and|then|plus|adding|und|dann|et|puis|y|luego)\b", re.I)
+"""What goes on with a number that opens a sentence: "130, and with the carried one we arrive at 131"."""
 _EITHER = regex("[个個つ개]?[,、]? ?(?:または|もしくは|あるいは|还是)\\s*")
 
 
@@ -243,19 +247,8 @@ def _beside_input(text: str, asked: str, value: Decimal | None, rule: str) -> tu
     plain = _unnumbered(text)
     usable = _values(_things([one for one in figures(plain) if not one.barred], plain))
     new = usable - given
-    chained = rule in ("equation", "statement") and (_CHAIN.search(plain) is not None or (len(new) == 1 and _applied(plain, *new)))
-    keeps = value is not None and (value not in given or chained)
+    keeps = value is not None and (value not in given or (rule in ("equation", "statement") and follows(plain, new)))
     return (new.pop(), "new number") if len(new) == 1 and usable & given and not keeps else (value, rule)
-
-
-def _applied(text: str, value: Decimal) -> bool:
-    """Whether the last equation of a text only applies something to a number: "op 34 = 17" says 17."""
-    before = text.rpartition("=")[0].rpartition("=")[2]
-    return re.search(rf"[A-Za-z]\s?\(?{re.escape(str(value))}\)?\s*$", before) is not None
-
-
-_CHAIN = regex(r"=[^=\n]*[-+*/×÷][^=\n]*=\s?-?[\d.,]*\d(?:\s*\([^()\n]{1,60}\))?\W*$")
-"""A sum that is worked out at the end: "op -17 = -17 + 17 = 0" says 0."""
 
 
 @lru_cache(maxsize=CACHED)
@@ -299,6 +292,8 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
         settled, value = tried.fitting(reply.unremarked)
         if settled:
             return value, "trial"
+    if (said := answered(reply.unremarked)) is not None:
+        return said, "decision"
     text = _unnumbered(reply.unremarked)
     cut = EXPLANATION.search(text, 1) if "\n" in text else None
     body = text[: cut.start()] if cut and figures(text[: cut.start()]) else text

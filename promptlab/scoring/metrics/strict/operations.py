@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.text import CACHED, fold
+from promptlab.scoring.answers.text import CACHED, fold, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict.figures import figures
 
@@ -28,6 +28,7 @@ _RESULT, _RESULT_FIRST = (
     regex(rf"{named.format('plus', _LABELS['+'], 'summed')}|{named.format('minus', _LABELS['-'], 'rest')}", re.I)
     for named in (_OF_LABEL, _WITH_LABEL)
 )
+_NAMES = words("sum summe somme suma soma somma difference differenz diferencia differenza")
 _BETWEEN = regex(r"\W*(?:(?:and|und|et|y|e|while|(?<=while )|the|die|la|l'|der|el|a|o) ?|\W)*\Z", re.I)
 _EQUATION = regex(r"(?P<left>-?\d+) ?(?P<sign>[-+−]) ?(?P<right>-?\d+) ?= ?(?P<value>-?\d+)(?![\d.])")
 
@@ -46,7 +47,9 @@ def _asks(item: Item) -> tuple[str, frozenset[Decimal]] | None:
 
 def result(text: str, item: Item) -> Decimal | None:
     """The result of the operation asked for, where a folded reply says nothing but the results of a sum and of a difference."""
-    if not 7 <= len(text) <= 300 or (asked := _asks(item)) is None:
+    if not 7 <= len(text) <= 300 or (text.isascii() and "=" not in text and _NAMES.isdisjoint(words(text))):
+        return None
+    if (asked := _asks(item)) is None:
         return None
     sign, given = asked
     for named in (_RESULT, _RESULT_FIRST):

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from itertools import takewhile
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
@@ -16,14 +15,17 @@ from promptlab.scoring.answers.text import fold, key, words
 from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import claims, replies
+from promptlab.scoring.metrics.strict.cores import by_core
 from promptlab.scoring.metrics.strict.implied import agrees, fallacious, left_over, names_place, placed
 from promptlab.scoring.metrics.strict.judged import answered
 from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
 from promptlab.scoring.metrics.strict.rated import names_of, rated
 from promptlab.scoring.metrics.strict.roles import NEVER, Roles, by_role, compared
+from promptlab.scoring.metrics.strict.undecided import remaining, undecided
 from promptlab.scoring.metrics.strict.unmeant import as_sarcastic
 from promptlab.scoring.metrics.strict.vocabulary import with_labels
+from promptlab.scoring.metrics.strict.walks import ends_where_it_began
 from promptlab.scoring.metrics.strict.weights import heavier, lighter
 
 
@@ -62,6 +64,8 @@ def label(reply: Reply, item: Item) -> Scored:
         return bigbench.choice(reply.text, item)
     if (likeliest := rated(reply.whole, item.choices)) is not None:
         return replace(bigbench.choice(likeliest, item), rule="likeliest")
+    if (rest := remaining(reply.whole, item.choices)) is not None:
+        return replace(bigbench.choice(rest, item), rule="remaining")
     if claims.heads_each(reply.text, item.choices):
         return Scored(0.0, None, "each option")
     if reply.concluded is None and (left := left_over(reply.head, item.choices)) is not None:
@@ -81,7 +85,10 @@ def _implied(reply: Reply, item: Item, options: tuple[str, ...]) -> Scored:
             return replace(bigbench.choice(names[pair["nth"].casefold() == "latter"] or "", item), rule="place")
     if len(options) == 2 and (fallacy := fallacious(reply.unremarked, options)) is not None:
         return replace(bigbench.choice(fallacy, item), rule="what it says")
-    if len(options) == 2 and (keys := frozenset(map(key, options))) in _YES_NO and (said := agrees(reply, item.input)) is not None:
+    if len(options) != 2 or (keys := frozenset(map(key, options))) not in _YES_NO:
+        return Scored(0.0, None)
+    walked = ends_where_it_began(reply.unremarked, item.input)
+    if (said := agrees(reply, item.input) if walked is None else walked) is not None:
         word = keys & (_YES if said else _NO)
         return replace(bigbench.choice(next(iter(word)), item), rule="what it says")
     return Scored(0.0, None)
@@ -156,13 +163,15 @@ _AB = regex(r"\(a\)\s*(?P<o0>.+?)\s*\(b\)\s*(?P<o1>.+)", re.S)
 def choice(reply: Reply, item: Item) -> Scored:
     """The option that a reply settles on; its own grade where options are graded in fractions."""
     item = item if item.choices else with_labels(item)
-    options = item.choices or item.targets
+    options, whole = item.choices or item.targets, reply.whole
     if reply.text in options:
         return bigbench.choice(reply.text, item)
     if (likeliest := rated(reply.whole, options)) is not None:
         return replace(bigbench.choice(likeliest, item), rule="likeliest")
     if reply.concluded is None and _are_a_and_b(options) and (chosen := _of_statements(reply, item)) is not None:
         return replace(bigbench.choice("(a)" if chosen == 0 else "(b)", item), rule="role")
+    if (rest := remaining(reply.whole, options)) is not None:
+        return replace(bigbench.choice(rest, item), rule="remaining")
     if (by_number := valued(reply, options)) is not None:
         return replace(bigbench.choice(by_number, item), rule="number")
     if (
@@ -181,15 +190,19 @@ def choice(reply: Reply, item: Item) -> Scored:
         reply = located(own)
     if (word := answered(reply, item.input, options)) is not None:
         return replace(bigbench.choice(word, item), rule="judgment")
-    reply = _in_options(reply, options)
+    told, reply = reply, _in_options(reply, options)
     scored = _settled(reply, item)
+    if not reply.text and (core := by_core(told.said, options)) is not None:  # its own words are all that is not denied
+        return replace(bigbench.choice(core, item), rule="core")
     if scored.extracted is None and reply.text:
         keys = names_of(options)
         if len(keys) == len(options):
             for place in (reply.text, *(text for text, _ in _places(reply, options))):
                 if (same := keys.get(key(replies.ARTICLE.sub("", place)))) is not None:
                     return bigbench.choice(same, item)
-        if (core := _by_core(reply.said, options)) is not None:
+        if (undecidable := undecided(whole, options)) is not None and not by_core(undecidable.after, options):
+            return replace(bigbench.choice(undecidable.option, item), rule="undecided")
+        if (core := by_core(reply.decides or reply.said, options)) is not None:
             return replace(bigbench.choice(core, item), rule="core")
         for head, rule in _opening(reply.text, options):
             if (opened := bigbench.choice(head, item)).extracted is not None:
@@ -207,33 +220,6 @@ def _are_a_and_b(options: tuple[str, ...]) -> bool:
 def _words(options: tuple[str, ...]) -> frozenset[str]:
     """The words of all options, and those that join or label them."""
     return frozenset({word for option in options for word in key(option).split()} | {"and", "or", "a", "b", "c", "d", "the"})
-
-
-def _alike(several: list[list[str]]) -> int:
-    """With how many equal words several texts begin; 0 for one text."""
-    columns = zip(*several, strict=False) if len(several) > 1 else ()
-    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
-
-
-def _by_core(text: str, options: tuple[str, ...]) -> str | None:
-    """The only option whose own words a text has, where several begin or end alike: "Sam's office" of "The office was Sam's office"."""
-    cores = _cores(options)
-    said = f" {key(text)} " if cores else ""
-    named = [option for option, core in cores if core in said]
-    if not named:  # "the vet's" is said of the vet as well
-        named = [option for option, core in cores if "'s" in option and core.endswith("s ") and f"{core[:-2]} " in said]
-    return named[0] if len(named) == 1 else None
-
-
-@lru_cache(maxsize=4096)
-def _cores(options: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """The options with their own words; none where no two begin or end alike, or one has no words of its own."""
-    each = [key(option).split() for option in options]
-    long = [words for words in each if len(words) > 2]
-    first = _alike(long)
-    last = _alike([words[first:][::-1] for words in long])
-    own = [words[first : len(words) - last] if words in long else words for words in each]
-    return tuple((option, f" {' '.join(words)} ") for option, words in zip(options, own, strict=True)) if first + last and all(own) else ()
 
 
 def _of_statements(reply: Reply, item: Item) -> int | None:
@@ -357,6 +343,9 @@ def larger(reply: Reply, item: Item) -> Scored:
     """One of the two animals of the input."""
     asked, mentions = _pair(item)
     places = [reply.corrected] if reply.corrected is not None else [reply.concluded.text] if reply.concluded is not None else []
+    opens = _EXPLAINS.match(reply.head) if reply.concluded is None else None
+    if opens is not None and key(replies.ARTICLE.sub("", opens["said"])) in map(key, asked.choices):
+        reply, places = located(opens["said"]), []
     arrow = re.split(r"\s(?:→|[-=]+>)\s", reply.head)
     for place in dict.fromkeys((*places, *(arrow[-1:] if len(arrow) > 1 else []), reply.unremarked, reply.text)):
         told = compared(place, mentions) if mentions is not None and not place.isascii() else None
@@ -378,6 +367,12 @@ def larger(reply: Reply, item: Item) -> Scored:
     return _implied(reply, asked, asked.choices)
 
 
+_EXPLAINS = regex(
+    r"\W*(?P<said>(?:the |an? )?[\w' -]{2,40}?)(?:,? (?:because|since|as|weil|da|denn|car|parce que|puisque|porque|ya que) "
+    r"(?:even |the |an? |selbst |même |incluso )|[.:] (?:even )?an? (?:\w+ )?(?:large|big|huge|small|tiny)\b)",
+    re.I,
+)
+"""What opens with an animal before it explains: "Walrus, because even a big pike is only a fish"."""
 _OR_A = regex(r" (or|and|oder|ou|und|et|o|y|e) (?:(?:maybe|perhaps|possibly|even|also) )?(?:an?|the|une?|eine?|die|der|das|l[ae]|el) ")
 """What hides that a text lists: "a warthog or a wasp"."""
 

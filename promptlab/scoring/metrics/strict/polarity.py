@@ -141,6 +141,8 @@ class _Words:
             rf"|\b(?:could|might|may|would) be {one} (?:on the (?:face of it|surface)|at first (?:sight|glance)"
             rf"|(?:if )?(?:taken )?literally)\b"
             rf"|{one}[\"')]* (?:does|do|did)(?:n't| not) (?:apply|fit|hold)\b"
+            rf"|\b(?:can|could|may|might) (?:sound|seem|look|appear|come across as|read as) (?:quite |rather )?[\"']?{one}"
+            r"(?=[\"']? (?:elsewhere|otherwise|in (?:other|another|isolation)|out of|on its own|alone|by itself))"
         ) + (rf"|\bliteral(?:ly| meaning| reading)?\s?:\s*{one}" if self.yes_no else "")
         self.denied = regex(
             rf"(?:{DENIES}|\bthan|\bover|\bless|{_ONLY_IF}"
@@ -262,7 +264,7 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
     if len(text) > 4000 or not (worded or _OTHER_CLUE.search(text)):
         return text
     known = _patterns(options)
-    if not worded and not known.in_signs and not _SHARES.search(text) and _TURNS_DOWN.isdisjoint(words(text)):
+    if not worded and not known.in_signs and not _SHARES.search(text) and _turns(known.low).isdisjoint(words(text)):
         return text.replace("  ", " ").strip() if known.synonyms else text
     if known.yes_no:
         text = _NO_NOUN.sub("without ", text)
@@ -323,15 +325,24 @@ _SHARES = regex("[:=(%]")
 _SHARE = regex(r"[:=(]\s?\d|\d\s?% ")
 _TURNS_DOWN = CUES | words(
     "too stretch overstatement exaggeration second next runner backup than over less would could might no so serait sarebbe seria "
-    "literal literally implausible improbable unplausible likely probable possible conceivable plausible chance probability likelihood"
+    "elsewhere otherwise alone isolation itself literal literally chance probability likelihood"
 )
+_RATES = words("implausible improbable unplausible likely probable possible conceivable plausible")
+"""Words that may turn an option down, unless they are options themselves."""
+
+
+@lru_cache(maxsize=1024)
+def _turns(options: tuple[str, ...]) -> frozenset[str]:
+    """The words that may turn one of these options down."""
+    return _TURNS_DOWN | (_RATES - words(" ".join(options)))
 
 
 def _may_turn_down(text: str, options: tuple[str, ...]) -> bool:
     """Whether it is worth looking for an option that is denied: the text names one, and has a cue next to its name."""
     if not text.isascii():
         return True
-    if _TURNS_DOWN.isdisjoint(words(text)):
+    turns = _turns(options)
+    if turns.isdisjoint(words(text)):
         return False
     low = text.lower()
     for option in options:
@@ -339,7 +350,7 @@ def _may_turn_down(text: str, options: tuple[str, ...]) -> bool:
             return True
         start = low.find(option)
         while start >= 0:
-            if not _TURNS_DOWN.isdisjoint(words(f"{low[:start]} {low[start + len(option) :]}")):
+            if not turns.isdisjoint(words(f"{low[:start]} {low[start + len(option) :]}")):
                 return True
             start = low.find(option, start + 1)
     return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import lru_cache, wraps
 
 from promptlab.nouns.call import Scored
@@ -15,10 +16,12 @@ from promptlab.scoring.answers.places import Place, Reply, located
 from promptlab.scoring.answers.remarks import sentences
 from promptlab.scoring.answers.text import CACHED, CJK, LONGEST_KEPT, fold, kept, key, words
 from promptlab.scoring.compiled import regex
+from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict.again import behind, own_item, repeated
 from promptlab.scoring.metrics.strict.english import IN_ENGLISH, put_in_english, settles_nothing, speaks_plainly
 from promptlab.scoring.metrics.strict.lacking import keys, longer, longest, unsaid
 from promptlab.scoring.metrics.strict.polarity import in_options
+from promptlab.scoring.metrics.strict.undecided import ambiguous
 from promptlab.scoring.metrics.strict.vocabulary import with_labels
 
 Kind = Callable[[Reply, Item], Scored]
@@ -132,7 +135,8 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
         if framed and not speaks_plainly(reply.text):
             reply = put_in_english(reply, item, numbers)
             if rule := settles_nothing(reply.text, item.choices if chooses else None):
-                return Scored(0.0, None, rule)
+                open_one = ambiguous(item.choices) if chooses and (rule == "unsure" or len(sentences(reply.text)) < 2) else None
+                return Scored(0.0, None, rule) if open_one is None else replace(bigbench.choice(open_one, item), rule=rule)
         scored = kind(reply, item)
         if not scored.score:
             longer = len(reply.text) > len(asked.folded)
@@ -140,7 +144,7 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             rest = rest or ("" if chooses else without)
             scored = kind(located(rest), item) if rest else scored
         told = said not in asked.keys or _MARKS.search(reply.text) is not None
-        if scored.score and told and not chooses and scored.rule not in ("members", "reason", "trial") and reply.denied:
+        if scored.score and told and not chooses and scored.rule not in ("members", "reason", "meaning", "trial") and reply.denied:
             return scored if _denying(item.targets) else Scored(0.0, None, "denied")
         if scored.extracted or (scored.extracted is None and not scored.score):
             return scored

@@ -27,7 +27,8 @@ _DIFFERENT = regex(
 )
 _ELSEWHERE = regex(
     r"\b(?:the )?same (?:word|form|spelling|care|information|topic|subject|idea|structure|length|story|event|letters"
-    r"|pronunciation)\b|\bword(?: itself)? is the same\b|\b(?:\w+ )?(?:contexts?|sentences|examples"
+    r"|pronunciation)\b|\bword(?: itself)? is the same\b(?<!of the word is the same)(?<!of this word is the same)"
+    r"|\b(?:\w+ )?(?:contexts?|sentences|examples"
     r"|situations)(?: are| is)?(?: \w+)?"
     r" different\b|\bdifferent (?:\w+ )?(?:structures?|information|topics?|subjects?|contexts?|sentences|examples|situations"
     r"|opinions?|objects?)\b|\bif it\b.*"
@@ -69,11 +70,52 @@ def sense(reply: Reply, item: Item) -> Scored:
             place = _EAST_SUPPOSES.sub("", place)  # noqa: PLW2901 (what it only supposes is not read)
         if not place.strip() or settles_nothing(place, ()) or (not western(place) and _EAST_UNSURE.search(place) is not None):
             continue
+        if (of_meaning := _of_meaning(place)) is not None:
+            place, rule = of_meaning, "meaning"  # noqa: PLW2901 (what it says of other things is not read)
         told = _eastern(place) if not western(place) and _EAST.search(place) is not None else None
         if (same := _same(_PUNCTUATION.sub(" ", full(place.casefold().rpartition("→")[2])).strip()) if told is None else told) is not None:
             right = any(key(target) == ("same" if same else "not the same") for target in item.targets)
             return Scored(float(right), "same" if same else "not the same", rule)
     return Scored(0.0, None)
+
+
+_CLAUSE = regex(r"[.;\n]\s|,\s?(?=(?:but|yet|though|although|while|whereas|aber|doch|mais|pero|the|le|la|el|die|das|der)\b)", re.I)
+_OF_MEANING = regex(r"\b(?:meanings?|senses?|means?|bedeut\w+|sinn\w*|signifi\w+|sens|sentidos?)\b", re.I)
+_OF_WORD = regex(
+    r"\b(?:words?|terms?|wort|mot|palabra)\b[^.;\n]{0,12}(?:\"[^\"\n]{1,30}\"|is|are|ist|est|es)\b[^.;\n]*\b(?:differ|versch|unter|diff|disti)",
+    re.I,
+)
+"""What says of the word itself that it differs, which may be its meaning."""
+_WOULD = regex(r"\b(?:would|if|could|might|wäre|serait|sería)\b", re.I)
+_COMPARES = regex(rf"{_SAME.pattern}|{_DIFFERENT.pattern}", re.I)
+
+
+_MEANINGS = words(
+    "meaning meanings sense senses means mean bedeutung bedeutungen bedeutet bedeuten sinn sinne signification significations signifie "
+    "signifient significado significados significa significan sens sentido sentidos"
+)
+_JOINS = (". ", ", ", "; ", "\n")
+
+
+def _of_meaning(text: str) -> str | None:
+    """The only clause that compares meanings, of a text of several clauses; None elsewhere, and after a leading yes or no."""
+    if text.isascii() and _MEANINGS.isdisjoint(words(text)):
+        return None
+    if (
+        not any(map(text.__contains__, _JOINS))
+        or len(text) > 600
+        or not western(text)
+        or re.split(r"\W+", text.strip(" *\"'(").lower(), maxsplit=1)[0] in _TRUTH
+    ):
+        return None
+    clauses = _CLAUSE.split(text)
+    compared = [clause for clause in clauses if _COMPARES.search(clause) is not None]
+    own = [clause for clause in compared if _OF_MEANING.search(clause) is not None and _WOULD.search(clause) is None]
+    if any(clause.count(" ") < 2 for clause in compared):  # it opens with its answer
+        return None
+    if len(own) != 1 or len(clauses) < 2 or any(_OF_WORD.search(clause) is not None for clause in compared if clause is not own[0]):
+        return None
+    return own[0]
 
 
 _PUNCTUATION = regex(r"(?:[^\w':]|_)+")
