@@ -59,7 +59,7 @@ def test_an_option_is_said_by_its_own_words_after_another_one_is_granted() -> No
     assert mislabelled("disambiguation_qa", asked, options, {options[1]: DECISIONS["core"]}) == []
 
 
-@pytest.mark.parametrize(("larger", "other"), permutations(("walrus", "northern pike")))
+@pytest.mark.parametrize(("larger", "other"), list(permutations(("walrus", "northern pike"))))
 def test_the_animal_that_opens_a_reply_is_the_larger_one(larger: str, other: str) -> None:
     replies = [each.format(a=larger, b=other, A=larger.capitalize(), B=other.capitalize()) for each in DECISIONS["larger"]]
     assert misread("larger_animal", "northern pike, walrus", [(reply, larger, other) for reply in replies]) == []

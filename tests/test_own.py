@@ -17,6 +17,7 @@ import pytest
 import runs
 from conftest import ROOT
 from promptlab.nouns.errors import DataMissing, FileProblems
+from promptlab.nouns.item import Item, together
 from promptlab.scoring.code import Consent
 from promptlab.sources.own import Own, check_task, load_own
 from promptlab.sources.tables import dataset_files, read_table
@@ -425,3 +426,12 @@ def test_shipped_example_is_what_the_readme_says() -> None:
     lines = (ROOT / "experiments" / "own" / "tickets.yaml").read_text(encoding="utf-8").splitlines()
     assert [line.partition(":")[0] for line in lines] == ["items", "columns", "metric", "base_prompts", "labels"]
     assert len(read_table(ROOT / "experiments" / "own" / "tickets.csv").rows) == 48
+
+
+@pytest.mark.parametrize("same", [("Where is it?", "where is it", "Where  is it ?!", "Where is it…"), ("“2 + 3”", "“2 + 3", "“2 + 3.”")])
+def test_items_that_differ_in_signs_at_their_end_are_one_cluster(same: tuple[str, ...]) -> None:
+    others = ("Where was it?", "2 - 3", "(2 + 3)", "?", "!", "2 + 3 =")
+    found = together(Item(str(n), text, ("x",)) for n, text in enumerate((*same, *others)))
+    assert len({item.cluster for item in found[: len(same)]}) == 1
+    assert found[0].cluster is not None
+    assert all(item.cluster is None for item in found[len(same) :])

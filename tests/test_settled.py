@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 import promptlab
+from promptlab.nouns import Item
+from promptlab.scoring.metrics.strict import STRICT
 from replies import mislabelled, misrated, misread
 
 SETTLED = json.loads(Path(__file__).with_name("settled.json").read_text(encoding="utf-8"))
@@ -47,3 +49,41 @@ def test_several_right_words_that_are_named_together_are_right() -> None:
 
 def test_figures_that_are_compared_rate_nothing() -> None:
     assert misrated([f"{n} - level" for n in range(6)], SAID["levels"]) == []
+
+
+OPTIONS = [("billing", "bug", "account"), ("refund", "delivery", "praise", "spam"), ("low risk", "medium risk", "high risk")]
+NONE_OF = """
+The {0} label does not apply here.
+The {0} category doesn't really fit.
+the {0} queue isn't the right one
+The {0} option is wrong.
+The {0} tag would be incorrect
+{0} label: no
+{0} is a poor fit.
+This has nothing to do with {0}.
+It is unrelated to {0}
+{0}? I don't think so.
+The '{0}' class is not applicable.
+"""
+FIRST_OF = """
+The {1} label does not apply here, {0} does.
+The {1} option is wrong. The {0} option fits.
+{1}? I don't think so. {0}!
+It has nothing to do with {1}: {0}
+The {0} category isn't perfect, but it is my answer: {0}
+The {0} queue should be chosen.
+The {0} class is right
+The {1} tag would be wrong, so {0}
+{0}. The {1} category is a poor match.
+"""
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda each: each[0])
+@pytest.mark.parametrize("kind", ["choice", "label"])
+def test_an_option_is_denied_with_the_word_for_what_it_is(kind: str, options: tuple[str, ...]) -> None:
+    def said(reply: str) -> list[str]:
+        return [one for one in options if STRICT[kind](reply, Item("i", "Which one is it?", (one,), options)).score]
+
+    wrong = [(reply, found) for reply in NONE_OF.strip().splitlines() if (found := said(reply.format(*options)))]
+    wrong += [(reply, found) for reply in FIRST_OF.strip().splitlines() if (found := said(reply.format(*options))) != [options[0]]]
+    assert wrong == []

@@ -241,3 +241,15 @@ def test_refusals_in_words_of_one_arm_are_on_every_first_screen(tmp_path: Path, 
     assert one["verdict"] == "hurts"
     assert any("rests mainly (100 %) on texts in which the scorer found no answer" in sentence for sentence in one["headline"])
     assert " ".join(printed.split()).count("rests mainly (100 %) on texts in which the scorer found no answer") >= 2
+
+
+@pytest.mark.parametrize(("odd", "says"), [([0.0], True), ([], False), ([0.0] * 14, False)], ids=["one item", "none", "no verdict"])
+def test_a_verdict_that_few_items_make_says_so_on_every_first_screen(odd: list[float], says: bool, tmp_path: Path) -> None:
+    """Differences that are far from normal make more false verdicts than their level allows."""
+    new = [*odd, *np.linspace(0.98, 1.0, 40 - len(odd))]
+    rows = [f"i{n},{arm},{score:.6f}" for n, better in enumerate(new) for arm, score in (("base", 0.9), ("new", better))]
+    (tmp_path / "table.csv").write_text("\n".join(["item,arm,score", *rows]), encoding="utf-8")
+    assert run("import", "table.csv", "--baseline", "base", "--runs", "runs", cwd=tmp_path).returncode == 0
+    (folder,) = (tmp_path / "runs").glob("table-*")
+    shown = [run("report", str(folder), *form, cwd=tmp_path).stdout for form in ([], ["--format", "markdown"])]
+    assert [("A few items make most of the difference" in " ".join(text.split())) for text in shown] == [says, says]

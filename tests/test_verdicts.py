@@ -425,3 +425,13 @@ def test_the_baseline_and_its_repeat_are_one_control_where_the_plan_says_so() ->
     assert (before.control_arms, now.control_arms) == (("none",), ("none", "none_aa"))
     assert before.mean_control == pytest.approx(np.mean(base))
     assert now.mean_control == pytest.approx((np.mean(base) + np.mean(again)) / 2)
+
+
+@pytest.mark.parametrize(
+    ("n", "shift", "verdict"), [(20, 0.02, "unclear"), (40, 0.02, "unclear"), (400, 0.02, "helps"), (40, 0.5, "helps"), (40, -0.5, "hurts")]
+)
+def test_equal_differences_show_a_mean_only_where_unseen_items_cannot_turn_it(n: int, shift: float, verdict: str) -> None:
+    """With 2 % of items that lose all, a mean of 0 looks like this in two of three tables of 20 items."""
+    one = the(judged([0.5] * n, [0.5 + shift] * n), "cell")
+    assert (one.verdict, one.status == "zero_variance") == (verdict, verdict == "unclear")
+    assert ("could turn the mean round" in one.sentence) == (verdict == "unclear")

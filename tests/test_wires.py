@@ -27,7 +27,7 @@ from promptlab.nouns.redact import redact
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.running.gateway import Gateway, Reply, RetryPolicy, WireChoice, wire
-from promptlab.running.gateway.answers import Said, in_utf8
+from promptlab.running.gateway.answers import Said, fault_in, in_utf8, said_in
 from promptlab.running.gateway.direct import DirectWire
 from promptlab.running.gateway.failures import read_retry_after
 from promptlab.running.gateway.limiter import Limiter
@@ -157,6 +157,29 @@ def test_a_fact_of_another_kind_is_unknown(odd: Any) -> None:
     found = wire.read_answer({"choices": [{"message": {}}], "usage": usage}, answer, None, ())
     assert (found.reasoning, found.reasoning_tokens, found.cached_input_tokens, found.reported_cost_usd) == (None, None, None, None)
     assert (found.input_tokens, found.output_tokens) == (5, 2)
+
+
+@pytest.mark.parametrize("places", [(0, 1), (1, 0), (2, 1, 0), (None, None), (1, 2), ("0", 1)], ids=str)
+def test_of_several_choices_the_first_by_its_own_count_is_the_answer(places: tuple[Any, ...]) -> None:
+    choices = [{"index": at, "message": {"content": f"text {n}"}, "error": {"code": n}} for n, at in enumerate(places)]
+    first = places.index(0) if 0 in places else 0
+    assert said_in({"choices": choices}).text == f"text {first}"
+    assert fault_in({"choices": choices}) == {"code": first}
+
+
+@pytest.mark.parametrize(
+    ("parts", "text", "refusal"),
+    [
+        ([{"type": "text", "text": "four"}, {"type": "refusal", "refusal": ""}], "four", None),
+        ([{"type": "text", "text": "four"}, {"type": "refusal", "refusal": None}], "four", None),
+        ([{"type": "refusal", "refusal": "No."}], "", "No."),
+        ([{"type": "refusal", "refusal": "No."}, {"type": "refusal", "refusal": ""}], "", "No."),
+        ([{"type": "refusal"}], "", "refusal"),
+    ],
+)
+def test_an_empty_refusal_refuses_nothing(parts: list[dict[str, Any]], text: str, refusal: str | None) -> None:
+    found = said_in({"choices": [{"message": {"content": parts}}]})
+    assert (found.text, found.refusal) == (text, refusal)
 
 
 @pytest.mark.parametrize("choice", WIRES)

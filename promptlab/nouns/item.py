@@ -44,10 +44,16 @@ def as_read(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
+def _asking(text: str) -> str:
+    """What a text asks: `as_read`, without the signs that end a sentence, unless there is nothing else."""
+    read = as_read(text)
+    return read.rstrip(" .?!…。？！\"'“”’") or read
+
+
 def together(items: Iterable[Item]) -> tuple[Item, ...]:
-    """The items, those that ask the same (`as_read`) in one cluster where they have none of their own."""
+    """The items, those that ask the same, whatever sign ends them, in one cluster where they have none of their own."""
     found = tuple(items)
-    alike = grouped((as_read(item.input) or item.id, item) for item in found)
+    alike = grouped((_asking(item.input) or item.id, item) for item in found)
     if len(alike) == len(found):
         return found
     names = {

@@ -42,6 +42,7 @@ Status = Literal[
     "aa_failed",
     "judge_failed",
     "uneven_answers",
+    "uneven_versions",
     "nothing_answered",
     "after_the_data",
 ]

@@ -31,6 +31,7 @@ from promptlab.reporting.suites import suite_gaps
 from promptlab.reporting.table import Plain
 from promptlab.running.so_far import so_far
 from promptlab.stats import Screening, Shares, Standing, Supplement, ended, remedy, shares_of, standings, supplement
+from promptlab.stats.core import DOMINATED
 from promptlab.stats.looks import Looks, Saved, analyse, place_of, saved
 from promptlab.stats.sentences import said_to_rest
 
@@ -355,15 +356,21 @@ def unwhole(report: Report) -> list[str]:
 
 
 def resting(report: Report) -> list[str]:
-    """On what verdicts over the tasks rest, where that is mainly answers that are not whole, or in which the scorer found none."""
+    """On what verdicts over the tasks rest: mainly answers that are not whole, or in which the scorer found none; or few items."""
     over = [c for c in report.comparisons if c.scope != "aa" and (c.task is None or len(report.plan.tasks) == 1)]
     several = len(report.models) > 1
-    said = grouped((rests, f"{report.name(c)}{f' of {c.model}' if several else ''}") for c in over if (rests := said_to_rest(c.sentence)))
+    said = grouped((rests, f"{report.name(c)}{f' of {c.model}' if several else ''}") for c in over for rests in _rests(c))
     found = [f"{_some(list(dict.fromkeys(names)))}: {rests}" for rests, names in said.items()]
     return [
         *found[:MOST_NAMED],
         *([f"And {len(found) - MOST_NAMED} more verdicts rest on such answers."] if len(found) > MOST_NAMED else []),
     ]
+
+
+def _rests(c: Comparison) -> list[str]:
+    """What a comparison's sentence says that it rests on, and that few items make a verdict which test and interval are too sure of."""
+    few = c.verdict not in ("refused", "unclear") and DOMINATED in c.notes
+    return [*filter(None, [said_to_rest(c.sentence)]), *([f"{DOMINATED.partition(': ')[2].capitalize()}."] if few else [])]
 
 
 def _some(names: Sequence[str]) -> str:

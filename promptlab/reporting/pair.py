@@ -20,6 +20,7 @@ from promptlab.reporting.names import arm_name
 from promptlab.reporting.rescore import rescored
 from promptlab.stats import Inference, ItemTable, Pairs, adjust, infer, interval, item_tables, p_text, points, prompt_names
 from promptlab.stats.contrasts import of_arms
+from promptlab.stats.served import far
 
 EXPLORATORY = (
     "Exploratory: this comparison was not planned before the data were seen, so it gets no verdict. Holm counts the tasks shown, not the "
@@ -196,6 +197,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     ]
     if (NONE_ARM, AA_ARM) in arms:
         notes.append(f"{NONE_ARM} is the mean of the baseline and its repeat, as in the report")
+    notes += _served_apart([_of_side(of, side, names) for of, side, names in zip((trials_a, trials_b), (a, b), arms, strict=True)])
     pairs, dropped = [], 0
     changed: list[Changed] = []
     by_prompt: dict[str, list[Pairs]] = {}
@@ -227,13 +229,33 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         means = float(np.mean([r.mean_a for r in rows])), float(np.mean([r.mean_b for r in rows]))
         rows.append(_row(m, None, sum(len(p.s) for p in pairs), means, m.p_value))
     last = rows[-1]
-    where = f"over {len(pairs)} tasks" if last.task is None else f"in {last.task}"
     text = (
-        f"{b.label} minus {a.label}, {where}: {points(last.diff)} points ({interval(last.ci_low, last.ci_high)}; n {last.n}; "
-        f"{p_text(last.p_value)})."
+        f"{b.label} minus {a.label}, {f'over {len(pairs)} tasks' if last.task is None else f'in {last.task}'}: "
+        f"{points(last.diff)} points ({interval(last.ci_low, last.ci_high)}; n {last.n}; {p_text(last.p_value)})."
     )
-    changed.sort(key=lambda one: -abs(one.score_b - one.score_a))
-    return PairReport(a, b, tuple(rows), tuple(notes), text, n_changed=len(changed), changed=tuple(changed[:MOST_CHANGED]))
+    most = sorted(changed, key=lambda one: -abs(one.score_b - one.score_a))[:MOST_CHANGED]
+    return PairReport(a, b, tuple(rows), tuple(notes), text, n_changed=len(changed), changed=tuple(most))
+
+
+def _of_side(trials: pd.DataFrame, side: Side, arms: Sequence[str]) -> pd.DataFrame:
+    """The scored trials of one side whose version was named."""
+    place = (trials["model"] == side.model) & (trials["setting"] == side.setting.id) & trials["arm"].isin(list(arms))
+    within = True if side.prompt is None else trials["base_prompt"] == side.prompt
+    return trials[place & within & trials["score"].notna() & trials["model_version"].notna()]
+
+
+def _served_apart(sides: Sequence[pd.DataFrame]) -> list[str]:
+    """That other versions of one model answered the two arms, with the shares of each; nothing where chance explains it."""
+    if len(set(map(str, pd.concat([rows["model"] for rows in sides]).unique()))) != 1:
+        return []
+    counts = [rows["model_version"].astype(str).value_counts() for rows in sides]
+    versions = sorted(set(counts[0].index) | set(counts[1].index))
+    of = [own.reindex(versions, fill_value=0).to_numpy() for own in counts]
+    if far(*of) is None:
+        return []
+    shares = [100 * own / own.sum() for own in of]
+    each = ", ".join(f"{name} {one:.0f} % and {other:.0f} %" for name, one, other in zip(versions, *shares, strict=True))
+    return [f"the versions that answered: {each} of the answers, so the difference may be one between versions"]
 
 
 def _judging(run: Run) -> pd.DataFrame:

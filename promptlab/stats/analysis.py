@@ -157,8 +157,9 @@ class Analysis:
         only = some[0].task if len(self.n_items) == 1 or h.task else None
         sd = these.sd if len(some) == 1 else None
         figures = say.Figures(c=done, treatment=name, diff=claim.diff, low=low, high=high, conf=1 - 2 * rate, sd=sd, task=only)
-        mute = claim.status in ("too_few_clusters", "n_too_small") or done.n_pairs < LEAST_ITEMS or claim.p_value is None
         doubt = self._doubt(claim, some, blank, rate, random=contrast.random is not None)
+        mute = claim.status in ("too_few_clusters", "n_too_small") or done.n_pairs < LEAST_ITEMS or claim.p_value is None
+        mute |= doubt is not None and doubt[0] == "zero_variance"
         units = joint([one.units for one in found]) if h.scope == "pair" else None
         return Result(done, rate, figures=figures, doubt=doubt, mute=mute, fixed_p=fixed_p, uneven=uneven, units=units)
 
@@ -177,6 +178,8 @@ class Analysis:
             if blank.neutral != "these" or random:
                 return "zero_variance", say.FEW_LEVELS if random else say.FEW_SENTENCES
             return "zero_variance", say.ONE_TASK if len(some) == 1 else say.ALL_ALIKE
+        if claim.status == "zero_variance" and len(some) == 1 and (unseen := 1 - rate ** (1 / n)) > abs(claim.diff) * (1 - unseen):
+            return claim.status, say.all_equal(n, unseen, rate)
         if claim.n_nonzero < least:
             return "cannot_be_significant", say.too_few_changes(claim.n_nonzero, n, least)
         return None

@@ -23,6 +23,7 @@ from promptlab.stats.analysis import Analysis, Result, judge, models_of, settled
 from promptlab.stats.contrasts import completed
 from promptlab.stats.outcomes import weighed
 from promptlab.stats.power import Looked, conditional_power, planned_drift, repeated_bound
+from promptlab.stats.served import by_version
 from promptlab.stats.tables import Place
 
 FUTILITY = 0.10
@@ -183,7 +184,11 @@ def analyse(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> 
         comparisons, aa = _judged(Analysis(trials, plan))
     failed = {c.model for c in aa if c.task is None and c.status == "aa_failed"}
     found = [silenced(c, sorted(failed & models)) if failed & (models := models_of(c)) else c for c in comparisons] + aa
-    found = weighed(found, trials, plan, lambda whole: _judged(Analysis(whole, plan, complete=False))[0])
+
+    def on(some: pd.DataFrame) -> list[Comparison]:
+        return _judged(Analysis(some, plan, complete=False))[0]
+
+    found = by_version(weighed(found, trials, plan, on), trials, plan, on)
     return sorted(found, key=lambda c: c.contrast is not None)
 
 

@@ -188,6 +188,14 @@ def no_change(n: int, n_exact: int, margin: float, alpha: float) -> str:
     return f"{text} {counted(enough)} without a change would show that less than {100 * margin:g} % do."
 
 
+def all_equal(n: int, unseen: float, alpha: float) -> str:
+    """All items differ by the same amount, and too few were asked to exclude that others turn it round."""
+    return (
+        f"All {counted(n)} differ by the same amount, so there is no error to judge it by. With {100 * (1 - alpha):g} % confidence at most "
+        f"{100 * unseen:.1f} % of items differ otherwise, and these could turn the mean round. Ask for more items."
+    )
+
+
 def too_few_items(n: int, least: int) -> str:
     """Not enough pairs for a finding."""
     return f"Only {counted(n)} paired; a finding needs at least {least}. Ask for more items."
@@ -299,6 +307,15 @@ def uneven_answers(treatment: Mapping[str, float], control: Mapping[str, float],
     return (
         f"The answers ended differently (treatment {ended(treatment)}; control {ended(control)}), and without those that are not whole "
         f"the verdict would be {without!r}: the ends of the answers make this one, and not the text. {remedy(both)}"
+    )
+
+
+def uneven_versions(treatment: float, control: float, without: Verdict) -> str:
+    """Why arms that other versions of a model answered get no verdict; the shares are of one version."""
+    return (
+        f"Other versions of the model answered the two sides: one gave {_percent(treatment)} of the treatment's answers and "
+        f"{_percent(control)} of the control's. On the answers of one version alone the verdict would be {without!r}, so the versions may "
+        "make this one, and not the text. Name one version in full, and run all arms again (sweep --fresh takes no answer from the cache)."
     )
 
 

@@ -70,12 +70,17 @@ _OF_TEXT = re.compile(r"utf|iso|latin|windows-|cp\d|us-ascii|gb|big5|shift|sjis|
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 
 
+def first_of(choices: Any) -> Any:  # noqa: ANN401
+    """Of several choices the one that counts itself as the first, as in a stream, whatever its place; else the first in the list."""
+    return next((each for each in choices if isinstance(each, dict) and each.get("index") == 0), choices[0])
+
+
 def fault_in(answer: Any) -> Any:  # noqa: ANN401
     """The error in an answer, or in its first choice, in place of a text."""
     if not isinstance(answer, dict):
         return None
     choices = answer.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
+    first = first_of(choices) if isinstance(choices, list) and choices else None
     return answer.get("error") or (first.get("error") if isinstance(first, dict) else None)
 
 
@@ -86,7 +91,7 @@ def said_in(answer: Any) -> Said:  # noqa: ANN401
         if blocked := _blocked(answer):
             return Said("", blocked)
         raise ValueError("no choices")
-    choice = choices[0]
+    choice = first_of(choices)
     ended = choice.get("finish_reason") or choice.get("finish_details")
     ended = ended.get("type") if isinstance(ended, dict) else ended
     ended = (choice.get("provider_specific_fields") or {}).get("native_finish_reason") or ended  # where LiteLLM wrote this
@@ -155,7 +160,7 @@ def _parts(content: Any) -> tuple[str, str | None, object]:  # noqa: ANN401
         elif kind in ("thinking", "reasoning", "reasoning_content"):
             thoughts.append(_parts(part.get("thinking") or part.get("text") or part.get("summary") or part.get("content"))[0])
         elif kind == "refusal":
-            refusal = part.get("refusal") or kind
+            refusal = part.get("refusal", kind) or refusal
     return "".join(texts), "".join(thoughts) or None, refusal
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from promptlab.nouns import Call, Completion, Model, Reply, as_sent, finish_outcome, redact, redact_known, without_pieces
 from promptlab.nouns.environment import located
-from promptlab.running.gateway.answers import Said, fault_in, said_in
+from promptlab.running.gateway.answers import Said, fault_in, first_of, said_in
 from promptlab.running.gateway.failures import WireError, read_boundary, read_fault, read_retry_after
 from promptlab.running.gateway.parameters import given, headers_of
 from promptlab.running.gateway.usage import COST_HEADER, counted, read_usage
@@ -111,7 +111,7 @@ def read_answer(
     `own_id` is the provider's own id of the answer. Usage that is missing, filled with zeros, or no count of tokens is unknown and not 0.
     """
     choices = _field(response, "choices")
-    choice = choices[0] if choices else None
+    choice = first_of(choices) if choices else None
     message = _field(choice, "message")
     refusal = answer.refusal or _field(_field(message, "provider_specific_fields"), "refusal")
     said = Completion(  # which its gateway prices

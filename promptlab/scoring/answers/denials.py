@@ -109,7 +109,7 @@ CUES = words(
     "ausgeschlossen exclu exclue excluido excluida descartado reject dismiss rule loin lejos queda descartado "
     "descartada slip typo misprint miscalculation off fausse falso "
     "falsa incorrecte incorrecta impossible instead rather unlike "
-    "except nothing too out excluded "
+    "except nothing too out excluded unrelated poor "
     "falsch faux weder ni close nope nein non agree"
 )
 """A text of ASCII that denies something has one of these words."""

@@ -292,8 +292,8 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
         settled, value = tried.fitting(reply.unremarked)
         if settled:
             return value, "trial"
-    if (said := answered(reply.unremarked)) is not None:
-        return said, "decision"
+    if (own := answered(reply.unremarked)) is not None:
+        return own, "decision"
     text = _unnumbered(reply.unremarked)
     cut = EXPLANATION.search(text, 1) if "\n" in text else None
     body = text[: cut.start()] if cut and figures(text[: cut.start()]) else text

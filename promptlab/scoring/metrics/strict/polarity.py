@@ -100,6 +100,15 @@ _UNLIKELY = r"\b(?:implausible|unlikely|improbable|unplausible)\b"
 _TO_THINK = r"(?:(?!(?:so|hence|thus|therefore|but|and|because|since)\b)[\w']+ ){1,6}?[\"'(]*(?:an? )?"
 
 
+_CALLED = r"[\"')]* (?:label|category|class|option|queue|team|tag|department|bucket|choice)[\"')]*"
+"""What an option is, after its name: "the billing queue"."""
+_UNFIT = (
+    r"(?: (?:simply|just|clearly|really|probably))? (?:(?:does|do|did)(?:n't| not) (?:really |quite )?(?:apply|fit|match|belong|work)\b"
+    r"|(?:is|was)(?:n't| not) (?:really |quite )?(?:the )?(?:right|correct|appropriate|suitable|best|responsible|applicable|relevant)\b"
+    r"|(?:is|was|would be) (?:a )?(?:poor|bad|wrong|incorrect|inappropriate|irrelevant|unsuitable)\b)|: ?(?:no|wrong|incorrect)\b"
+)
+
+
 class _Words:
     """The patterns of one set of options."""
 
@@ -143,6 +152,10 @@ class _Words:
             rf"|{one}[\"')]* (?:does|do|did)(?:n't| not) (?:apply|fit|hold)\b"
             rf"|\b(?:can|could|may|might) (?:sound|seem|look|appear|come across as|read as) (?:quite |rather )?[\"']?{one}"
             r"(?=[\"']? (?:elsewhere|otherwise|in (?:other|another|isolation)|out of|on its own|alone|by itself))"
+            rf"|{one}{_CALLED}(?:{_UNFIT})"
+            rf"|{one}[\"')]* (?:is|would be) a (?:poor|bad) (?:fit|match|choice)\b"
+            rf"|\b(?:nothing (?:at all )?to do with|unrelated to) (?:the )?[\"'(]*{one}"
+            rf"|{one}[\"')]*\? i (?:do not|don't) (?:think so|know)\b"
         ) + (rf"|\bliteral(?:ly| meaning| reading)?\s?:\s*{one}" if self.yes_no else "")
         self.denied = regex(
             rf"(?:{DENIES}|\bthan|\bover|\bless|{_ONLY_IF}"
