@@ -157,7 +157,7 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
 
 
 _MOVES_ON = regex(r",?\s(?:and|then|plus|adding|und|dann|et|puis|y|luego)\b", re.I)
-"""What goes on with a number that opens a sentence: "130, and with the carried one we arrive at 131"."""
+"""How a sentence adds to the number that opens it: "130, and with the carried one we arrive at 131"."""
 _EITHER = regex("[个個つ개]?[,、]? ?(?:または|もしくは|あるいは|还是)\\s*")
 
 

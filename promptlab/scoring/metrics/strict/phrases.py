@@ -136,12 +136,12 @@ def word(reply: Reply, item: Item) -> Scored:
                     and all(any(key(b) in targets and key(b) != asked for b in forms_of(part)) for part in listed)
                 ):
                     yield listed[0], rule
-        if reply.concluded is None and reply.corrected is None and not _of_another(reply.unremarked, asked):
+        if " " in reply.text and reply.concluded is None and reply.corrected is None and not _of_another(reply.unremarked, asked):
             yield from ((text, "statement") for text in called(reply.unremarked, item))
 
     if (text := joined(reply.text)) is not reply.text and not any(joined(target) != target for target in item.targets):
         reply = located(text)
-    if reply.concluded is None and reply.corrected is None and refused(reply.unremarked):
+    if " " in reply.text and refused(reply.unremarked) and reply.concluded is None and reply.corrected is None:
         return Scored(0.0, None, "denied")
     return replies.found(reply, item, readings)
 
