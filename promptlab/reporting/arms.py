@@ -40,7 +40,8 @@ def decisions(report: Report) -> list[dict[str, Any]]:
         if line is not None:
             what = decided(*KINDS[line.kind])
             need = needed(report, line.comparison) if what == "collect more" else None
-            found.append({"row": row, "decision": what, "because": line.because, "more_items": need.more if need else None})
+            more = need.more if need and not need.least else None
+            found.append({"row": row, "decision": what, "because": line.because, "more_items": more})
     return found
 
 

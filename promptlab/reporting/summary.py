@@ -16,7 +16,7 @@ from promptlab.nouns.words import MANY
 from promptlab.reporting.arms import decisions
 from promptlab.reporting.build import Report, screening_words
 from promptlab.reporting.causes import causes
-from promptlab.reporting.decide import MOST_NAMED, Line, Open, about, bounds, lines, needed, open_reasons, reason
+from promptlab.reporting.decide import MOST_NAMED, Line, Open, about, bounds, items_more, lines, open_reasons, reason
 from promptlab.reporting.earlier import earlier_words
 from promptlab.reporting.names import PLAIN, arm_name, is_told
 from promptlab.reporting.questions import dependences, parts_of
@@ -152,6 +152,8 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
         open_rows = [_open(report, line) for key, line in said.items() if key[0] == model and line.comparison.verdict in OPEN]
         rows, beside = _split(report, model, rows), _beside(report, model)
     rows = _with_the_best(sorted(rows, key=lambda row: -round(row.diff or 0.0, DECIMALS)))
+    advice = _advice(report, rows, silent)
+    told = _likely(report, rows) if advice.startswith("Keep ") else None
     beside = [*earlier_words(report.plan, report.trials, report.n_old, report.n_trials), *screening_words(report, model), *beside]
     return Summary(
         model=model,
@@ -161,10 +163,10 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
         with_its_repeat=_with_its_repeat(report, model, rows),
         rows=tuple(rows),
         best=_best(rows, silent),
-        advice=_advice(report, rows, silent),
+        advice=advice,
         neutral=_neutral(rows),
         beside=tuple(beside),
-        reasons=tuple(open_reasons(open_rows)),
+        reasons=tuple(open_reasons(open_rows, told.arm if told is not None else "")),
     )
 
 
@@ -179,8 +181,7 @@ def _with_its_repeat(report: Report, model: str, rows: Sequence[SummaryRow]) -> 
 
 def _open(report: Report, line: Line) -> Open:
     c = line.comparison
-    found = needed(report, c) if c.status == "ok" else None
-    return f"{line.name}{bounds(c.verdict, c.worst_low, c.worst_high)}", line.because, c.verdict, found.more if found else None
+    return f"{line.name}{bounds(c.verdict, c.worst_low, c.worst_high)}", line.because, c.verdict, items_more(report, c)
 
 
 def _arms(report: Report, model: str, own: Sequence[Standing], silent: bool) -> list[SummaryRow]:
@@ -209,12 +210,11 @@ def _arms(report: Report, model: str, own: Sequence[Standing], silent: bool) -> 
         if (i := drawn.get(id(c))) is not None and c.status not in TOO_FEW:
             facts |= {"corrected": float(found.effect[i]), "corrected_low": float(found.low[i]), "corrected_high": float(found.high[i]),
                       "p_best": float(found.best[i])}  # fmt: skip
-        need = needed(report, c) if c.verdict == "unclear" and c.status == "ok" else None
         decision: Decision = "do not judge" if silent or c.verdict == "refused" else OF_VERDICT[c.verdict]
         if decision == "ship" and not report.complete:
             decision = "collect more"
         why = above_incumbent(c) if c.verdict == "helps" else reason(report, c)
-        rows.append(SummaryRow(**facts, incumbent=False, decision=decision, why=why, more_items=need.more if need else None))
+        rows.append(SummaryRow(**facts, incumbent=False, decision=decision, why=why, more_items=items_more(report, c)))
     return rows
 
 
@@ -391,11 +391,15 @@ def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
         return (
             "" if not others else f"Keep {keep}. {blocked.arm}: {blocked.why}" if blocked else f"Keep {keep}: no arm is shown to be better."
         )
-    likely = max(
-        [row for row in open_ if not is_told(report.plan, report.plan.setting_of[row.setting].strategy, row.text_of)] or open_,
-        key=_estimate,
-    )
+    likely = _likely(report, rows) or open_[0]
     if likely.verdict == "refused" or not likely.more_items:
         return f"Keep {keep} for now; {likely.arm} is not settled. {likely.why}"
     than = " against neutral text, where it is open" if likely.verdict == "helps" else ""
     return f"Keep {keep} for now, or collect about {about(likely.more_items)} more items a task to settle {likely.arm}{than}."
+
+
+def _likely(report: Report, rows: Sequence[SummaryRow]) -> SummaryRow | None:
+    """The arm to collect more of: the one with the best estimate, where there is a choice one that nothing told the right answers."""
+    open_ = [row for row in rows if row.decision == "collect more"]
+    untold = [row for row in open_ if not is_told(report.plan, report.plan.setting_of[row.setting].strategy, row.text_of)]
+    return max(untold or open_, key=_estimate, default=None)
