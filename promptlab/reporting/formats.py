@@ -22,7 +22,7 @@ from promptlab.reporting.causes import causes
 from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.frozen import evidence_of
 from promptlab.reporting.rows import COLUMNS, baseline_table, beside_tables, cells, gap_table, loop_tables, records
-from promptlab.reporting.summary import rows_of, summaries
+from promptlab.reporting.summary import across_models, first_summaries, rows_of
 from promptlab.reporting.summary_words import summary_table
 from promptlab.stats import ArmRow
 
@@ -45,6 +45,7 @@ def to_json(report: Report) -> str:
         "state": report.state,
         "headline": headline(report),
         "summary": rows_of(report),
+        **({"models": [asdict(row) for row in models.rows]} if (models := across_models(report)) else {}),
         "comparisons": [{k: v for k, v in row.items() if k != "contrast" or v} for row in records(comparison_frame(report))],
         "arms": records(arm_table(report)),
         "baselines": records(report.baselines),
@@ -91,7 +92,7 @@ def to_markdown(report: Report) -> str:
     """The report as Markdown: headline, verdicts over tasks, cells, arms, design and provenance."""
     m, plan = report.manifest, report.plan
     lines = [f"# {escaped(m.name)}{' (SIMULATED)' if report.simulated else ''}", "", f"**{escaped(m.question)}**", ""]
-    for of_model in summaries(report):
+    for of_model in first_summaries(report):
         first = summary_table(of_model)
         lines += [*section(first.title, first.note, first.head, first.rows), *(f"- {escaped(why)}" for why in of_model.reasons), ""]
     lines += [f"- {escaped(sentence)}" for sentence in headline(report)]
