@@ -231,13 +231,13 @@ def _asked(ref: ArmRef, plan: Plan) -> list[Any]:
 
 
 def variations(mine: str, own: Entry, known: Registry) -> list[str]:
-    """Runs of the same model on one of the same tasks, in the order of their first answers, this one among them."""
-    tasks = {name for name, _, _ in own["tasks"].values()}
-    alike = [
-        run
-        for run, entry in known.plans.items()
-        if run == mine or (set(entry["models"]) & set(own["models"]) and tasks & {name for name, _, _ in entry["tasks"].values()})
-    ]
+    """Runs that make a comparison of this one, by its sides, on some of its items, in the order of their first answers; this one too."""
+
+    def shares(entry: Entry) -> bool:
+        same = [task for task in own["tasks"] if task in entry["tasks"] and set(_items(own, task)) & set(_items(entry, task))]
+        return bool(same) and bool(set(entry["comparisons"]) & set(own["comparisons"]))
+
+    alike = [run for run, entry in known.plans.items() if run == mine or shares(entry)]
     return alike if mine in alike else [*alike, mine]
 
 

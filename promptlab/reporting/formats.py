@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import OF_TEXTS, SCOPES, TrialRow, facts_of, flat, inert, inert_json
+from promptlab.nouns import AA_ARM, OF_TEXTS, SCOPES, TrialRow, facts_of, flat, inert, inert_json
 from promptlab.record import ratings
 from promptlab.record.store import Run
 from promptlab.reporting.arms import arm_tables, decisions
@@ -21,6 +21,7 @@ from promptlab.reporting.build import Report, arm_table, comparison_frame, headl
 from promptlab.reporting.causes import causes
 from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.frozen import evidence_of
+from promptlab.reporting.names import AGAIN, only_whole
 from promptlab.reporting.rows import COLUMNS, baseline_table, beside_tables, cells, gap_table, loop_tables, records
 from promptlab.reporting.summary import across_models, first_summaries, rows_of
 from promptlab.reporting.summary_words import summary_table
@@ -231,7 +232,9 @@ def _for_csv(value: Any) -> Any:  # noqa: ANN401
 def _prompt_names(run: Run, trials: pd.DataFrame) -> pd.Series:
     """The arm, with what tells its setting and base prompt from others where a run has several."""
     names = trials["arm"].astype(str)
-    if trials["base_prompt"].nunique() > 1:
+    if only_whole(run.plan) and run.plan.prompts:
+        names = trials["base_prompt"].astype(str) + names.map(lambda arm: AGAIN if arm == AA_ARM else "")
+    elif trials["base_prompt"].nunique() > 1:
         names = names + " | base_prompt=" + trials["base_prompt"].astype(str)
     factors = {own: run.plan.setting_of[own].canonical() for own in trials["setting"].unique()}
     for name in dict.fromkeys(name for values in factors.values() for name in values):
