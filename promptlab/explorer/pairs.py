@@ -14,9 +14,9 @@ from promptlab.explorer.load import folders, open_other
 from promptlab.nouns import AA_ARM, NONE_ARM, counted
 from promptlab.reporting import charts, flips, words
 from promptlab.reporting.flips import KINDS, Side
-from promptlab.reporting.names import AGAIN, arm_name
+from promptlab.reporting.names import AGAIN, arm_name, only_models
 from promptlab.reporting.pair import differences
-from promptlab.reporting.prepared import ACROSS, Store, records
+from promptlab.reporting.prepared import Store, records
 from promptlab.reporting.table import Table
 from promptlab.stats import interval, p_text, points, wilson
 
@@ -91,7 +91,7 @@ def _sides(store: Store, filters: Filters) -> tuple[str | None, Side, Side | Non
     task = None if chosen == ALL else chosen
     first, second = flips.default_arms(store, model, setting, task)
     prompt, name = _prompt(store, filters, False, one)
-    name = _arm(store, filters, "A", name or (NONE_ARM if prompt or _models_only(store) else first), prompt, one)
+    name = _arm(store, filters, "A", name or (NONE_ARM if prompt or only_models(store.plan) else first), prompt, one)
     a = flips.side(store, model, setting, name, prompt)
     b = _other_side(store, filters, a, NONE_ARM if prompt else second, (two, three))
     return task, a if b is None or a.prompt else replace(a, prompt=b.prompt), b
@@ -116,15 +116,10 @@ def _whole_only(store: Store) -> bool:
     return bool(store.plan.prompts) and {*store.arms} <= {NONE_ARM, AA_ARM}
 
 
-def _models_only(store: Store) -> bool:
-    """Whether arms are models, and nothing else is compared."""
-    return ACROSS in store.summaries and {*store.arms} <= {NONE_ARM, AA_ARM} and len(store.plan.prompts) < 2 and len(store.settings) == 1
-
-
 def _arm(store: Store, filters: Filters, which: str, default: str, prompt: str | None, place: Place) -> str:
-    """The added text of an arm; no choice where prompts say all."""
+    """The added text of an arm; no choice where prompts or models say all."""
     words_of = flips.names(store)
-    if prompt is not None and _whole_only(store):
+    if only_models(store.plan) or (prompt is not None and _whole_only(store)):
         return filters.choice(which.lower(), words_of, default)
     return filters.pick(f"Arm {which}", which.lower(), list(words_of), default, words_of, drops=OF_A_PAIR, place=place)
 
@@ -187,7 +182,7 @@ def _other_side(store: Store, filters: Filters, a: Side, default: str, places: t
     if not other.arms:
         return None
     if other is store and len(store.models) > 1:
-        usual = next(one for one in store.models if one != model) if _models_only(store) else model
+        usual = next(one for one in store.models if one != model) if only_models(store.plan) else model
         model = filters.pick("Model of B", "model_b", store.models, usual, drops=OF_A_PAIR, place=place)
     if other is store and len(store.settings) > 1:
         setting = store.settings[

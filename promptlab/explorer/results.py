@@ -169,7 +169,7 @@ def _price(rows: Sequence[ArmRow], best: ArmRow | None) -> str:
     return (
         "No extra price."
         if abs(more) < 0.005 * max(base, 1e-9)
-        else f"${abs(more):.3f} {'more' if more > 0 else 'less'} for 1,000 answers."
+        else f"${abs(more):.{3 if abs(more) >= 0.001 else 5}f} {'more' if more > 0 else 'less'} for 1,000 answers."
     )
 
 

@@ -29,6 +29,11 @@ def only_whole(plan: Plan) -> bool:
     return of_arms(plan) and not any(arm.role in ("stimulus", "loop") for arm in plan.arms)
 
 
+def only_models(plan: Plan) -> bool:
+    """Whether models are all that is compared: each has one arm, and perhaps its repeat."""
+    return plan.compare_models and only_whole(plan) and len(plan.prompts) < 2 and len(plan.settings) == 1
+
+
 def without_text(plan: Plan) -> str:
     """Follows `score` where it is that of prompts as they are; empty where no text is added to any."""
     return "" if only_whole(plan) else " without any stimulus"
