@@ -97,10 +97,10 @@ def needed(report: Report, c: Comparison) -> Needed | None:
     80 % power, at the share of alpha that the family leaves (as in the plan), with the spread of item differences measured in this
     very comparison, which an effect of the margin makes larger, and no less noise than the baseline's own repeat shows. For a claim about
     tasks like these with the measured spread between tasks. Where no answer changed, the effect of the margin alone moves items, which
-    gives the least number. None where nothing was measured, and where it is too few to be measured.
+    gives the least number. None where nothing was measured.
     """
     measured = _measured(report, c)
-    if not measured or c.n_pairs < LEAST_ITEMS or not c.margin:
+    if not measured or not c.margin:
         return None
     silent = sum(square for _, square in measured) <= 0
     now = [n for n, _ in measured]
@@ -119,7 +119,7 @@ def needed(report: Report, c: Comparison) -> Needed | None:
 
 
 def items_more(report: Report, c: Comparison) -> int | None:
-    """How many more items per task settle a comparison that is unclear for want of items; None where only a least number is known."""
+    """How many more items per task settle a comparison that is unclear because it has too few; None where only a least number is known."""
     if c.verdict != "unclear" or not (c.status == "ok" or c.status in TOO_FEW) or _not_by_items(report, c):
         return None
     found = needed(report, c)
@@ -301,7 +301,7 @@ def _more_words(report: Report, c: Comparison) -> str:
         return f"No number of items settles it; it takes more {others}."
     found = needed(report, c)
     if found is None and c.n_pairs < LEAST_ITEMS:
-        return f"A verdict takes {LEAST_ITEMS} items; {c.n_pairs} do not tell how many settle it."
+        return f"It takes {LEAST_ITEMS} at least, and {counted(c.n_pairs)} do not tell how many would settle it."
     if found is None:
         return "More items are needed; no spread between them is recorded, so these do not tell how many."
     if found.more is None and c.generalises == "like_these":
@@ -310,7 +310,8 @@ def _more_words(report: Report, c: Comparison) -> str:
         return f"Not even {MOST_MORE:,} more items per task would settle it."
     if found.more == 0:
         return "The run was large enough to settle it four times in five, and did not; more items narrow it."
-    return f"{'At least' if found.least else 'About'} {about(found.more)} more items per task would be needed."
+    many = f"{'at least' if found.least else 'about'} {about(found.more)} more items per task would be needed."
+    return f"By these {counted(c.n_pairs)}, {many}" if c.n_pairs < LEAST_ITEMS else many[0].upper() + many[1:]
 
 
 def _not_by_items(report: Report, c: Comparison) -> str:
