@@ -63,7 +63,10 @@ def test_a_part_of_what_was_asked_is_exploratory_unless_it_is_asked_anew(first: 
     assert all(c.verdict == "refused" for c in chosen.comparisons if c.scope != "aa")
     said = " ".join(headline(chosen))
     assert f"{chosen.n_trials} of {chosen.n_trials} answers are older than this plan; first used by {first.run}" in said
-    assert "Run 2 of 2 variations of this question (same model and task); 1 of the others holds a comparison" in said
+    assert (
+        "Run 2 of 2 variations of this question (same model and items); 1 of the others holds a comparison of this one. The others: "
+        in said
+    )
     assert f"{first.run} (emotionprompt/EP02: " in said
     fresh = swept(tmp_path / "runs", "refresh", name="third", tasks="sum, sentiment", stimuli="emotionprompt/EP02")
     assert not exploratory(fresh)

@@ -146,8 +146,8 @@ def test_check_tells_errors_and_warnings_apart(tmp_path: Path) -> None:
     assert (fair.returncode, fair.stderr) == (0, "")
     assert "OPENAI_API_KEY" in fair.stdout
     plan = run("plan", str(experiment(tmp_path, models="  - openai/gpt-5-mini")))
-    assert plan.returncode == 0
-    assert "error: " in plan.stdout
+    assert (plan.returncode, "calls (fewer" in plan.stdout) == (2, True)
+    assert "small.yaml:6: openai/gpt-5-mini: it does not take temperature 0" in plan.stderr
 
 
 def test_the_experiments_of_the_docs_work_on_current_models(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_the_name_of_an_arm_neither_hides_nor_reorders_text(planted: Path, monke
         dataclasses.replace(one, rows=tuple(dataclasses.replace(row, arm="a/\x1b[31m\u202e<b>") for row in one.rows))
         for one in summaries(of(planted))
     ]
-    monkeypatch.setattr(fragments, "summaries", lambda _: found)
+    monkeypatch.setattr(fragments, "first_summaries", lambda _: found)
     page = fragments.verdict_html(of(planted))
     assert not re.search(r"[\x1b\u202e]", page)
     assert "a/<wbr>\\x1b[31m\\u202e&lt;b&gt;" in page

@@ -93,7 +93,7 @@ def test_one_page_as_pdf_and_png(report: reporting.Report) -> None:
 def test_a_picture_holds_every_arm_and_a_page_counts_the_rest(report: reporting.Report, monkeypatch: pytest.MonkeyPatch) -> None:
     [summary] = summaries(report)
     many = replace(summary, rows=tuple(replace(summary.rows[0], arm=f"arm {n}") for n in range(90)))
-    monkeypatch.setattr(one_page, "summaries", lambda _: [many])
+    monkeypatch.setattr(one_page, "first_summaries", lambda _: [many])
     monkeypatch.setattr(one_page, "picture", lambda svg, _: svg)
     shown, counted = to_png(report), to_pdf(report)
     assert all(f">arm {n}<" in shown for n in range(90))

@@ -31,7 +31,7 @@ def export(
         ExportFormat, Option("--format", "-f", help="long, evalstats, inspect-frame: a table of the trials; dspy: a program a task.")
     ] = "long",
     out: Annotated[
-        Path | None, Option("--out", "-o", help="The file (.csv, .jsonl, .parquet), or with dspy the folder; default: next to the run.")
+        Path | None, Option("--out", "-o", help="The file (.csv, .jsonl, .parquet), or with dspy the folder; default: in the run folder.")
     ] = None,
     model: Annotated[str | None, Option(help="dspy: the model whose verdicts decide; default: the run's only one.")] = None,
     task: Annotated[list[str] | None, Option(help="dspy: this task only; may be given several times.")] = None,

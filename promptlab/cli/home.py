@@ -116,7 +116,7 @@ def _verdict(run: Run) -> str:
     """What the newest run says to do, where that takes no more than a moment."""
     from promptlab.reporting.build import build
     from promptlab.reporting.prepared import Store, is_kept
-    from promptlab.reporting.summary import summaries
+    from promptlab.reporting.summary import first_summaries
 
     try:
         if is_kept(run.folder):
@@ -127,7 +127,7 @@ def _verdict(run: Run) -> str:
             return f"promptlab report {_quoted(run)}"
         said = [
             f"{'SIMULATED ' if summary.simulated else ''}{summary.model}: {' '.join(filter(None, (summary.best, summary.advice)))}"
-            for summary in summaries(report)
+            for summary in first_summaries(report)
         ]
     except PromptlabError as error:
         return str(error)

@@ -247,6 +247,10 @@ def show_model(name: Name, as_json: AsJson = False) -> None:
     if model.simulated and name.removeprefix("sim/") not in sims:
         raise UsageProblem(f"the simulated model {name!r} is not known; {did_you_mean(name, [f'sim/{s}' for s in sims])}")
     table = PriceTable.load()
+    if not model.simulated and not table.entry(name):
+        hint = table.meant(model) or did_you_mean(name, (known.rpartition("/")[2] for known in table.named() if known.endswith(name[-3:])))
+        look = f"`promptlab ls models {shlex.quote(name.rpartition('/')[2])}` searches it"
+        raise UsageProblem(f"{table.source} has no model {name!r}; {hint if hint.startswith('did') else look}")
     price = sim_prices(sims).get(name) if model.simulated else table.price(model)
     each = {key: getattr(price, key, None) for key in ("input_usd_per_mtok", "output_usd_per_mtok", "cached_input_usd_per_mtok")}
     each["most_output_tokens"] = table.most_output(name)

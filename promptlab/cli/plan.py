@@ -21,11 +21,13 @@ from promptlab.cli.common import (
     Sequential,
     exit_json,
     load,
+    print_json,
     print_lines,
     print_table,
     say,
     show,
 )
+from promptlab.nouns import FileProblems
 from promptlab.nouns.words import counted
 
 if TYPE_CHECKING:
@@ -62,15 +64,24 @@ def plan(
     shown = _pilot(study, runs, concurrency) if pilot else None
     if shown is not None:
         made = replace(made, outlook=outlook(priced, shown["discordance_high"]))
+    found = preflight(study)
+    errors = [finding.problem for finding in found if finding.is_error]
     if as_json:
-        exit_json(
-            {**made.plain(), "requests": requests_of(study), **({"batch": True} if batch else {}), **({"pilot": shown} if shown else {})}
-        )
+        value = {
+            **made.plain(),
+            "requests": requests_of(study),
+            **({"batch": True} if batch else {}),
+            **({"pilot": shown} if shown else {}),
+        }
+        if not errors:
+            exit_json(value)
+        print_json(value)
+        raise FileProblems(errors)
     show_plan(made, concurrency, details=details)
     real = [model for model in study.models if not model.simulated]
     for model in real if details else real[:MOST_NOTES]:
         say(f"{model.name}: {asked_where(model)}")
-    findings = sorted(map(str, preflight(study)), key=lambda text: not text.startswith("error"))
+    findings = [str(finding) for finding in found if not finding.is_error]
     for text in findings if details else findings[:MOST_SHOWN]:
         say(text)
     if not details:
@@ -86,6 +97,8 @@ def plan(
                 f"the baseline scored {100 * own['baseline']:.1f} %; {counted(own['tokens_out'], 'token')} out an answer"
             )
         say(f"               {shown['paid']}; {shown['run']} (a sweep of this experiment takes these answers from the cache)")
+    if errors:
+        raise FileProblems(errors)
 
 
 def _pilot(study: Study, runs: Path, concurrency: int) -> dict[str, Any]:
@@ -115,7 +128,7 @@ def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
     """The plan on one screen; with `details` every table of it."""
     from promptlab.planning.price import minutes
     from promptlab.reporting.judged_tables import label_table
-    from promptlab.reporting.planned import confirm_lines, outlook_table, power_table
+    from promptlab.reporting.planned import compared_with, confirm_lines, outlook_table, power_table
 
     counts = made.counts
     say(f"{made.name}: {made.question}")
@@ -138,7 +151,7 @@ def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
     families = Counter(h.family for h in made.hypotheses)
     labels = label_table(made)
     if not details:
-        for found in (power_table(made.power), outlook_table(made.outlook)):
+        for found in (power_table(made.power, compared_with(made)), outlook_table(made.outlook)):
             lines = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in found.rows[:MOST_SHOWN]]
             columns = _telling(lines)
             head = [SHORT.get(found.head[i], found.head[i]) for i in columns]
@@ -151,7 +164,7 @@ def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
         for note in made.notes[:MOST_NOTES]:
             say(f"note: {note}")
         return
-    show(power_table(made.power))
+    show(power_table(made.power, compared_with(made)))
     if made.looks:
         _show_looks(made)
     show(outlook_table(made.outlook))

@@ -18,6 +18,7 @@ PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b(?![_=])")
 ONE_OF = re.compile(r"(?:with|give|by|add) (--[a-z-]+): '?([^\s,;']+)")
 ADDED = re.compile(r"(?:for example|add) (--[a-z-]+) (?:'([^']+)'|([\w.-]*\w(?:[,/=][\w.-]*\w)*))")
 SUCH_AS = re.compile(r"^(--[a-z-]+) .*\bsuch as (?:--[a-z-]+ )?([^\s,;]+)$")
+OF_EACH = re.compile(r"such as --prompt (.+) --prompt-b (.+)$")
 FIRST_PAGE = re.compile(r"the page '[^']*' is not known; known: '([^']+)'")
 COLUMN = re.compile(r"name (?:it|one) with --[a-z]+ COLUMN")
 LIBRARY = re.compile(r"Install (\w+) to ")
@@ -56,6 +57,8 @@ def remedy(error: PromptlabError, given: Sequence[str]) -> str | None:
         if found := rule.search(message):
             option, *values = found.groups()
             return command(_with(given, option, next(filter(None, values))))
+    if both := OF_EACH.search(message):
+        return command(_with(_with(given, "--prompt", shlex.split(both.group(1))[0]), "--prompt-b", shlex.split(both.group(2))[0]))
     if such := SUCH_AS.search(message):
         return command(_with(given, *such.groups()))
     if pages := FIRST_PAGE.search(message):

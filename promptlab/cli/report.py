@@ -109,6 +109,7 @@ def scores(
     from promptlab.nouns import SCORERS
     from promptlab.record.store import Run
     from promptlab.reporting import scorer_table
+    from promptlab.reporting.names import without_text
 
     found = Run(run)
     if aggregate:
@@ -126,7 +127,7 @@ def scores(
     columns = ["model", *place, "task", "n", *SCORERS, "normalised", "compliant", "echoed", "declined"]
     shown = [[f"{v:.3f}" if isinstance(v := row.get(c), float) else v for c in columns] for row in rows]
     simulated = " (SIMULATED)" if found.manifest.simulated else ""
-    print_table(f"{found.id}{simulated}: mean score without any stimulus", columns, shown)
+    print_table(f"{found.id}{simulated}: mean score{without_text(found.plan)}", columns, shown)
 
 
 def compare(

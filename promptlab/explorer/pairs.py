@@ -11,9 +11,10 @@ import streamlit as st
 from promptlab.explorer import drawer, plain, take, trial
 from promptlab.explorer.filters import OF_A_PAIR, Filters, Place, go, model_of, setting_of
 from promptlab.explorer.load import folders, open_other
-from promptlab.nouns import NONE_ARM, counted
+from promptlab.nouns import AA_ARM, NONE_ARM, counted
 from promptlab.reporting import charts, flips, words
 from promptlab.reporting.flips import KINDS, Side
+from promptlab.reporting.names import AGAIN, arm_name, only_models
 from promptlab.reporting.pair import differences
 from promptlab.reporting.prepared import Store, records
 from promptlab.reporting.table import Table
@@ -24,8 +25,8 @@ ROW_PX = 72
 HERE = "this run"
 ALL = "all"
 NOT_PLANNED = (
-    "This pair was not planned before the run, so it gets no verdict: among many pairs some differ by chance. Planned are the added texts "
-    "against their controls."
+    "This pair was not planned before the run, so it gets no verdict: among many pairs some differ by chance. The first page shows "
+    "what was planned."
 )
 KIND_WORDS = {"all": "All", "differ": "Differ", "a": "Gained", "b": "Lost", "both": "Both right", "neither": "Both wrong"}
 GRADED = "Scores between 0 and 1 occur here; an item counts as right from a mean score of 0.5 on."
@@ -89,22 +90,38 @@ def _sides(store: Store, filters: Filters) -> tuple[str | None, Side, Side | Non
     chosen = filters.pick("Task", "task", [ALL, *store.tasks], ALL, {ALL: "all tasks"}, drops=OF_A_PAIR, place=three)
     task = None if chosen == ALL else chosen
     first, second = flips.default_arms(store, model, setting, task)
-    prompt, words_of = _prompt(store, filters, False, one), flips.names(store)
-    name = filters.pick("Arm A", "a", list(words_of), NONE_ARM if prompt else first, words_of, drops=OF_A_PAIR, place=one)
+    prompt, name = _prompt(store, filters, False, one)
+    name = _arm(store, filters, "A", name or (NONE_ARM if prompt or only_models(store.plan) else first), prompt, one)
     a = flips.side(store, model, setting, name, prompt)
     b = _other_side(store, filters, a, NONE_ARM if prompt else second, (two, three))
     return task, a if b is None or a.prompt else replace(a, prompt=b.prompt), b
 
 
-def _prompt(store: Store, filters: Filters, of_b: bool, place: Place) -> str | None:
-    """The whole prompt of an arm: of A one that is tried, of B the incumbent."""
+def _prompt(store: Store, filters: Filters, of_b: bool, place: Place) -> tuple[str | None, str | None]:
+    """The whole prompt of an arm, of A one that is tried and of B the incumbent; and the arm, where the choice names its repeat."""
     names, incumbent = [prompt.name for prompt in store.plan.prompts], store.plan.incumbent
     if not names:
-        return None
-    if of_b:
-        return filters.pick("Prompt B", "prompt_b", names, incumbent or names[0], drops=OF_A_PAIR, place=place)
-    tried = next((name for name in names if name != incumbent), names[0])
-    return filters.pick("Prompt A", "prompt_a", names, tried, drops=OF_A_PAIR, place=place)
+        return None, None
+    first = incumbent or names[0]
+    again = f"{first}{AGAIN}"
+    options = [*names, again] if _whole_only(store) and AA_ARM in store.arms and again not in names else names
+    tried = first if of_b else next((name for name in names if name != incumbent), names[0])
+    label, name = ("Prompt B", "prompt_b") if of_b else ("Prompt A", "prompt_a")
+    chosen = filters.pick(label, name, options, tried, drops=OF_A_PAIR, place=place)
+    return (first, AA_ARM) if chosen == again and again not in names else (chosen, None)
+
+
+def _whole_only(store: Store) -> bool:
+    """Whether arms are whole prompts, and no text is added to any."""
+    return bool(store.plan.prompts) and {*store.arms} <= {NONE_ARM, AA_ARM}
+
+
+def _arm(store: Store, filters: Filters, which: str, default: str, prompt: str | None, place: Place) -> str:
+    """The added text of an arm; no choice where prompts or models say all."""
+    words_of = flips.names(store)
+    if only_models(store.plan) or (prompt is not None and _whole_only(store)):
+        return filters.choice(which.lower(), words_of, default)
+    return filters.pick(f"Arm {which}", which.lower(), list(words_of), default, words_of, drops=OF_A_PAIR, place=place)
 
 
 def _by_kind(pairs: pd.DataFrame) -> dict[str, int]:
@@ -165,15 +182,16 @@ def _other_side(store: Store, filters: Filters, a: Side, default: str, places: t
     if not other.arms:
         return None
     if other is store and len(store.models) > 1:
-        model = filters.pick("Model of B", "model_b", store.models, model, drops=OF_A_PAIR, place=place)
+        usual = next(one for one in store.models if one != model) if only_models(store.plan) else model
+        model = filters.pick("Model of B", "model_b", store.models, usual, drops=OF_A_PAIR, place=place)
     if other is store and len(store.settings) > 1:
         setting = store.settings[
             filters.pick("Layout of B", "setting_b", list(store.settings), setting.words, drops=OF_A_PAIR, place=place)
         ]
-    prompt = _prompt(other, filters, True, place)
+    prompt, named = _prompt(other, filters, True, place)
     words_of = flips.names(other)
     default = a.name if other is not store and a.name in words_of else default if default in other.arms else next(iter(other.arms))
-    name = filters.pick("Arm B", "b", list(words_of), default, words_of, drops=OF_A_PAIR, place=place)
+    name = _arm(other, filters, "B", named or default, prompt, place)
     return flips.side(other, model, setting, name, prompt or (None if a.store.plan.prompts else a.prompt))
 
 
@@ -197,7 +215,8 @@ def _summary(a: Side, b: Side, task: str | None, pairs: pd.DataFrame) -> None:
         return
     plain.line(f"{words.verdict(c)}: {c.sentence}")
     if several:
-        plain.line(f"That verdict is against the mean of {', '.join(c.control_arms)}; the items below show one of them.")
+        controls = " and ".join(arm_name(a.store.plan, b.setting, arm, b.prompt) for arm in c.control_arms)
+        plain.line(f"That verdict is against the mean of {controls}; the items below show one of them.")
 
 
 def _items(filters: Filters, a: Side, b: Side, pairs: pd.DataFrame) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, Literal
 
 import pandas as pd
@@ -113,9 +113,9 @@ def table(frame: pd.DataFrame, *, tinted: str | None = None, narrow: bool = Fals
 
 def choosable(
     frame: pd.DataFrame, key: str, choose: Callable[[int, str], None], *, tinted: bool = False, row_height: int = ROW_PX,
-    alt: str = "A click on a row opens it",
+    widths: Mapping[str, int] | None = None, alt: str = "A click on a row opens it",
 ) -> None:  # fmt: skip
-    """A table in which a click on a cell calls `choose(row, column)`."""
+    """A table in which a click on a cell calls `choose(row, column)`; `widths` are pixels of columns."""
 
     def selected() -> None:
         cells = st.session_state[key].selection.cells
@@ -129,7 +129,8 @@ def choosable(
         styled(shown, [*shown.columns] if tinted else []), hide_index=True, height=height, placeholder="", row_height=row_height,
         key=key, on_select=selected, selection_mode="single-cell", alt=alt,
         column_config={str(name): DECIMAL for name in shown if pd.api.types.is_float_dtype(shown[name])}
-        | {str(name): SHORT for name in shown if len(str(name)) > LONG_HEAD},
+        | {str(name): SHORT for name in shown if len(str(name)) > LONG_HEAD}
+        | {name: st.column_config.TextColumn(width=width) for name, width in (widths or {}).items()},
     )  # fmt: skip
 
 

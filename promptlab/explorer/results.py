@@ -16,10 +16,10 @@ from promptlab.explorer.table import ArmRow, draw, frame, span
 from promptlab.nouns import VERDICTS, Comparison, Setting, counted
 from promptlab.nouns.words import tallied
 from promptlab.reporting import charts, words
-from promptlab.reporting.build import unwhole, waiting
-from promptlab.reporting.decide import cautions, reason
+from promptlab.reporting.build import failed_words, unwhole, waiting
+from promptlab.reporting.decide import cautions, open_reasons, reason
 from promptlab.reporting.flips import Side
-from promptlab.reporting.prepared import Store
+from promptlab.reporting.prepared import ACROSS, Store
 from promptlab.reporting.replicate import PAPERS, stimuli_of
 from promptlab.reporting.replicated import Figure
 from promptlab.reporting.table import Table
@@ -59,7 +59,14 @@ def render(store: Store, filters: Filters) -> None:
 
 
 def _choices(store: Store, filters: Filters) -> tuple[str, str]:
-    """Model and control; each is shown only where there is a choice."""
+    """Model and control; each is shown only where there is a choice. Models that are compared come first, all of them as `ACROSS`."""
+    if ACROSS in store.summaries:
+        with_arms = [model for model in store.models if any(not row.incumbent for row in store.summaries[model].rows)]
+        if not with_arms and filters.drawn:
+            return ACROSS, TODAY
+        several = filters.pick("Compared", "model", [ACROSS, *store.models], ACROSS, {ACROSS: "the models"}, drops=OF_A_DRAWER)
+        if several == ACROSS:
+            return ACROSS, TODAY
     model = model_of(store, filters) if len(store.models) > 1 or not filters.drawn else store.models[0]
     names = [TODAY, *(name for name in store.controls if name not in ("none", "single"))] if _has_texts(store, model) else [TODAY]
     said = {TODAY: store.summaries[model].against} | {name: store.plan.called(name) for name in names}
@@ -75,8 +82,8 @@ def _has_texts(store: Store, model: str) -> bool:
 def arm_rows(store: Store, model: str, control: str) -> list[ArmRow]:
     """The arms of a model by their estimate, measured against what is in use or against a control."""
     found = store.summaries[model]
-    shared: dict[tuple[str, str, str | None], dict[str, Any]] = {
-        (row.setting, row.text_of, row.prompt): {
+    shared: dict[tuple[str, str, str, str | None], dict[str, Any]] = {
+        (row.model, row.setting, row.text_of, row.prompt): {
             "items": row.items, "lost": row.truncated + row.empty + row.refused + row.failed, "usd": row.usd_per_1000,
             "tokens": row.tokens,
         }
@@ -85,9 +92,10 @@ def arm_rows(store: Store, model: str, control: str) -> list[ArmRow]:
     if control == TODAY:
         return [
             ArmRow(
-                arm=row.arm, name=row.text_of, setting=row.setting, prompt=row.prompt, incumbent=row.incumbent, verdict=row.verdict,
+                arm=row.arm, name=row.text_of, model=row.model, setting=row.setting, prompt=row.prompt, incumbent=row.incumbent,
+                verdict=row.verdict,
                 diff=row.diff, low=row.ci_low, high=row.ci_high, p=row.p_adjusted, corrected=row.corrected, chance=row.p_best,
-                why=row.why, **shared[row.setting, row.text_of, row.prompt],
+                why=row.why, **shared[row.model, row.setting, row.text_of, row.prompt],
             )
             for row in found.shown
         ]  # fmt: skip
@@ -98,9 +106,10 @@ def arm_rows(store: Store, model: str, control: str) -> list[ArmRow]:
         nothing: dict[str, Any] = {"items": c.n_pairs, "lost": 0.0, "usd": None, "tokens": None}
         rows.append(
             ArmRow(
-                arm=names.get(key, c.treated), name=c.treatment, setting=c.setting.id, prompt=None, incumbent=False, verdict=c.verdict,
+                arm=names.get(key, c.treated), name=c.treatment, model=model, setting=c.setting.id, prompt=None, incumbent=False,
+                verdict=c.verdict,
                 diff=c.diff, low=c.ci_low, high=c.ci_high, p=c.p_adjusted, why=reason(store.report, c), control_arms=c.control_arms,
-                **shared.get((*key, None), nothing),
+                **shared.get((model, *key, None), nothing),
             )
         )  # fmt: skip
     return sorted(rows, key=lambda row: -(row.diff if row.diff is not None else -9.0))
@@ -160,7 +169,7 @@ def _price(rows: Sequence[ArmRow], best: ArmRow | None) -> str:
     return (
         "No extra price."
         if abs(more) < 0.005 * max(base, 1e-9)
-        else f"${abs(more):.3f} {'more' if more > 0 else 'less'} for 1,000 answers."
+        else f"${abs(more):.{3 if abs(more) >= 0.001 else 5}f} {'more' if more > 0 else 'less'} for 1,000 answers."
     )
 
 
@@ -186,18 +195,28 @@ def _table(store: Store, filters: Filters, chosen: tuple[str, str, str]) -> None
     draw(rows, store.plan.margin, f"arms/{model}/{control}/{show}/{drawer.n_opened()}", choose)
     ends = [plain.piece("<li>{words}</li>", words=f"{row.words} {row.arm} {span(row)}") for row in rows if row.low is not None]
     plain.html('<ul class="phone">{ends}</ul>', ends=plain.joined(ends))
+    for why in _open(store, model, control, rows):
+        plain.line(why)
     st.caption("Click a row to read the answers that it changed, each with both prompts. Grey band: differences that count as none.")
     take.frame(frame(every), "verdicts")
-    means = [c for c in store.report.of("stimulus", model, control) if c.diff is not None]
+    means = store.report.of("model") if model == ACROSS else store.report.of("stimulus", model, control)
+    means = [c for c in means if c.diff is not None and c.task is None]
     if means:
         take.drawing(charts.forest(means, "Difference in points, averaged over the tasks", store.simulated), "verdicts")
     asked = filters.choice("arm", [row.arm for row in every], None)
     if asked is not None:
         row = next(row for row in every if row.arm == asked)
-        drawer.open_pair(*sides(store, model, row, every), filters)
+        drawer.open_pair(*sides(store, row, every), filters)
 
 
-def sides(store: Store, model: str, row: ArmRow, rows: Sequence[ArmRow]) -> tuple[Side, Side]:
+def _open(store: Store, model: str, control: str, rows: Sequence[ArmRow]) -> Sequence[str]:
+    """Why arms are not settled, but for what the advice says."""
+    if control == TODAY:
+        return store.summaries[model].reasons
+    return open_reasons([(row.arm, row.why, row.verdict, None) for row in rows if row.verdict in ("unclear", "refused")])
+
+
+def sides(store: Store, row: ArmRow, rows: Sequence[ArmRow]) -> tuple[Side, Side]:
     """The arm of a row, and what it is measured against: the incumbent or a control of its setting; for the baseline, the best."""
     settings = {setting.id: setting for setting in store.plan.settings}
     if row.incumbent:
@@ -205,25 +224,29 @@ def sides(store: Store, model: str, row: ArmRow, rows: Sequence[ArmRow]) -> tupl
         row = best or row
     base = [other for other in rows if other.incumbent]
     other = next((b for b in base if b.setting == row.setting), base[0] if base else None)
-    a = Side(store, model, settings[row.setting], row.name, row.prompt)
+    a = Side(store, row.model, settings[row.setting], row.name, row.prompt)
     if row.control_arms:
-        return a, Side(store, model, settings[row.setting], row.control_arms[0], row.prompt)
+        return a, Side(store, row.model, settings[row.setting], row.control_arms[0], row.prompt)
     if other is None:
         name = "none" if "none" in store.arms else next(iter(store.arms))
-        return a, Side(store, model, settings[row.setting], name, row.prompt)
-    return a, Side(store, model, settings[other.setting], other.name, other.prompt)
+        return a, Side(store, row.model, settings[row.setting], name, row.prompt)
+    return a, Side(store, other.model, settings[other.setting], other.name, other.prompt)
 
 
 def _believed(store: Store, model: str) -> None:
     """What is against reading the table as it is."""
-    against = [*waiting(store.report), *unwhole(store.report), *cautions(store.report)]
-    twice = [c.sentence for c in store.report.of("aa", model) if c.task is None]
+    above = failed_words(store.report)  # at the top of the page
+    against = list(dict.fromkeys([*waiting(store.report), *unwhole(store.report), *cautions(store.report)]))
+    twice = [c.sentence for c in store.report.of("aa", model or None) if c.task is None]
     reasons = [f"Reason given for no neutral sentences: {store.plan.no_placebo_reason}"] if store.plan.no_placebo_reason else []
-    said = list(dict.fromkeys([*against, *twice, *reasons])) or ["Nothing in the record is against it."]
+    against, others = [said for said in against if said not in above], [said for said in (*twice, *reasons) if said not in against]
+    against += ["The audit failed, as the top of the page says."] * bool(above)
     head = "May this be believed?"
-    parts = plain.joined([plain.piece("<li>{text}</li>", text=text) for text in said])
+    items = [plain.piece("<li>{text}</li>", text=text) for text in against]
+    lines = [plain.piece("<div>{text}</div>", text=text) for text in others or ["Nothing in the record is against it."] * (not against)]
+    parts = plain.piece("<ul>{items}</ul>{lines}", items=plain.joined(items), lines=plain.joined(lines))
     count = "No caution." if not against else "1 caution" if len(against) == 1 else f"{len(against)} cautions"
-    plain.html("<details {open}><summary><b>{head}</b> {n}</summary><ul>{parts}</ul></details>", head=head, parts=parts,
+    plain.html("<details {open}><summary><b>{head}</b> {n}</summary>{parts}</details>", head=head, parts=parts,
                open=OPEN if against else SHUT, n=count)  # fmt: skip
 
 
@@ -233,7 +256,7 @@ def _more(store: Store, filters: Filters, model: str, control: str) -> None:
     sections = {name: label for name, label in MORE.items() if has.get(name, True) or filters.get("more") == name}
     more = filters.switch("More", "more", sections, "words")
     if more == "replication":
-        replication.render(store, filters, model)
+        replication.render(store, filters, model or store.models[0])
     elif more == "beside":
         _beside(store)
     elif more == "published":
@@ -249,16 +272,28 @@ def _more(store: Store, filters: Filters, model: str, control: str) -> None:
 
 def _in_words(store: Store, model: str, control: str) -> None:
     found = store.summaries[model]
-    for sentence in [*found.beside, *found.reasons, *reporting.headline(store.report)]:
+    above = failed_words(store.report)
+    for sentence in [*found.beside, *(said for said in reporting.headline(store.report) if said not in above)]:
         plain.line(f"•  {sentence}")
-    shown = [c for c in store.report.of(None, model, None if control == TODAY else control) if c.task is None and c.scope != "aa"]
+    shown = _over_tasks(store, model, control)
     if shown:
         verdicts = _verdicts(store, shown)
-        plain.table(verdicts, tinted="verdict")
+        plain.table(verdicts.drop(columns=words.ITS_WORDS, errors="ignore"), tinted="verdict")
         take.frame(verdicts, "every-verdict")
         with st.expander("Each verdict in a sentence"):
             for c in shown:
                 plain.line(f"{words.verdict(c)}  {words.treated(c)}: {c.sentence}")
+        if words.ITS_WORDS in verdicts:
+            with st.expander("The added texts"):
+                texts = {c.treatment: store.arms[c.treatment].text for c in shown if c.treatment in store.arms}
+                for name, text in texts.items():
+                    plain.line(f"{name}: {text}")
+
+
+def _over_tasks(store: Store, model: str, control: str) -> list[Comparison]:
+    """What was judged over the tasks, of one model and control or of the models that are compared."""
+    every = store.report.of(None, model or None, None if control == TODAY else control)
+    return [c for c in every if c.task is None and c.scope != "aa"]
 
 
 def _beside(store: Store) -> None:
@@ -313,7 +348,7 @@ def published_beside_honest(store: Store, model: str, setting: Setting) -> list[
 def tables(store: Store, filters: Filters) -> list[Table]:
     """The arms of a model, the papers' arithmetic next to them, and what accompanies the verdicts."""
     model, control = _choices(store, filters)
-    shown = [c for c in store.report.of(None, model, None if control == TODAY else control) if c.task is None and c.scope != "aa"]
+    shown = _over_tasks(store, model, control)
     first = [reporting.summary_table(store.summaries[model])]
     published = [row for setting in store.plan.settings for row in published_beside_honest(store, model, setting)]
     beside = [*([Table("The papers' arithmetic next to it", "", pd.DataFrame(published))] if published else ())]

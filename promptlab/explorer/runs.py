@@ -27,7 +27,7 @@ from promptlab.stats import points
 LIVE_S = 3.0
 OPENED = "runs_opened"
 COLUMNS = ("run", "state", "SIMULATED", "question", "best arm", "trials", "errors", "cost", "when", "warnings", "models", "updated", "name")
-DRAWN = ("run", "best arm", "state", "SIMULATED", "question", "errors", "cost", "when", "trials", "warnings", "models", "updated", "name")
+DRAWN = ("run", "best arm", "state", "warnings", "SIMULATED", "question", "errors", "cost", "when", "trials", "models", "updated", "name")
 """The same, in the order of the page: what a narrow screen shows comes first."""
 ABOUT = (
     "Newest first. A warning is something that may spoil a comparison or that is still open; "
@@ -81,7 +81,7 @@ def _draw(runs: Table, warned: Table, broken: Table) -> None:
         st.caption("None of the runs here can be read.")
     else:
         plain.line(runs.note)
-        _choosable(runs.frame.loc[:, list(DRAWN)].assign(question=[plain.cell(q, 48) for q in runs.frame["question"]]), "runs")
+        _choosable(_drawn(runs.frame), "runs")
         take.frame(runs.frame, "runs")
     if not warned.frame.empty:
         take.folded("Warnings one by one", warned, "warnings")
@@ -89,6 +89,17 @@ def _draw(runs: Table, warned: Table, broken: Table) -> None:
         st.header("Runs that cannot be read")
         plain.line(broken.note)
         _choosable(broken.frame, "unreadable")
+
+
+def _drawn(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table as the page has room for: prices without what another column says, and warnings by number, for they are below it."""
+    n_warnings = [len(said.split("; ")) if said else 0 for said in frame["warnings"]]
+    shown = frame.loc[:, [name for name in DRAWN if name != "SIMULATED" or frame[name].any()]]
+    return shown.assign(
+        question=[plain.cell(said, 40) for said in frame["question"]],
+        cost=[str(said).partition(" in simulated prices")[0] for said in frame["cost"]],
+        warnings=[str(n or "") for n in n_warnings],
+    )
 
 
 def _choosable(frame: pd.DataFrame, name: str) -> None:
@@ -100,8 +111,14 @@ def _choosable(frame: pd.DataFrame, name: str) -> None:
         open_run(names[row])
 
     plain.choosable(
-        frame, f"runs/{name}/{n_opened}", choose, alt=f"{name}: a click opens a run"
+        frame, f"runs/{name}/{n_opened}", choose, widths=_widths(frame), alt=f"{name}: a click opens a run"
     )  # a new table each time, so that the same row can be clicked again
+
+
+def _widths(frame: pd.DataFrame) -> dict[str, int]:
+    """Pixels that hold every name, up to a limit."""
+    lengths = {name: max(map(len, frame[name].astype(str)), default=0) for name in ("run", "best arm") if name in frame}
+    return {name: min(240, 28 + 7 * max(n, len(name))) for name, n in lengths.items()}
 
 
 def _read(found: Mapping[str, Path]) -> tuple[list[Row], list[Row]]:
@@ -205,12 +222,13 @@ def _best(folder: Path) -> str:
 def _leading(folder: str, kept_at: int, at: Stamp) -> str:
     """Read once for each state of the run."""
     from promptlab.explorer.results import TODAY, arm_rows, leading
+    from promptlab.reporting.prepared import ACROSS
 
     del kept_at, at  # only parts of the key
     if not is_kept(Path(folder)):
         return ""
     store = Store.of(Path(folder))
-    best, _ = leading(arm_rows(store, store.models[0], TODAY))
+    best, _ = leading(arm_rows(store, ACROSS if ACROSS in store.summaries else store.models[0], TODAY))
     return "" if best is None or best.verdict is None else f"{VERDICTS[best.verdict].sign} {best.arm} {points(best.diff)}"
 
 

@@ -29,6 +29,7 @@ class ArmRow:
     """How people read it; no two rows of a table share it."""
     name: str
     """The arm's name in the plan."""
+    model: str
     setting: str
     prompt: str | None
     incumbent: bool
@@ -77,7 +78,7 @@ def draw(rows: Sequence[ArmRow], margin: float, key: str, choose: Callable[[int]
     low = min([value for row in rows for value in (row.low, row.diff) if value is not None] + [-0.05, -margin])
     high = max([value for row in rows for value in (row.high, row.diff) if value is not None] + [0.05, margin])
     pictures = [interval_svg(row, low, high, margin, palette) for row in rows]
-    shown = plain.clean(whole.drop(columns=["low", "high", "tokens"]))
+    shown = plain.clean(whole.drop(columns=["low", "high", "tokens", "why not settled"]))  # the reason is below the table, in full
     shown.insert(3, "effect", pictures)
     shown.insert(4, "95 %", [_ends(row) for row in rows])
     shown["chance to be best, %"] = ["" if row.chance is None else chance(row.chance) for row in rows]
@@ -101,7 +102,6 @@ def draw(rows: Sequence[ArmRow], margin: float, key: str, choose: Callable[[int]
             "95 %": column.TextColumn(width=120), "adjusted p": column.TextColumn(width=84),
             "chance to be best, %": column.TextColumn("P(best)", width=70), "not whole, %": number(format="%.1f", width=92),
             "USD for 1,000": number("$/1,000", format="$%.3f", width=80),
-            "why not settled": column.TextColumn(width=300),
         },
     )  # fmt: skip
 

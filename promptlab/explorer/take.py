@@ -66,7 +66,8 @@ def shown(table: Table, name: str) -> None:
     if table.frame.empty:
         st.caption("Nothing is recorded for this yet.")
         return
-    alike = [column for column in ALIKE if column in table.frame and len(table.frame) > 1 and table.frame[column].nunique() == 1]
+    alike = [column for column in ALIKE if column in table.frame and table.frame[column].nunique() == 1]
+    alike = [column for column in alike if len(table.frame) > 1 or column == "setting"]
     plain.table(table.frame.drop(columns=alike), tinted="result" if "result" in table.frame else None)
     frame(table.frame, name)
 

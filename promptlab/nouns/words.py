@@ -126,9 +126,9 @@ def control_name(control: str) -> str:
     return CONTROLS[control].name if control in CONTROLS else control
 
 
-def planned_control(control: str) -> str:
-    """A control in a table of power. Without added texts it is the incumbent, or a loop's control."""
-    return "the control" if control == "neutral_paraphrase" else control_name(control)
+def planned_control(control: str, incumbent: str = "") -> str:
+    """A control in a table of power. Without added texts it is the `incumbent` where there is one, or a loop's control."""
+    return (incumbent or "the control") if control == "neutral_paraphrase" else control_name(control)
 
 
 ROLES: Mapping[Role, str] = {

@@ -231,13 +231,13 @@ def _asked(ref: ArmRef, plan: Plan) -> list[Any]:
 
 
 def variations(mine: str, own: Entry, known: Registry) -> list[str]:
-    """Runs of the same model on one of the same tasks, in the order of their first answers, this one among them."""
-    tasks = {name for name, _, _ in own["tasks"].values()}
-    alike = [
-        run
-        for run, entry in known.plans.items()
-        if run == mine or (set(entry["models"]) & set(own["models"]) and tasks & {name for name, _, _ in entry["tasks"].values()})
-    ]
+    """Runs of the same model on some of the same items, in the order of their first answers, this one among them."""
+
+    def shares(entry: Entry) -> bool:
+        asked = any(task in entry["tasks"] and set(_items(own, task)) & set(_items(entry, task)) for task in own["tasks"])
+        return asked and bool(set(entry["models"]) & set(own["models"]))
+
+    alike = [run for run, entry in known.plans.items() if run == mine or shares(entry)]
     return alike if mine in alike else [*alike, mine]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from promptlab.nouns import counted
 from promptlab.reporting.build import Report
 from promptlab.reporting.decide import Kind, lines, needed
+from promptlab.reporting.names import only_whole
 from promptlab.reporting.rows import CONTRAST, PLACE, named
 from promptlab.reporting.table import Table, shown_number, table
 from promptlab.stats import ArmRow, Extra, Interval, chance, decided, interval, p_text, points
@@ -40,7 +41,8 @@ def decisions(report: Report) -> list[dict[str, Any]]:
         if line is not None:
             what = decided(*KINDS[line.kind])
             need = needed(report, line.comparison) if what == "collect more" else None
-            found.append({"row": row, "decision": what, "because": line.because, "more_items": need.more if need else None})
+            more = need.more if need and not need.least else None
+            found.append({"row": row, "decision": what, "because": line.because, "more_items": more})
     return found
 
 
@@ -65,7 +67,7 @@ def decision_table(report: Report) -> Table:
         *CONTRAST, "points", "drawn together (95 %)", "better", f"by {margin} or more", "the best", "USD for 1,000 answers", "tokens",
         "seconds", "USD for one more right", "decision",
     )  # fmt: skip
-    return table("Decision", DECISION_NOTE, heads, rows)
+    return _headed(report, table("Decision", DECISION_NOTE, heads, rows))
 
 
 def arm_tables(report: Report) -> list[Table]:
@@ -115,4 +117,9 @@ def repeat_tables(report: Report) -> list[Table]:
             ],
         ),
     ]  # fmt: skip
-    return [found for found in tables if len(found.frame)]
+    return [_headed(report, found) for found in tables if len(found.frame)]
+
+
+def _headed(report: Report, found: Table) -> Table:
+    """The table with the word for what is compared: an arm, where no sentence is added to anything."""
+    return found._replace(frame=found.frame.rename(columns={"sentence": "arm"})) if only_whole(report.plan) else found

@@ -60,14 +60,14 @@ def changed(report: Report, summary: Summary) -> dict[int, Changed]:
     if report.folder is None or report.trials.empty:
         return {}
     bases = [row for row in summary.rows if row.incumbent]
-    own = [one for one in report.models if one == summary.model]
+    own = summary.models or [one for one in report.models if one == summary.model]
     mine = report.trials[report.trials["model"].isin(own)]
     mine = mine[mine["order"] >= 0] if "order" in mine else mine  # an earlier run's calls are in its own folder
     counted: dict[int, tuple[int, int]] = {}
     chosen: dict[int, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
     seen = set()
     for place, row in enumerate(summary.rows):
-        key = (row.setting, row.text_of, row.prompt)
+        key = (row.model, row.setting, row.text_of, row.prompt)
         base = next((one for one in bases if one.setting == row.setting), bases[0] if len(bases) == 1 else None)
         if base is None or row.incumbent or key in seen:
             continue
@@ -108,7 +108,7 @@ def item_in(report: Report, item: str, a: str, b: str) -> list[Pair]:
 
 
 def _of(trials: pd.DataFrame, row: SummaryRow) -> pd.DataFrame:
-    mine = trials["setting"].eq(row.setting) & trials["arm"].eq(row.text_of)
+    mine = trials["model"].eq(row.model) & trials["setting"].eq(row.setting) & trials["arm"].eq(row.text_of)
     return trials[mine & trials["base_prompt"].eq(row.prompt) if row.prompt else mine]
 
 

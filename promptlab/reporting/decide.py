@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting, Setting, Verdict
+from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting, Setting, Verdict, contrast_of
 from promptlab.nouns.words import counted
 from promptlab.planning.size import SEEN, Size, fewest
 from promptlab.reporting.build import Report, failed_words
@@ -19,7 +19,7 @@ from promptlab.reporting.judged import unvalidated
 from promptlab.reporting.judged_tables import longer
 from promptlab.reporting.names import PLAIN
 from promptlab.reporting.questions import dependences
-from promptlab.stats import error_of, interval, points, smallest_margin
+from promptlab.stats import LEAST_ITEMS, error_of, interval, points, smallest_margin
 
 DECISIVE = ("placebo", "neutral_paraphrase", "neutral_feedback", "none")
 """The contrasts that decide, the first planned one for each setting: against neutral text where there is any."""
@@ -28,6 +28,8 @@ MOST_MORE = 1_000_000
 Kind = Literal["go", "no", "wait"]
 Open = tuple[str, str, Verdict, int | None]
 """An arm without a finding: its name, why, its verdict, and the items that it lacks."""
+NO_CHANGE = 1e-9
+"""The share of changed answers that stands for none."""
 MOST_NAMED = 4
 """Arms without a finding that are named with the items they need."""
 NO_NEUTRAL = "No placebo arm"
@@ -53,9 +55,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """Further items per task with which a comparison would be settled; None: no number of them would do."""
+    """Further items per task with which a comparison would be settled; None: no number of them would do. `least`: at least so many."""
 
     more: int | None
+    least: bool = False
 
 
 def lines(report: Report) -> list[Line]:
@@ -93,24 +96,34 @@ def needed(report: Report, c: Comparison) -> Needed | None:
 
     80 % power, at the share of alpha that the family leaves (as in the plan), with the spread of item differences measured in this
     very comparison, which an effect of the margin makes larger, and no less noise than the baseline's own repeat shows. For a claim about
-    tasks like these with the measured spread between tasks. None where nothing was measured.
+    tasks like these with the measured spread between tasks. Where no answer changed, the effect of the margin alone moves items, which
+    gives the least number. None where nothing was measured.
     """
     measured = _measured(report, c)
-    if not measured or sum(square for _, square in measured) <= 0:
+    if not measured or not c.margin:
         return None
+    silent = sum(square for _, square in measured) <= 0
     now = [n for n, _ in measured]
     own = (c.model, c.setting, c.control, c.treatment)
     spreads = (r.tau for r in report.beside.spreads if (r.model, r.setting, r.control, r.treatment) == own)
     tau = next(spreads, 0.0) if c.generalises == "like_these" and len(now) > 1 else 0.0
     alpha = report.plan.alpha / max(1, c.n_family)
-    size = _size(report, c, now, sum(square for _, square in measured) / len(measured))
+    size = _size(report, c, now, max(sum(square for _, square in measured) / len(measured), NO_CHANGE))
 
     def enough(more: int) -> bool:
         then = tuple(n + more for n in now)
         margin = smallest_margin(then, size.variance(0.0), tau, alpha)
         return margin <= c.margin and replace(size, n_items=then, alpha=alpha).power(c.margin, tau) >= SEEN
 
-    return Needed(fewest(enough, MOST_MORE))
+    return Needed(fewest(enough, MOST_MORE), least=silent)
+
+
+def items_more(report: Report, c: Comparison) -> int | None:
+    """How many more items per task settle a comparison that is unclear because it has too few; None where only a least number is known."""
+    if c.verdict != "unclear" or not (c.status == "ok" or c.status in TOO_FEW) or _not_by_items(report, c):
+        return None
+    found = needed(report, c)
+    return found.more if found is not None and not found.least else None
 
 
 def _size(report: Report, c: Comparison, n_items: Sequence[int], spread: float) -> Size:
@@ -218,10 +231,6 @@ def _says(c: Comparison) -> str:
 
 REASONS = {
     "missing_pairs": "What is missing could turn the result: ask for the missing answers.",
-    "n_too_small": "Too few items for a verdict; ask more.",
-    "no_discordant_pairs": "Not one answer changed, so there is nothing to test; only more items could show a change.",
-    "cannot_be_significant": "Too few changed answers; ask more items.",
-    "zero_variance": "Every task or item moved alike, so there is no error to judge it by; ask more items.",
     "too_few_clusters": "Too few groups of items for an interval; ask more of them.",
     "uneven_answers": "The answers of the two arms ended differently (cut, empty, refused): fix that first.",
     "uneven_versions": "Other versions of the model answered one arm: name one version in full, and run all arms again.",
@@ -232,13 +241,22 @@ REASONS = {
     "not_planned": "Interim analyses were planned for means over the tasks, so a single task gets no verdict.",
 }
 """What prevents a verdict, by its status."""
+TOO_FEW = {
+    "n_too_small": "Too few items for a verdict.",
+    "no_discordant_pairs": "Not one answer changed.",
+    "cannot_be_significant": "Too few answers changed.",
+    "zero_variance": "Every task or item moved alike, so there is no error to judge it by.",
+}
+"""Why more items are needed, by its status; how many follows."""
 
 
 def reason(report: Report, c: Comparison) -> str:
     """Why a comparison is without a finding, in one short clause; '' where it has one."""
     if c.verdict == "refused":
         return REASONS.get(c.status, c.sentence)
-    return (REASONS.get(c.status) or _more_words(report, c)) if c.verdict == "unclear" else ""
+    if c.verdict != "unclear":
+        return ""
+    return REASONS.get(c.status) or " ".join(filter(None, (TOO_FEW.get(c.status), _more_words(report, c))))
 
 
 def _advice(report: Report, c: Comparison, plain: Comparison | None) -> tuple[Kind, str, str]:
@@ -279,18 +297,40 @@ def _of_gain(report: Report, c: Comparison, plain: Comparison | None) -> tuple[K
 
 
 def _more_words(report: Report, c: Comparison) -> str:
+    others = _not_by_items(report, c)
+    if others:
+        return f"No number of items settles it; it takes more {others}."
     found = needed(report, c)
+    if found is None and c.n_pairs < LEAST_ITEMS:
+        return f"It takes {LEAST_ITEMS} at least, and {counted(c.n_pairs)} do not tell how many would settle it."
     if found is None:
-        return "More items would be needed; these do not tell how many."
-    if found.more is None:
+        return "More items are needed; no spread between them is recorded, so these do not tell how many."
+    if found.more is None and c.generalises == "like_these":
         return "More items alone will not do, because tasks differ too much; it takes more tasks."
+    if found.more is None:
+        return f"Not even {MOST_MORE:,} more items per task would settle it."
     if found.more == 0:
         return "The run was large enough to settle it four times in five, and did not; more items narrow it."
-    return f"About {about(found.more)} more items per task would be needed."
+    many = f"{'at least' if found.least else 'about'} {about(found.more)} more items per task would be needed."
+    return f"By these {counted(c.n_pairs)}, {many}" if c.n_pairs < LEAST_ITEMS else many[0].upper() + many[1:]
 
 
-def open_reasons(rows: Sequence[Open]) -> list[str]:
-    """Why arms are without a finding, in few lines: those that lack items together, others by their reason."""
+def _not_by_items(report: Report, c: Comparison) -> str:
+    """What there is too little of where the spread between it decides, and one has none; '' where items decide."""
+    if c.status != "zero_variance":
+        return ""
+    drawn = contrast_of(c, report.plan).random
+    if drawn is not None:
+        return "base prompts" if drawn == "prompt" else f"levels of {drawn}"
+    if c.neutral != "these":
+        return "neutral sentences"
+    return "tasks" if len(report.plan.tasks) > 1 and c.task is None else ""
+
+
+def open_reasons(rows: Sequence[Open], told: str = "") -> list[str]:
+    """Why arms are without a finding, in few lines: those that lack items together, others by their reason. `told` is the arm of which
+    the advice has said it, and which has no line of its own.
+    """
     more: list[tuple[str, int]] = []
     other: dict[tuple[Verdict, str], list[str]] = {}
     for name, why, verdict, n in rows:
@@ -299,6 +339,9 @@ def open_reasons(rows: Sequence[Open]) -> list[str]:
         else:
             other.setdefault((verdict, why), []).append(name)
     text = []
+    if [name for name, _ in more] == [told]:
+        more = []
+    other = {why: names for why, names in other.items() if names != [told]}
     if 0 < len(more) <= MOST_NAMED:
         text.append("unclear: more items a task needed: " + "; ".join(f"{name}, {about(n)}" for name, n in more) + ".")
     elif more:

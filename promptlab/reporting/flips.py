@@ -13,6 +13,7 @@ import pandas as pd
 from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Setting, UsageProblem, did_you_mean
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
+from promptlab.reporting.names import AGAIN, only_models
 from promptlab.reporting.pair import PairReport
 from promptlab.reporting.prepared import RIGHT, Store, records
 from promptlab.stats import Inference, Pairs, infer, prompt_names
@@ -46,6 +47,8 @@ class Side:
     @property
     def label(self) -> str:
         """What it is called."""
+        if only_models(self.store.plan) and self.arm in (NONE_ARM, AA_ARM):
+            return self.model + (AGAIN if self.arm == AA_ARM else "")
         return self.arm if self.prompt is None else self.prompt if self.arm == NONE_ARM else f"{self.prompt}, {self.arm}"
 
     @property

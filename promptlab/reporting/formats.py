@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import OF_TEXTS, SCOPES, TrialRow, facts_of, flat, inert, inert_json
+from promptlab.nouns import AA_ARM, OF_TEXTS, SCOPES, TrialRow, facts_of, flat, inert, inert_json
 from promptlab.record import ratings
 from promptlab.record.store import Run
 from promptlab.reporting.arms import arm_tables, decisions
@@ -21,8 +21,9 @@ from promptlab.reporting.build import Report, arm_table, comparison_frame, headl
 from promptlab.reporting.causes import causes
 from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.frozen import evidence_of
+from promptlab.reporting.names import AGAIN, only_whole
 from promptlab.reporting.rows import COLUMNS, baseline_table, beside_tables, cells, gap_table, loop_tables, records
-from promptlab.reporting.summary import rows_of, summaries
+from promptlab.reporting.summary import across_models, first_summaries, rows_of
 from promptlab.reporting.summary_words import summary_table
 from promptlab.stats import ArmRow
 
@@ -45,6 +46,7 @@ def to_json(report: Report) -> str:
         "state": report.state,
         "headline": headline(report),
         "summary": rows_of(report),
+        **({"models": [asdict(row) for row in models.rows]} if (models := across_models(report)) else {}),
         "comparisons": [{k: v for k, v in row.items() if k != "contrast" or v} for row in records(comparison_frame(report))],
         "arms": records(arm_table(report)),
         "baselines": records(report.baselines),
@@ -91,7 +93,7 @@ def to_markdown(report: Report) -> str:
     """The report as Markdown: headline, verdicts over tasks, cells, arms, design and provenance."""
     m, plan = report.manifest, report.plan
     lines = [f"# {escaped(m.name)}{' (SIMULATED)' if report.simulated else ''}", "", f"**{escaped(m.question)}**", ""]
-    for of_model in summaries(report):
+    for of_model in first_summaries(report):
         first = summary_table(of_model)
         lines += [*section(first.title, first.note, first.head, first.rows), *(f"- {escaped(why)}" for why in of_model.reasons), ""]
     lines += [f"- {escaped(sentence)}" for sentence in headline(report)]
@@ -230,7 +232,9 @@ def _for_csv(value: Any) -> Any:  # noqa: ANN401
 def _prompt_names(run: Run, trials: pd.DataFrame) -> pd.Series:
     """The arm, with what tells its setting and base prompt from others where a run has several."""
     names = trials["arm"].astype(str)
-    if trials["base_prompt"].nunique() > 1:
+    if only_whole(run.plan) and run.plan.prompts:
+        names = trials["base_prompt"].astype(str) + names.map(lambda arm: AGAIN if arm == AA_ARM else "")
+    elif trials["base_prompt"].nunique() > 1:
         names = names + " | base_prompt=" + trials["base_prompt"].astype(str)
     factors = {own: run.plan.setting_of[own].canonical() for own in trials["setting"].unique()}
     for name in dict.fromkeys(name for values in factors.values() for name in values):

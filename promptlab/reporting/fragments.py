@@ -16,7 +16,7 @@ from promptlab.reporting.build import Report, build
 from promptlab.reporting.changed import Pair, item_in
 from promptlab.reporting.diff import DIFF_CSS, difference_html
 from promptlab.reporting.palette import DARK, LIGHT
-from promptlab.reporting.summary import Summary, SummaryRow, summaries
+from promptlab.reporting.summary import Summary, SummaryRow, first_summaries
 from promptlab.reporting.summary_words import axis_of, axis_words, counts_words, decision_words, head_words, lost_words, verdict_words
 from promptlab.reporting.table import shown_number
 from promptlab.stats import chance, interval, points
@@ -137,7 +137,7 @@ def interval_svg(row: SummaryRow, axis: tuple[float, float], margin: float) -> M
 
 def verdict_html(report: Report) -> str:
     """The verdict tables of all models as one piece of HTML with its own style."""
-    tables = [verdict_table(report, summary) for summary in summaries(report)]
+    tables = [verdict_table(report, summary) for summary in first_summaries(report)]
     return template("fragment.html.j2").render(tables=tables, pairs=[], simulated=report.simulated)
 
 

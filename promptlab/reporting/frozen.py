@@ -12,7 +12,7 @@ from typing import NamedTuple
 from promptlab.nouns import ADJUSTMENTS, ROLES, Manifest, Price, PromptlabError, as_sent, beside_trials, counted, merged
 from promptlab.record.store import Evidence, evidence_in
 from promptlab.reporting.build import Report
-from promptlab.reporting.planned import against_words
+from promptlab.reporting.planned import against_words, compared_with
 from promptlab.reporting.table import Table, table
 from promptlab.sources.spec.experiment import Experiment, load_experiment
 from promptlab.stats import adjustment_of
@@ -233,7 +233,10 @@ def _models(report: Report) -> Table:
 
 def _power(report: Report) -> Table:
     effects = ("cell_alone", "cell_in_family", "mean", "mean_like_these")
-    rows = [[against_words(p), f"{100 * p.discordance:g} %", *(_seen(getattr(p, name)) for name in effects)] for p in report.plan.power]
+    rows = [
+        [against_words(p, compared_with(report.plan)), f"{100 * p.discordance:g} %", *(_seen(getattr(p, name)) for name in effects)]
+        for p in report.plan.power
+    ]
     note = "In points, with 80 % power, worked out before the first call, by the share of answers that change."
     heads = (
         "against (arms)",

@@ -22,7 +22,7 @@ from promptlab.reporting.fragments import template, verdict_table
 from promptlab.reporting.questions import CONTRASTED
 from promptlab.reporting.rows import cells, named, result
 from promptlab.reporting.sensitivity import MOST_TRIALS_BY_TASK, Bound, Rescoring, bounds, rescoring
-from promptlab.reporting.summary import summaries
+from promptlab.reporting.summary import first_summaries
 from promptlab.stats import interval, p_figure
 from promptlab.stats.contrasts import WITH_CELLS
 
@@ -179,7 +179,7 @@ def _extreme(report: Report, bound: Bound) -> dict[str, Any]:
 def _tables(report: Report) -> list[tuple[dict[str, Any], dict[int, tuple[str, str]], list[tuple[str, str, str, tuple[Pair, ...]]]]]:
     """For each model its verdict table, a link for each row that changed items, and those items: id, arm, how many, in full."""
     found = []
-    for n, summary in enumerate(summaries(report)):
+    for n, summary in enumerate(first_summaries(report)):
         links, arms = {}, []
         for place, one in changed(report, summary).items():
             many, id_ = one.gained + one.lost, f"changed-{n}-{place}"

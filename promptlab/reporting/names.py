@@ -24,6 +24,21 @@ def arm_name(plan: Plan, setting: Setting, arm: str, prompt: str | None) -> str:
     return f"{name}{' (with oracle)' if is_told(plan, setting.strategy, arm) else ''}" + (f" [{', '.join(words)}]" if words else "")
 
 
+def only_whole(plan: Plan) -> bool:
+    """Whether prompts, settings or models are compared, and no text is added to any."""
+    return of_arms(plan) and not any(arm.role in ("stimulus", "loop") for arm in plan.arms)
+
+
+def only_models(plan: Plan) -> bool:
+    """Whether models are all that is compared: each has one arm, and perhaps its repeat."""
+    return plan.compare_models and only_whole(plan) and len(plan.prompts) < 2 and len(plan.settings) == 1
+
+
+def without_text(plan: Plan) -> str:
+    """Follows `score` where it is that of prompts as they are; empty where no text is added to any."""
+    return "" if only_whole(plan) else " without any stimulus"
+
+
 def is_told(plan: Plan, strategy: str, arm: str) -> bool:
     """Whether something told an arm when an answer was right, so that nobody can ship it."""
     return strategy in plan.looped and arm not in PLAIN and plan.looped[strategy].oracle

@@ -25,6 +25,8 @@ from promptlab.stats import interval, points
 SCREENS = "screening parts"
 MOST_RUNS = 5
 """Other runs whose results are listed."""
+LONGEST_WORDS = 230
+"""Characters about variations of a question: two lines of a terminal."""
 Sides = Mapping[tuple[str, ...], frozenset[str]]
 """Earlier runs by model, setting, arm, base prompt and task of the trials that use their answers."""
 SEND_AGAIN = "--fresh with new --runs sends again."
@@ -196,13 +198,19 @@ def _variation_words(run: str, own: Entry, known: Registry) -> list[str]:
         return []
     others = [one for one in alike if one != run]
     same = sum(bool(set(known.plans[one]["comparisons"]) & set(own["comparisons"])) for one in others)
-    results = "; ".join(f"{one} ({_results(known.results.get(one))})" for one in others[:MOST_RUNS])
-    more = f"; and {len(others) - MOST_RUNS:,} more" if len(others) > MOST_RUNS else ""
-    return [
-        f"Run {alike.index(run) + 1:,} of {len(alike):,} variations of this question (same model and task); "
-        f"{same or 'none':{',' if same else ''}} of the others {'hold' if same > 1 else 'holds'} a comparison of this one. "
-        f"Their results: {results}{more}."
-    ]  # fmt: skip
+    text = (
+        f"Run {alike.index(run) + 1:,} of {len(alike):,} variations of this question (same model and items); "
+        f"{same or 'none'} of the others {'hold' if same > 1 else 'holds'} a comparison of this one. The others: "
+    )
+    said: list[str] = []
+    for one in others:
+        results = f"{one} ({_results(known.results.get(one))})"
+        if len(text) + sum(map(len, said)) + len(results) > LONGEST_WORDS:
+            break
+        said.append(results)
+    said = said or [others[0]]
+    more = f"; and {len(others) - len(said):,} more" if len(others) > len(said) else ""
+    return [f"{text}{'; '.join(said)}{more}."]
 
 
 def _results(found: Sequence[Any] | None) -> str:

@@ -11,7 +11,7 @@ from promptlab.reporting.build import Report
 from promptlab.reporting.decide import cautions
 from promptlab.reporting.drawing import picture
 from promptlab.reporting.palette import LIGHT
-from promptlab.reporting.summary import OPEN, Summary, SummaryRow, summaries
+from promptlab.reporting.summary import OPEN, Summary, SummaryRow, first_summaries
 from promptlab.reporting.summary_words import axis_of, axis_words, counts_words, decision_words, head_words, status_words, verdict_words
 from promptlab.stats import interval, points
 
@@ -57,7 +57,7 @@ def _svg(parts: Sequence[str], width: str, height: str, box: str) -> str:
 
 def _page(report: Report, highest: float) -> tuple[list[str], int]:
     """Everything drawn, and how high it is; at about `highest` pixels, further arms are counted."""
-    found = summaries(report)
+    found = first_summaries(report)
     parts: list[str] = []
     y = MARGIN
     if report.simulated:

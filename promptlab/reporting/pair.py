@@ -274,7 +274,11 @@ def pairs_of(
     if any(len(some) > 1 for some in prompts):  # each is paired with itself; two single ones with each other
         prompts = [[prompt for prompt in prompts[0] if prompt in prompts[1]]] * 2
     if not prompts[0]:
-        raise UsageProblem(f"{sides[0].label} and {sides[1].label} have no base prompt in common, so no answers of theirs make a pair")
+        one, other = (next(iter(table.by_prompt)) for table in tables)
+        raise UsageProblem(
+            f"{sides[0].run} and {sides[1].run} have no base prompt in common, so no answers of theirs make a pair; take one of each, "
+            f"such as --prompt {shlex.quote(one)} --prompt-b {shlex.quote(other)}"
+        )
     means = np.array([[_scores(t, of, prompt, names) for prompt in some] for t, of, some in zip(tables, arms, prompts, strict=True)])
     both = np.isfinite(means).all(axis=0)
     with np.errstate(invalid="ignore"):

@@ -72,16 +72,25 @@ def confirm_lines(made: Plan, confirm: PlannedConfirm) -> list[str]:
     return lines
 
 
-def against_words(row: PowerRow) -> str:
+def against_words(row: PowerRow, incumbent: str = "") -> str:
     """What arms are compared with, and of how many arms it is the mean."""
-    return f"{planned_control(row.control)} ({row.n_controls})"
+    return f"{planned_control(row.control, incumbent)} ({row.n_controls})"
 
 
-def power_table(rows: Sequence[PowerRow]) -> Table:
-    """The smallest effects that a design sees: rows of a plan's `power`."""
+def compared_with(plan: Plan) -> str:
+    """What whole prompts or models are compared with, by its name; empty where added texts, levels or loops are compared."""
+    if plan.loops or plan.factors or any(arm.role == "stimulus" for arm in plan.arms):
+        return ""
+    if len(plan.prompts) > 1:
+        return plan.incumbent or plan.prompts[0].name
+    return plan.models[0].name if plan.compare_models else ""
+
+
+def power_table(rows: Sequence[PowerRow], incumbent: str = "") -> Table:
+    """The smallest effects that a design sees: rows of a plan's `power`, against the `incumbent` where there is one."""
     words = [
         [
-            against_words(p),
+            against_words(p, incumbent),
             f"{100 * p.discordance:.0f} %",
             *map(_points, (p.cell_alone, p.cell_in_family, p.mean)),
             _points(p.mean_like_these, "needs 3 tasks"),

@@ -32,7 +32,7 @@ from promptlab.record.store import Run, write_trials
 from promptlab.record.store.files import is_alive
 from promptlab.reporting.build import Judged, Report, build
 from promptlab.reporting.checked import failures
-from promptlab.reporting.summary import Summary, summaries
+from promptlab.reporting.summary import Summary, across_models, summaries
 from promptlab.running.so_far import so_far
 from promptlab.sources.foreign import LARGEST_PART, check_regular, make_private, read_bytes
 from promptlab.stats import Screening
@@ -68,6 +68,10 @@ class _Kept(BaseModel):
     read_at: str
     judged: Judged
     baselines: list[Row]
+
+
+ACROSS = ""
+"""Stands for all models together, where they are what is compared: no model has this name."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +146,9 @@ class Store:
 
     @cached_property
     def summaries(self) -> Mapping[str, Summary]:
-        """The first screen of each model; made once, since every part of a page asks for it."""
-        return {summary.model: summary for summary in summaries(self.report)}
+        """The first screen of each model, and under `ACROSS` that of the models as arms; made once, since every part of a page asks."""
+        models = across_models(self.report)
+        return {summary.model: summary for summary in summaries(self.report)} | ({ACROSS: models} if models else {})
 
     @property
     def n_trials(self) -> int:

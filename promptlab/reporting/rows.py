@@ -13,6 +13,7 @@ from promptlab.reporting.build import Report, by_arm, in_prompt, looks_words, ta
 from promptlab.reporting.causes import UNITS, causes
 from promptlab.reporting.decide import DECISIVE
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
+from promptlab.reporting.names import without_text
 from promptlab.reporting.suites import CAVEAT
 from promptlab.reporting.table import Table, shown_number, table
 from promptlab.stats import BestRow, ByStimulusRow, ComponentRow, Protocol, ProtocolRow, SpreadRow, interval, p_text, points
@@ -351,7 +352,7 @@ def baseline_table(report: Report) -> Table:
         for row in records(report.baselines)
     ]  # fmt: skip
     heads = (*PLACE, "task", "n", *SCORERS, "scored by", "normalised", "in form", "echoes", "declines")
-    return table("Scores without any stimulus, by every scorer", "", heads, rows)
+    return table(f"Scores{without_text(report.plan)}, by every scorer", "", heads, rows)
 
 
 def named(report: Report, model: str) -> str:

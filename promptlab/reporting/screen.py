@@ -13,7 +13,7 @@ from promptlab.nouns import VERDICTS, inert
 from promptlab.reporting.build import Report, looks_words, resting, unwhole, waiting
 from promptlab.reporting.decide import NO_NEUTRAL, NOT_ASKED, cautions
 from promptlab.reporting.judged import basis
-from promptlab.reporting.summary import OPEN, Summary, SummaryRow, summaries
+from promptlab.reporting.summary import OPEN, Summary, SummaryRow, first_summaries
 from promptlab.reporting.summary_words import axis_of, head_words, lost_words, percent_range, status_words, verdict_words
 from promptlab.reporting.table import shown_number
 from promptlab.stats import chance, points
@@ -67,7 +67,7 @@ def first_screen(report: Report, console: Console) -> None:
     def say(text: str, style: str = "") -> None:
         console.print(Text(inert(text), style=style))
 
-    found = summaries(report)
+    found = first_summaries(report)
     say(inert(status_words(report, short=True)))
     for summary in found:
         _say_model(summary, width, console, report.plan.margin)

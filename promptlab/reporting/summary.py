@@ -16,7 +16,7 @@ from promptlab.nouns.words import MANY
 from promptlab.reporting.arms import decisions
 from promptlab.reporting.build import Report, screening_words
 from promptlab.reporting.causes import causes
-from promptlab.reporting.decide import MOST_NAMED, Line, Open, about, bounds, lines, needed, open_reasons, reason
+from promptlab.reporting.decide import MOST_NAMED, Line, Open, about, bounds, items_more, lines, open_reasons, reason
 from promptlab.reporting.earlier import earlier_words
 from promptlab.reporting.names import PLAIN, arm_name, is_told
 from promptlab.reporting.questions import dependences, parts_of
@@ -108,6 +108,8 @@ class Summary:
     """Interactions that were found, and how models differ."""
     reasons: tuple[str, ...]
     """Why arms are without a finding."""
+    models: tuple[str, ...] = ()
+    """The models, where they are the arms."""
 
     @property
     def shown(self) -> list[SummaryRow]:
@@ -141,18 +143,57 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
     open_rows: list[Open]
     if of_arms(report.plan):
         rows = _arms(report, model, own, silent)
-        open_rows = [
-            (f"{row.arm}{bounds(row.verdict, row.worst_low, row.worst_high)}", row.why, row.verdict, row.more_items)
-            for row in rows
-            if row.verdict in OPEN
-        ]
+        open_rows = _open_rows(rows)
         beside = _beside(report, model)
     else:
         rows = [_row(report, s, said, decided, silent) for s in own]
         open_rows = [_open(report, line) for key, line in said.items() if key[0] == model and line.comparison.verdict in OPEN]
         rows, beside = _split(report, model, rows), _beside(report, model)
-    rows = _with_the_best(sorted(rows, key=lambda row: -round(row.diff or 0.0, DECIMALS)))
     beside = [*earlier_words(report.plan, report.trials, report.n_old, report.n_trials), *screening_words(report, model), *beside]
+    return _summary(report, model, rows, open_rows, beside, silent)
+
+
+def across_models(report: Report) -> Summary | None:
+    """The models of a run as arms, each model's incumbent against that of the first; None where models are not what it compares."""
+    known, models = exact(report.comparisons), list(report.plan.model_of)
+    places = {model: known.get((incumbent_of(report.plan, model), incumbent_of(report.plan, models[0]))) for model in models[1:]}
+    if not report.plan.compare_models or all(place is None for place in places.values()):
+        return None
+    several = {model in report.manifest.simulated_models for model in models} == {True, False}
+    judged: list[Judged] = []
+    for s in report.standings:
+        if arm_of(report.plan, s.model, s.setting.id, s.prompt, s.arm) != incumbent_of(report.plan, s.model):
+            continue
+        facts = _facts(report, s)
+        facts["arm"] = f"{s.model} (SIMULATED)" if several and facts["simulated"] else s.model
+        place = places.get(s.model)
+        judged.append((facts, None if place is None else report.comparisons[place], s.model == models[0]))
+    silent = any(c.status == "aa_failed" for c in report.of("aa"))
+    rows = rows_against(report, judged, silent)
+    found = _summary(report, counted(len(models), "model"), rows, _open_rows(rows), [], silent)
+    return replace(found, models=tuple(models), simulated=set(models) <= set(report.manifest.simulated_models), with_its_repeat=None)
+
+
+def first_summaries(report: Report) -> list[Summary]:
+    """What a first screen shows: the models as arms where they are compared, and each model that has other arms than its incumbent."""
+    models, each = across_models(report), summaries(report)
+    return each if models is None else [models, *(one for one in each if any(not row.incumbent for row in one.rows) or one.beside)]
+
+
+def _open_rows(rows: Sequence[SummaryRow]) -> list[Open]:
+    return [
+        (f"{row.arm}{bounds(row.verdict, row.worst_low, row.worst_high)}", row.why, row.verdict, row.more_items)
+        for row in rows
+        if row.verdict in OPEN
+    ]
+
+
+def _summary(
+    report: Report, model: str, rows: Sequence[SummaryRow], open_rows: Sequence[Open], beside: Sequence[str], silent: bool
+) -> Summary:
+    rows = _with_the_best(sorted(rows, key=lambda row: -round(row.diff or 0.0, DECIMALS)))
+    advice = _advice(report, rows, silent)
+    told = _likely(report, rows) if advice.startswith("Keep ") else None
     return Summary(
         model=model,
         simulated=model in report.manifest.simulated_models,
@@ -161,10 +202,10 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
         with_its_repeat=_with_its_repeat(report, model, rows),
         rows=tuple(rows),
         best=_best(rows, silent),
-        advice=_advice(report, rows, silent),
+        advice=advice,
         neutral=_neutral(rows),
         beside=tuple(beside),
-        reasons=tuple(open_reasons(open_rows)),
+        reasons=tuple(open_reasons(open_rows, told.arm if told is not None else "")),
     )
 
 
@@ -179,8 +220,7 @@ def _with_its_repeat(report: Report, model: str, rows: Sequence[SummaryRow]) -> 
 
 def _open(report: Report, line: Line) -> Open:
     c = line.comparison
-    found = needed(report, c) if c.status == "ok" else None
-    return f"{line.name}{bounds(c.verdict, c.worst_low, c.worst_high)}", line.because, c.verdict, found.more if found else None
+    return f"{line.name}{bounds(c.verdict, c.worst_low, c.worst_high)}", line.because, c.verdict, items_more(report, c)
 
 
 def _arms(report: Report, model: str, own: Sequence[Standing], silent: bool) -> list[SummaryRow]:
@@ -188,33 +228,39 @@ def _arms(report: Report, model: str, own: Sequence[Standing], silent: bool) -> 
     plan = report.plan
     base = incumbent_of(plan, model)
     known = exact(report.comparisons)
-    judged: list[tuple[Standing, Comparison | None]] = []
+    judged: list[Judged] = []
     for s in own:
         arm = arm_of(plan, model, s.setting.id, s.prompt, s.arm)
         place = known.get((arm, base))
-        judged.append((s, None if arm == base or place is None else report.comparisons[place]))
-    with_error = [c for _, c in judged if c is not None and c.diff is not None and error_of(c) and c.verdict != "refused"]
+        judged.append((_facts(report, s), None if arm == base or place is None else report.comparisons[place], arm == base))
+    return rows_against(report, judged, silent)
+
+
+Judged = tuple[dict[str, Any], Comparison | None, bool]
+"""What a row says of an arm by itself, its comparison with the incumbent, and whether it is the incumbent."""
+
+
+def rows_against(report: Report, judged: Sequence[Judged], silent: bool) -> list[SummaryRow]:
+    """A row for each arm against the one incumbent; `silent` where its own repeat differs, so that nothing can be read."""
+    with_error = [c for _, c, _ in judged if c is not None and c.diff is not None and error_of(c) and c.verdict != "refused"]
     drawn = {}
     if with_error and not silent:
         found = shrunken([c.diff or 0.0 for c in with_error], [error_of(c) or 0.0 for c in with_error], margin=with_error[0].margin)
         drawn = {id(c): i for i, c in enumerate(with_error)}
     rows = []
-    for s, c in judged:
-        facts = _facts(report, s)
+    for facts, c, incumbent in judged:
         if c is None:
-            incumbent = arm_of(plan, model, s.setting.id, s.prompt, s.arm) == base
             rows.append(SummaryRow(**facts, incumbent=incumbent, decision="incumbent" if incumbent else "do not judge"))
             continue
         facts |= {name: getattr(c, name) for name in FIGURES}
         if (i := drawn.get(id(c))) is not None and c.status not in TOO_FEW:
             facts |= {"corrected": float(found.effect[i]), "corrected_low": float(found.low[i]), "corrected_high": float(found.high[i]),
                       "p_best": float(found.best[i])}  # fmt: skip
-        need = needed(report, c) if c.verdict == "unclear" and c.status == "ok" else None
         decision: Decision = "do not judge" if silent or c.verdict == "refused" else OF_VERDICT[c.verdict]
         if decision == "ship" and not report.complete:
             decision = "collect more"
         why = above_incumbent(c) if c.verdict == "helps" else reason(report, c)
-        rows.append(SummaryRow(**facts, incumbent=False, decision=decision, why=why, more_items=need.more if need else None))
+        rows.append(SummaryRow(**facts, incumbent=False, decision=decision, why=why, more_items=items_more(report, c)))
     return rows
 
 
@@ -258,6 +304,8 @@ def _beside(report: Report, model: str) -> list[str]:
         if c.task is not None or c.contrast is None or c.diff is None or parts_of(c) is not None:
             continue
         about = any(ref.model == model for ref in c.contrast.side(1))
+        if c.scope == "model" and set(c.contrast.side(1)) == incumbent_of(report.plan, model):  # a row of `across_models`
+            continue
         if about and (c.scope in ("model", "wording") or (c.scope == "interaction" and c.verdict in FINDINGS)):
             said.append(f"{c.name}: {points(c.diff)} points ({interval(c.ci_low, c.ci_high)}), {words_of(c)}.")
     return said
@@ -391,11 +439,15 @@ def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
         return (
             "" if not others else f"Keep {keep}. {blocked.arm}: {blocked.why}" if blocked else f"Keep {keep}: no arm is shown to be better."
         )
-    likely = max(
-        [row for row in open_ if not is_told(report.plan, report.plan.setting_of[row.setting].strategy, row.text_of)] or open_,
-        key=_estimate,
-    )
+    likely = _likely(report, rows) or open_[0]
     if likely.verdict == "refused" or not likely.more_items:
         return f"Keep {keep} for now; {likely.arm} is not settled. {likely.why}"
     than = " against neutral text, where it is open" if likely.verdict == "helps" else ""
     return f"Keep {keep} for now, or collect about {about(likely.more_items)} more items a task to settle {likely.arm}{than}."
+
+
+def _likely(report: Report, rows: Sequence[SummaryRow]) -> SummaryRow | None:
+    """The arm to collect more of: the one with the best estimate, where there is a choice one that nothing told the right answers."""
+    open_ = [row for row in rows if row.decision == "collect more"]
+    untold = [row for row in open_ if not is_told(report.plan, report.plan.setting_of[row.setting].strategy, row.text_of)]
+    return max(untold or open_, key=_estimate, default=None)

@@ -21,6 +21,7 @@ from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import reason
 from promptlab.reporting.fragments import Shown, item, opened, verdict_html
 from promptlab.reporting.html import to_html
+from promptlab.reporting.names import without_text
 from promptlab.reporting.older import keep_results
 from promptlab.reporting.one_page import to_pdf, to_png
 from promptlab.reporting.rows import PLACE, cells, gap_table, screening_table
@@ -187,5 +188,5 @@ def _say_gaps(report: Judged, console: Console) -> int:
         if row["task"] is None or len(report.gaps) <= FEW or (row["ci_low"] or 0) > 0 or (row["ci_high"] or 0) < 0
     ]
     found = gap_table(report, shown)
-    _print(console, found._replace(title=f"{found.title}, without any stimulus"), found.note)
+    _print(console, found._replace(title=f"{found.title}{',' if without_text(report.plan) else ''}{without_text(report.plan)}"), found.note)
     return len(report.gaps) - len(shown)

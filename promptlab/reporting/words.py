@@ -23,6 +23,10 @@ def treated(c: Comparison) -> str:
     return f"{name} in {c.task}" if c.task else name
 
 
+ITS_WORDS = "its words"
+"""The column of added texts."""
+
+
 def verdict_table(comparisons: Sequence[Comparison], texts: Mapping[str, str | None], *also: str) -> pd.DataFrame:
     """One row per comparison; differences in points. `also` names further fields of a comparison that come first."""
     rows = [
@@ -32,8 +36,10 @@ def verdict_table(comparisons: Sequence[Comparison], texts: Mapping[str, str | N
         ]
         for c in comparisons
     ]  # fmt: skip
-    heads = ["verdict", "added text", "points", "95 % interval", "adjusted p", "tasks", "pairs", "missing", "its words"]
-    return pd.DataFrame(rows, columns=[*also, *heads])
+    head = "added text" if all(c.contrast is None for c in comparisons) else "arm"
+    heads = ["verdict", head, "points", "95 % interval", "adjusted p", "tasks", "pairs", "missing", ITS_WORDS]
+    found = pd.DataFrame(rows, columns=[*also, *heads])
+    return found if head == "added text" or found[ITS_WORDS].any() else found.drop(columns=ITS_WORDS)
 
 
 def score_word(score: object) -> str:

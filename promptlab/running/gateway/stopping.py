@@ -118,6 +118,12 @@ def is_of_all(error: WireError) -> bool:
     return error.boundary in ("quota", "unreachable", "certificate", "proxy", "setup") or (error.boundary == "auth" and error.status != 403)
 
 
+def _reach(model: Model, where: str) -> str:
+    """What to do where no server answers: a provider's own needs a network, another one must run."""
+    own = model.api_base is None and not any(name in where for name in ("localhost", "127.0.0.1", "[::1]"))
+    return "check the network of this machine" if own else "start the server or correct 'api_base'"
+
+
 def stop_reason(model: Model, error: WireError) -> str:
     """Why no later call to a model can succeed, and what to do."""
     where, said, proxy = address_of(model), error.message, proxy_in_words(asked_at(model))
@@ -144,7 +150,7 @@ def stop_reason(model: Model, error: WireError) -> str:
                 f"'api_base', and {RESUME}"
             )
         case "unreachable":
-            to_do = f"{fix} 'api_base'" if proxy else "start the server or correct 'api_base'"
+            to_do = f"{fix} 'api_base'" if proxy else _reach(model, where)
             return f"nothing answers at {where}{through} ({said}); {to_do}, and {RESUME}"
         case "proxy":
             name, which = proxy or ("HTTPS_PROXY", "a proxy")

@@ -151,7 +151,9 @@ def validate(document: Document, model: type[M]) -> M:
     try:
         return model.model_validate(document.value)
     except ValidationError as error:
-        problems = [_problem(document, model, detail) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        deeper = {_in_file(document, detail["loc"]) for detail in details}
+        problems = [_problem(document, model, detail) for detail in details if not _other_form(document, detail, deeper)]
         raise FileProblems(list(dict.fromkeys(problems))) from None
 
 
@@ -255,6 +257,19 @@ WANTED = {
 """What a value should have been, by the first word of pydantic's kind of error."""
 
 
+PATTERNS = {
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$": "a name: at most 64 letters, digits, '.', '_' and '-', the first a letter or digit",
+    r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$": "a name: at most 32 letters, digits, '_' and '-', the first a letter or digit",
+    r"^[A-Za-z_][A-Za-z0-9_]*$": "a name: letters, digits and '_', the first no digit",
+    r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$": "code, as in module:function",
+    r"^[A-Za-z0-9._-]+/[A-Za-z0-9._+-]+$": "a stimulus, as in library/key",
+    r"^[\w./-]{1,100}$": "a revision, such as a commit",
+    r"^\{[^{}]+\}$": "a variable in braces, as in {demos}",
+    r"^https?://[^\s\\]+$": "an address that begins with http:// or https://",
+}
+"""What a text should have been, by the pattern that it does not match."""
+
+
 def _problem(document: Document, model: type[BaseModel], detail: Any) -> Problem:  # noqa: ANN401 (pydantic's ErrorDetails)
     loc = _in_file(document, detail["loc"])
     name = ".".join(str(part) for part in loc) or "the file"
@@ -281,7 +296,17 @@ def _problem(document: Document, model: type[BaseModel], detail: Any) -> Problem
         if colon and at in document.lines:  # several keys decide, and the rule says which one is wrong
             return document.problem(at, f"{'.'.join(map(str, loc))}.{message}".lstrip("."))
         return document.problem(loc, f"{name}: {message}")
+    if kind == "string_pattern_mismatch":
+        said = f"{name}: {found} is not {PATTERNS.get(str(context.get('pattern')), 'written as it must be')}"
+        return document.problem(loc, said)
     return document.problem(loc, f"{name}: must be {message}, found {found}".replace("must be String should", "text should"))
+
+
+def _other_form(document: Document, detail: Any, found: Iterable[Loc]) -> bool:  # noqa: ANN401
+    """Whether a problem only says that a value has not another form that it might have had, and one inside the value says what is wrong."""
+    loc = _in_file(document, detail["loc"])
+    wrong_form = detail["type"].endswith("_type") and isinstance(detail["input"], dict | list)
+    return wrong_form and any(len(other) > len(loc) and other[: len(loc)] == loc for other in found)
 
 
 def _in_file(document: Document, loc: Iterable[str | int]) -> Loc:
@@ -303,6 +328,6 @@ def _keys(model: type[BaseModel], loc: Loc) -> dict[str, str]:
     """The keys that a place may have, with their descriptions."""
     found = [model]
     for part in loc:
-        if isinstance(part, str):
+        if isinstance(part, str) and any(part in outer.model_fields for outer in found):  # else the name of an entry: of what it is stays
             found = [inner for outer in found if part in outer.model_fields for inner in _models(outer.model_fields[part].annotation)]
     return {key: field.description or "" for one in reversed(found) for key, field in one.model_fields.items()}
