@@ -106,8 +106,10 @@ def _prompt(store: Store, filters: Filters, of_b: bool, place: Place) -> tuple[s
     again = f"{first}{AGAIN}"
     options = [*names, again] if _whole_only(store) and AA_ARM in store.arms and again not in names else names
     tried = first if of_b else next((name for name in names if name != incumbent), names[0])
-    label, name = ("Prompt B", "prompt_b") if of_b else ("Prompt A", "prompt_a")
-    chosen = filters.pick(label, name, options, tried, drops=OF_A_PAIR, place=place)
+    if of_b:
+        chosen = filters.pick("Prompt B", "prompt_b", options, tried, drops=OF_A_PAIR, place=place)
+    else:
+        chosen = filters.pick("Prompt A", "prompt_a", options, tried, drops=OF_A_PAIR, place=place)
     return (first, AA_ARM) if chosen == again and again not in names else (chosen, None)
 
 
@@ -121,7 +123,9 @@ def _arm(store: Store, filters: Filters, which: str, default: str, prompt: str |
     words_of = flips.names(store)
     if only_models(store.plan) or (prompt is not None and _whole_only(store)):
         return filters.choice(which.lower(), words_of, default)
-    return filters.pick(f"Arm {which}", which.lower(), list(words_of), default, words_of, drops=OF_A_PAIR, place=place)
+    if which == "B":
+        return filters.pick("Arm B", "b", list(words_of), default, words_of, drops=OF_A_PAIR, place=place)
+    return filters.pick("Arm A", "a", list(words_of), default, words_of, drops=OF_A_PAIR, place=place)
 
 
 def _by_kind(pairs: pd.DataFrame) -> dict[str, int]:

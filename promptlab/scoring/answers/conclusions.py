@@ -146,7 +146,7 @@ NEGATED = regex(
 )
 _INSTEAD = regex(
     r"(?:,|;)?\s*\b(?:but(?: rather)?|sondern|mais|sino|rather|instead)\b,?\s+(?:it(?:'s| is) )?|[,，]?\s?(?:而是|是(?!不))|, it(?:'s"
-    r"| is) ",
+    r"| is) |[:;]\s+(?=-?\d[\d.,]*\W*$)",
     re.I,
 )
 _LINK_NEGATED = regex(r"(?:n't(?: be)?|cannot be|can not be|can't be|\bno es|n'est|不是)[\s:]*$", re.I)

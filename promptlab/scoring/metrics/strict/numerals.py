@@ -18,7 +18,7 @@ from promptlab.scoring.compiled import regex
 from promptlab.scoring.metrics.strict import operations, replies, tried
 from promptlab.scoring.metrics.strict.figures import DOTTED, OR, VERB, Figure, figures, leads, unlabelled
 from promptlab.scoring.metrics.strict.notations import arabic, undated
-from promptlab.scoring.metrics.strict.workings import answered, follows
+from promptlab.scoring.metrics.strict.workings import answered, aside_after, follows
 
 _OPERATOR = regex(r"\s*(?:[-+*/×÷x·]|\bplus\b|\bminus\b|\btimes\b|\bdivided by\b|\bmultiplied by\b)\s*", re.I)
 _ITEMS = regex(r"\b(?:there (?:is|are)|have|has|total|count|contains?|i see|in all|altogether)\b|[有共总総合計모총]", re.I)
@@ -282,6 +282,8 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
         return Decimal(reply.text.rstrip(".")), reply.wrapper or "whole"
     if (bare := _bare(reply.text)) is not None:
         return bare, reply.wrapper or "whole"
+    if (first := aside_after(reply.head)) and (bare := _bare(first)) is not None:
+        return bare, "first line"
     says = reply.concluded
     said = says.text if says is not None and (says.strength or not figures(reply.head[: says.at])) else None
     for text, rule in ((reply.corrected, "correction"), (said, "conclusion")):

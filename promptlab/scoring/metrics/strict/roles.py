@@ -33,7 +33,8 @@ _DENIED_AFTER = regex("没有|并无|毫无|ではな|ではあり|じゃな|く
 _BOTH = regex(
     f"\\b(?:of|between|from|entre|zwischen|de|von) (?:an? |the |l[ea] |el |une? |d(?:er|em|ie|as) "
     f"|eine[rm]? )?{_ONE},? ?(?:and|or|et|ou|y|o|und|oder|,)"
-    f" (?:an? |the |l[ea] |el |une? |d(?:er|em|ie|as) |eine[rm]? )?{_ONE}",
+    f" (?:an? |the |l[ea] |el |une? |d(?:er|em|ie|as) |eine[rm]? )?{_ONE}"
+    f"|{_ONE} ?(?:와|과|랑|하고|,) ?{_ONE} ?(?:중(?:에서?)?|가운데)",
     re.I,
 )
 _BESIDE = regex(

@@ -39,3 +39,19 @@ def _applied(text: str, value: Decimal) -> bool:
 
 _CHAIN = regex(r"=[^=\n]*[-+*/×÷][^=\n]*=\s?-?[\d.,]*\d(?:\s*\([^()\n]{1,60}\))?\W*$")
 """A sum that is worked out at the end: "op -17 = -17 + 17 = 0" says 0."""
+
+
+_BY_THE_WAY = regex(
+    r"(?P<first>[^\n]{1,40}?[.!。])\s*(?:\(?(?:note|by the way|btw|incidentally|as an aside|for comparison|remarque|à noter|au passage"
+    r"|hinweis|achtung|anmerkung|übrigens|nota|por cierto)\b|注意|顺便|另外|备注|ちなみに|なお|参考|참고로|덧붙여)"
+    r"[^\n]*?(?:\b(?:if|would|had|wenn|wäre|falls|si|serait|sería)\b|如果|若|なら|면 )[^\n]*",
+    re.I,
+)
+_NOTES = words("note by btw incidentally aside comparison remarque noter passage hinweis achtung anmerkung übrigens nota por")
+
+
+def aside_after(text: str) -> str:
+    """What a text says before a remark on what another case would give: "117. Note: if you subtract, it is 67"; '' elsewhere."""
+    if (text.isascii() and _NOTES.isdisjoint(words(text))) or (found := _BY_THE_WAY.fullmatch(text)) is None:
+        return ""
+    return found["first"]
