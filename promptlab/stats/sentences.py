@@ -189,7 +189,7 @@ def no_change(n: int, n_exact: int, margin: float, alpha: float) -> str:
 
 
 def all_equal(n: int, unseen: float, alpha: float) -> str:
-    """All items differ by the same amount, and too few were asked to exclude that others turn it round."""
+    """All items differ by the same amount, and the run has too few to exclude that others turn the mean round."""
     return (
         f"All {counted(n)} differ by the same amount, so there is no error to judge it by. With {100 * (1 - alpha):g} % confidence at most "
         f"{100 * unseen:.1f} % of items differ otherwise, and these could turn the mean round. Ask for more items."

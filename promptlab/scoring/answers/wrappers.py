@@ -215,7 +215,7 @@ def _value(value: Any, depth: int = 0) -> str | None:  # noqa: ANN401 (JSON)
             if by_key.get(name) not in _NOTHING:
                 return _value(by_key[name], depth + 1)
         if not by_key.keys().isdisjoint(_ANSWER_KEYS):
-            return ""  # what stands beside an empty answer is no answer
+            return ""  # another key holds no answer where the answer is empty
         rest = {name: inner for name, inner in by_key.items() if not _ASIDE_KEYS.search(name)}
         if len(rest) == 1 and not isinstance(inner := next(iter(rest.values())), bool):
             return _value(inner, depth + 1)
