@@ -107,7 +107,7 @@ _YES_NO = {frozenset({"yes", "no"}): ("no", "yes"), frozenset({"true", "false"})
 _ANSWERS = regex(r"\W*(?:yes|no|true|false)\b(?=\W*\Z|[\"')]*[,.!:;\n-]| -)", re.I)
 
 
-def answered(reply: Reply, asked: str, options: tuple[str, ...]) -> str | None:
+def judgment(reply: Reply, asked: str, options: tuple[str, ...]) -> str | None:
     """The yes or no, of options that are these, that people would give by a reply that neither opens with one nor concludes."""
     if (both := _yes_no(options)) is None or reply.concluded is not None or reply.corrected is not None:
         return None

@@ -17,7 +17,7 @@ from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import claims, replies
 from promptlab.scoring.metrics.strict.cores import by_core
 from promptlab.scoring.metrics.strict.implied import agrees, fallacious, left_over, names_place, placed
-from promptlab.scoring.metrics.strict.judged import answered
+from promptlab.scoring.metrics.strict.judged import judgment
 from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
 from promptlab.scoring.metrics.strict.rated import names_of, rated
@@ -188,7 +188,7 @@ def choice(reply: Reply, item: Item) -> Scored:
         if not own:
             return Scored(0.0, None, "unsettled")
         reply = located(own)
-    if (word := answered(reply, item.input, options)) is not None:
+    if (word := judgment(reply, item.input, options)) is not None:
         return replace(bigbench.choice(word, item), rule="judgment")
     told, reply = reply, _in_options(reply, options)
     scored = _settled(reply, item)
